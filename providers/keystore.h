@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * keystore.h - bytes in, entries out, edits, bytes out. Pure: no file, no clock, no password
+ * source.
+ *
+ * An edit touches the alias it names; everything else is written back as it was read (unknown bags,
+ * attributes, dates, other entries' ciphertext), whatever keytool would do.
+ *
+ * Some formats are several files (key and certificate apart): a store is then made of parts. Part 0
+ * lies at the path the user wrote, the others at the same path with the part's suffix in place of
+ * the extension.
+ *
+ * Ownership: strings and bytes returned are borrowed from the keystore until its next edit or
+ * close. Threads:   one keystore, one thread at a time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "reconciler/base/buf.h"
+#include "reconciler/base/bytes.h"
+#include "reconciler/base/clock.h"
+#include "reconciler/base/err.h"
+#include "reconciler/base/secret.h"
+
+#define KEYSTORE_OPS_VERSION 1u
+#define KEYSTORE_PARTS_MAX   3
+#define KEYSTORE_FILE_LIMIT  ((size_t)64 << 20)
+
+struct keystore;
+
+enum keystore_entry_kind { KS_KEY, KS_TRUSTED, KS_SECRET, KS_OPAQUE };
+
+enum keystore_warning {
+	KS_WARN_DUPLICATE_ALIAS = 1u << 0,
+	KS_WARN_UNREACHABLE_ALIAS = 1u << 1, /* upper case in a JKS file */
+	KS_WARN_KEY_UNREADABLE = 1u << 2,    /* does not open with the key password given */
+	KS_WARN_BAD_CERTIFICATE = 1u << 3,
+	KS_WARN_NO_MAC = 1u << 4, /* integrity not protected */
+	KS_WARN_WEAK = 1u << 5,   /* RC2-40, RC4, single DES, MD5 */
+	KS_WARN_TRAILING_BYTES = 1u << 6,
+};
+
+struct keystore_entry {
+	const char *alias;  /* as written, UTF-8; "" for formats without aliases */
+	const char *folded; /* as Java compares: full Unicode lower case */
+	enum keystore_entry_kind kind;
+	int64_t created_ms;        /* since 1970; -1 unknown */
+	const struct bytes *chain; /* DER; KS_KEY leaf first; KS_TRUSTED one */
+	size_t n_chain;
+	unsigned warnings;
+};
+
+struct keystore_passwords {
+	const struct secret *store; /* NULL: none */
+	const struct secret *key;   /* NULL: the same as store */
+};
+
+struct keystore_part {
+	const char *suffix;  /* "" for part 0, ".key" ... */
+	bool private;        /* holds a key: mode at most 0640 */
+	struct secret bytes; /* wiped when released */
+};
+
+struct keystore_encode {
+	struct keystore_passwords passwords;
+	const char
+		*profile; /* pkcs12Profile word, NULL: keep what the store has, else the default */
+	bool traditional; /* pem: PKCS#1 / SEC1 private keys */
+};
+
+struct keystore_ops {
+	unsigned version;
+	const char *type; /* the word in YAML: "jks" */
+	bool has_aliases; /* several named entries in one store */
+	bool has_password;
+	const char *const *suffixes; /* of the parts, part 0 = "" first, NULL-terminated */
+
+	/* By content alone. */
+	bool (*recognises)(struct bytes file);
+
+	/* n_parts bytes in the order of `suffixes`; an absent part has p == NULL. ERR_DENIED: wrong
+	 * password (or modified; the two are told apart where the format can). ERR_INVALID:
+	 * damaged, with offset and sentence. */
+	enum err_code (*decode)(const struct bytes *parts, size_t n_parts,
+	                        const struct keystore_passwords *pw, struct keystore **ret,
+	                        struct err *err);
+	/* An empty one. */
+	enum err_code (*create)(struct keystore **ret, struct err *err);
+
+	size_t (*count)(const struct keystore *ks);
+	void (*entry)(const struct keystore *ks, size_t i, struct keystore_entry *ret);
+	/* Store-wide warnings and the profile word that describes it ("Modern2023", "LegacyRC2",
+	 * "custom"; NULL where the format has none). */
+	unsigned (*warnings)(const struct keystore *ks);
+	const char *(*profile)(const struct keystore *ks);
+	/* Private key of entry i as PKCS#8, by the key password given to decode. ERR_DENIED: does
+	 * not open. */
+	enum err_code (*key)(const struct keystore *ks, size_t i, struct secret *ret,
+	                     struct err *err);
+
+	/* Insert or replace the entry whose folded alias is alias's. chain leaf first; may not be
+	 * empty. created_ms of a replaced entry becomes the new one. */
+	enum err_code (*set_key)(struct keystore *ks, const char *alias, const struct secret *pkcs8,
+	                         const struct bytes *chain, size_t n_chain, int64_t created_ms,
+	                         struct err *err);
+	enum err_code (*set_trusted)(struct keystore *ks, const char *alias, struct bytes cert,
+	                             int64_t created_ms, struct err *err);
+	/* ERR_NOT_FOUND when there is none. */
+	enum err_code (*remove)(struct keystore *ks, const char *alias, struct err *err);
+
+	/* As many parts as `suffixes` has; released by the caller. Fresh salts for what changed
+	 * only. */
+	enum err_code (*encode)(const struct keystore *ks, const struct keystore_encode *how,
+	                        struct keystore_part ret[KEYSTORE_PARTS_MAX], size_t *ret_n,
+	                        struct err *err);
+	void (*close)(struct keystore *ks); /* accepts NULL */
+};
+
+/* First member of the concrete type. */
+struct keystore {
+	const struct keystore_ops *ops;
+};
+
+void keystore_part_release(struct keystore_part *p);
+/* Java's String.toLowerCase(Locale.ENGLISH); heap. NULL: no memory. */
+char *alias_fold(const char *alias);
+
+extern const struct keystore_ops keystore_pem, keystore_pem_split, keystore_der, keystore_jks,
+	keystore_pkcs12;
