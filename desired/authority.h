@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * authority.h - may a commit make us do this? Pure.
+ *
+ * Default: no. Every refusal is ERR_DENIED and its hint is the line of the configuration that would
+ * allow it.
+ */
+#pragma once
+
+#include "desired/config.h"
+
+/* argv[0]: absolute, or a bare name that must be listed as such. */
+enum err_code authority_program(const struct authority *a, const char *program, struct err *err);
+enum err_code authority_secret_file(const struct authority *a, const char *path, struct err *err);
+enum err_code authority_local_write(const struct authority *a, const char *path, struct err *err);
+enum err_code authority_host(const struct authority *a, const char *host, struct err *err);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * config.h - the reconciler's own configuration: where things are, how often, and what a commit may
+ * make it do.
+ *
+ * One YAML file (default /etc/certwright/certwright.yaml), read through the same kind of tables as
+ * the desired state. Authority lives here and nowhere in git. A repository named by hand on a local
+ * disk is trusted as a Makefile is: `trusted` allows all.
+ */
+#pragma once
+
+#include "desired/load.h"
+#include "desired/model.h"
+
+struct authority {
+	bool trusted; /* a local path by hand: everything below counts as allowed */
+	struct texts
+		programs; /* absolute paths or globs: exec secrets, activate, verify commands */
+	struct texts secret_files; /* path globs */
+	struct texts local_write;  /* path globs that `via: local` may write */
+	struct texts hosts; /* globs of hosts that may be connected to (probes, devices, URLs) */
+	struct texts scan;
+	bool key_release_allow; /* keyRelease: allow (default approve) */
+};
+
+struct budget {
+	int issue_percent, disrupt_percent, retire; /* 5, 2, 1; absolute minimum 5 and 1 */
+};
+
+struct config {
+	struct text file; /* where it came from, NULL: none */
+	struct text repository, ref, path;
+	struct text state;
+	struct text secrets_dir;
+	struct text master_key; /* file; default next to the configuration */
+	int64_t interval_s;     /* default 5m */
+	struct text inbox;
+	struct texts watch; /* more files to watch */
+	struct text ssh_identity, ssh_known_hosts, tls_ca_file, http_user;
+	struct secret_ref http_password;
+	struct authority authority;
+	struct budget budget;
+	bool accept_rewind;
+};
+
+/* ERR_NOT_FOUND when the file is absent. ERR_INVALID with diagnostics. Defaults are filled in. */
+enum err_code config_load(const char *path, struct arena *arena, struct config *ret,
+                          struct diagnostics *ret_diag, struct err *err);
+void config_defaults(struct config *c);
