@@ -8,6 +8,7 @@
 
 #include "desired/model.h"
 #include "desired/source.h"
+#include "reconciler/base/buf.h"
 #include "reconciler/base/err.h"
 
 struct diagnostic {
