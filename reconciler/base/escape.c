@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * escape.c - foreign text made harmless: UTF-8 checks and escaping for terminals and Markdown.
+ *
+ * Part of str.h, in a file of its own because every sink for foreign text is judged here together.
+ */
+#include <string.h>
+
+#include "reconciler/base/str.h"
+
+/* Decode one character; 0: not valid UTF-8 here, else its length. */
+static size_t utf8_decode(const unsigned char *s, size_t n, uint32_t *ret)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t len;
+	uint32_t c;
+
+	if (s[0] < 0x80) {
+		*ret = s[0];
+		return 1;
+	}
+	if (s[0] < 0xC2 || s[0] > 0xF4) {
+		return 0;
+	}
+	len = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
+	if (len > n) {
+		return 0;
+	}
+	c = s[0] & (0xFFu >> (len + 1));
+	for (size_t i = 1; i < len; i++) {
+		if ((s[i] & 0xC0) != 0x80) {
+			return 0;
+		}
+		c = c << 6 | (s[i] & 0x3Fu);
+	}
+	if (c < least[len] || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF)) {
+		return 0;
+	}
+	*ret = c;
+	return len;
+}
+
+bool str_is_utf8(const char *s, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	uint32_t c;
+
+	for (size_t i = 0; i < n;) {
+		size_t len = utf8_decode(p + i, n - i, &c);
+
+		if (len == 0 || c == 0) {
+			return false;
+		}
+		i += len;
+	}
+	return true;
+}
+
+/* What moves the cursor, reorders what is shown, or shows nothing at all. */
+static bool is_harmful(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0xAD || c == 0x061C ||
+	       (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
+	       (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) ||
+	       (c >= 0xE0000 && c <= 0xE0FFF);
+}
+
+static void add_hex(struct buf *out, const unsigned char *p, size_t n, const char *backslash)
+{
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(out, "%sx%02x", backslash, p[i]);
+	}
+}
+
+static void escape(struct buf *out, const char *s, size_t n, const char *special,
+                   const char *backslash)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	uint32_t c = 0;
+
+	for (size_t i = 0; i < n;) {
+		size_t len = utf8_decode(p + i, n - i, &c);
+
+		if (len == 0 || is_harmful(c)) {
+			len = len == 0 ? 1 : len;
+			add_hex(out, p + i, len, backslash);
+		} else {
+			if (c < 0x80 && strchr(special, (int)c) != NULL) {
+				buf_add_byte(out, '\\');
+			}
+			buf_add(out, p + i, len);
+		}
+		i += len;
+	}
+}
+
+void str_escape_terminal(struct buf *out, const char *s, size_t n)
+{
+	escape(out, s, n, "\\", "\\");
+}
+
+void str_escape_markdown(struct buf *out, const char *s, size_t n)
+{
+	/* A backslash before 'x' would be shown as such in Markdown, but two are certain. */
+	escape(out, s, n, "\\`*_{}[]()<>#+-.!|~&:@", "\\\\");
+}
