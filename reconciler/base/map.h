@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * map.h - hash map from byte strings to pointers, open addressing, SipHash-free:
- * seeded per map, so that hostile names cannot be chosen to collide.
+ * seeded per process, so that hostile names cannot be chosen to collide.
  *
  * Keys are borrowed: they must live as long as the map (normally in an arena). No removal.
  * Iteration order is not defined: sort before anything is shown.
