@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * look.h - what to look at, and looking. The engine writes the list; nothing is decided here.
+ *
+ * Secrets arrive resolved. A store whose password could not be resolved arrives with `unresolved`
+ * set and is reported LOOK_UNREACHABLE with that sentence, unread.
+ */
+#pragma once
+
+#include "providers/transport.h"
+#include "reconciler/base/clock.h"
+#include "reconciler/base/secret.h"
+#include "state/observed.h"
+
+struct look_store {
+	const char *target, *host, *path;
+	struct transport *transport;
+	const struct keystore_ops
+		*format; /* the one wanted; others are tried by content when it refuses */
+	const struct secret *password, *key_password; /* NULL: none */
+	const struct secret *previous; /* tried in order when `password` does not open it */
+	size_t n_previous;
+	const char *unresolved;
+};
+
+struct look_endpoint {
+	const char *key; /* endpoint_key() */
+	const char *host;
+	int port;
+	const char *server_name;         /* NULL: host; no SNI for addresses */
+	const char *starttls;            /* NULL */
+	bool possession;                 /* complete the handshake */
+	const struct secret *client_key; /* PKCS#8, NULL: none */
+	struct bytes client_chain_pem;
+	const char *unresolved;
+};
+
+enum edit_kind { EDIT_INI, EDIT_PROPERTIES, EDIT_LINE };
+struct look_config {
+	const char *target, *host;
+	size_t index;
+	struct transport *transport;
+	const char *path;
+	enum edit_kind kind;
+	const char *section, *key;  /* ini, properties; line: key is the prefix */
+	const struct secret *value; /* wanted; line: the whole line */
+	bool sensitive;
+	const char *unresolved;
+};
+
+struct look_list {
+	const struct look_store *stores;
+	size_t n_stores;
+	const struct look_endpoint *endpoints;
+	size_t n_endpoints;
+	const struct look_config *configs;
+	size_t n_configs;
+};
+
+/* Who sees endpoints: the probe engine, or a simulated world in tests. */
+struct prober {
+	/* Fill ret[i] for looks[i]; strings and chains from `o`'s arena and set. Never fails as a
+	 * whole but for memory. */
+	enum err_code (*probe)(struct prober *p, const struct look_endpoint *looks, size_t n,
+	                       struct observed *o, struct obs_endpoint *ret, struct err *err);
+};
+
+/* Formats that a store may turn out to have, in the order to try. */
+struct look_context {
+	const struct keystore_ops *const *formats;
+	size_t n_formats;
+	struct prober *prober;
+	const struct clock *clock;
+};
+
+/* Look at everything; failures to see are rows, not errors. */
+enum err_code observe(const struct look_context *ctx, const struct look_list *list,
+                      struct arena *arena, struct observed **ret, struct err *err);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * memory.h - what cannot be observed, as a value for diff and plan. Secret-free: keys stay sealed
+ * in the store.
+ *
+ * Loaded whole by memory_load() (store.h) or read from a snapshot; borrowed from its arena.
+ */
+#pragma once
+
+#include "state/observed.h"
+
+/* How often something failed, and when it may be tried again. */
+struct backoff {
+	unsigned failures; /* in a row */
+	unsigned same;     /* of them: same action, same inputs, same error */
+	struct wall last_at, next_at;
+	uint8_t inputs[SHA256_BYTES];
+	const char *error; /* last sentence */
+	bool held;         /* until inputs change or the operator says so */
+};
+
+/* One revision of an identity that we hold or held. */
+struct held {
+	int revision;            /* from 1, rising */
+	struct seen_chain chain; /* leaf first, without root */
+	uint8_t request_digest[32],
+		key_digest[32]; /* of the spec it was made for (spec.h); zero when adopted */
+	const char *issuer;     /* Issuer name, "" when adopted from elsewhere */
+	int issuer_generation;  /* privateCA generation that signed it */
+	struct wall issued_at;
+	int renew;    /* spec.renew it answers */
+	bool has_key; /* sealed here */
+	bool revoked;
+	bool compromised;
+};
+
+/* An issue under way: key sealed, maybe ordered. */
+struct pending {
+	int revision;
+	const char *request_id;
+	uint8_t spki_sha256[SHA256_BYTES];
+	uint8_t request_digest[32], key_digest[32];
+	bool ordered;          /* a handle is kept */
+	struct wall next_poll; /* when ordered */
+	struct wall since;
+};
+
+struct identity_memory {
+	const char *name;
+	const struct held *revisions; /* newest first; revisions[0] is what table A holds */
+	size_t n_revisions;
+	const struct pending *pending; /* NULL: none */
+	struct backoff issue;
+	struct wall renew_asked; /* by `renew NAME`, 0: no */
+	struct wall approved_at; /* by `approve NAME` */
+	bool archived;
+};
+
+/* A file (or device) we deliver to. */
+struct store_memory {
+	const char *key; /* store_key() */
+	const char *target, *host, *path;
+	uint8_t written[SHA256_BYTES]; /* digest of what we wrote last, zero: never */
+	struct wall written_at;
+	struct wall activated_at;        /* when a success of `activate` was recorded */
+	uint8_t activated[SHA256_BYTES]; /* digest of the content loaded by it */
+	unsigned activations;            /* since written_at */
+	struct backoff push;
+	int hold_revision; /* `rollback` holds re-push: the revision it went back to, 0: no */
+};
+
+/* A slot (store, alias) is ours when it is listed here. */
+struct slot_memory {
+	const char *store_key, *alias; /* folded */
+	const char *identity;          /* key entries; NULL for trust */
+	uint8_t sha256[SHA256_BYTES];  /* leaf or anchor we put there last */
+};
+
+/* An anchor or pin we put into a store. */
+struct anchor_memory {
+	const char *store_key;
+	const struct seen_cert *cert;
+	const char *alias;
+	struct wall first_at;
+	struct wall left_at; /* no longer desired since; 0: still desired */
+};
+
+struct ca_generation {
+	int generation;
+	const struct seen_cert *cert;
+	bool has_key;
+	struct wall created_at;
+};
+struct issuer_memory {
+	const char *name;
+	const struct ca_generation *generations; /* rising */
+	size_t n_generations;
+	uint64_t crl_number; /* newest published, 0: none */
+	struct wall crl_next_update;
+	struct wall crl_this_update;
+	struct wall last_revocation;
+};
+
+struct suspension {
+	const char *kind, *name; /* "Target", "web"; name may be NAME@HOST */
+	const char *reason;
+	struct wall until;
+};
+
+struct memory {
+	struct arena *arena;
+	const char *state_id;
+	struct wall newest_journal; /* newest entry written: time before it means a wrong clock */
+	struct seen_certs *certs;   /* shared with the observation of the same pass */
+	/* all sorted by name / key */
+	const struct identity_memory *identities;
+	size_t n_identities;
+	const struct store_memory *stores;
+	size_t n_stores;
+	const struct slot_memory *slots;
+	size_t n_slots;
+	const struct anchor_memory *anchors;
+	size_t n_anchors;
+	const struct issuer_memory *issuers;
+	size_t n_issuers;
+	const struct suspension *suspensions;
+	size_t n_suspensions;
+	struct map identity_by_name, store_by_key, slot_by_key,
+		issuer_by_name; /* slot key: "STORE#ALIAS" */
+};
+const struct identity_memory *memory_identity(const struct memory *m, const char *name);
+const struct store_memory *memory_store(const struct memory *m, const char *key);
+const struct slot_memory *memory_slot(const struct memory *m, const char *store_key,
+                                      const char *folded_alias);
+const struct issuer_memory *memory_issuer(const struct memory *m, const char *name);
+/* An empty one (no state yet). */
+enum err_code memory_empty(struct arena *arena, struct seen_certs *certs, struct memory **ret,
+                           struct err *err);
+enum err_code memory_index(struct memory *m, struct err *err);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * observed.h - what was seen: stores, endpoints, configuration edits. A value, borrowed from its
+ * arena.
+ *
+ * "Could not look" is a status of its own, never an absence. Nothing here is secret.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "providers/keystore.h"
+#include "reconciler/base/arena.h"
+#include "reconciler/base/map.h"
+#include "reconciler/pki/cert.h"
+
+/* The few facts that plans compare, without parsing: see seen_cert_parse() for the rest. */
+struct seen_cert {
+	uint8_t sha256[SHA256_BYTES];
+	uint8_t spki_sha256[SHA256_BYTES];
+	struct wall not_before, not_after;
+	bool self_signed;
+	struct bytes der;
+};
+/* One struct per fingerprint inside one set: pointer equality is certificate equality. */
+struct seen_certs {
+	struct arena *arena;
+	struct map by_sha256;
+};
+void seen_certs_init(struct seen_certs *set, struct arena *arena);
+void seen_certs_release(struct seen_certs *set);
+/* Find or add; parses only what is new. ERR_INVALID: no certificate. */
+enum err_code seen_cert_add(struct seen_certs *set, struct bytes der, const struct seen_cert **ret,
+                            struct err *err);
+const struct seen_cert *seen_cert_find(const struct seen_certs *set,
+                                       const uint8_t sha256[SHA256_BYTES]);
+/* All facts, parsed now; NULL when memory ran out or (a damaged row) it is no certificate. */
+const struct cert *seen_cert_parse(const struct seen_cert *c, struct arena *arena);
+
+struct seen_chain {
+	const struct seen_cert *const *v; /* leaf first, as stored or served */
+	size_t n;
+};
+
+enum look_status {
+	LOOK_NONE, /* not looked at */
+	LOOK_OK,
+	LOOK_ABSENT,         /* certainly not there */
+	LOOK_UNREACHABLE,    /* host silent, permission, transport */
+	LOOK_UNREADABLE,     /* there, but damaged or of another format */
+	LOOK_WRONG_PASSWORD, /* there, and none of the passwords opens it */
+};
+const char *look_status_name(enum look_status s);
+
+struct obs_entry {
+	const char *alias, *folded;
+	enum keystore_entry_kind kind;
+	struct seen_chain chain;
+	bool key_opens;                        /* KS_KEY: by the key password */
+	bool key_matches;                      /* and belongs to the leaf */
+	uint8_t key_spki_sha256[SHA256_BYTES]; /* when key_opens */
+	unsigned warnings;                     /* enum keystore_warning */
+};
+
+struct obs_store {
+	const char *target, *host, *path; /* path of part 0 */
+	enum look_status status;
+	const char *error; /* sentence when status is not OK or ABSENT */
+	struct wall at;
+	const char *format;           /* keystore type that read it */
+	const char *profile;          /* NULL where the format has none */
+	int password;                 /* 0 current, k: previousPasswordRefs[k-1], -1 none needed */
+	uint32_t mode;                /* loosest of all parts that hold a key, else of part 0 */
+	const char *owner, *group;    /* names, or decimal ids */
+	uint8_t sha256[SHA256_BYTES]; /* over all parts in order */
+	unsigned warnings;
+	const struct obs_entry *entries; /* in file order */
+	size_t n_entries;
+};
+
+enum proof { PROOF_NONE, PROOF_POSSESSION };
+enum endpoint_status {
+	ENDPOINT_NONE, /* not looked at */
+	ENDPOINT_OK,
+	ENDPOINT_REFUSED,     /* nothing listens there */
+	ENDPOINT_UNREACHABLE, /* silence, no route, no such name */
+	ENDPOINT_NO_TLS,      /* listens, but the handshake failed before a certificate came */
+};
+const char *endpoint_status_name(enum endpoint_status s);
+
+struct obs_endpoint {
+	const char *key; /* endpoint_key(): host:port, server name, starttls, client identity */
+	enum endpoint_status status;
+	const char *error;
+	struct wall at;
+	enum proof proof;
+	struct seen_chain served;
+	const char *protocol, *cipher;
+	bool client_cert_asked;
+	const char *const *ca_names; /* RFC 4514, when asked */
+	size_t n_ca_names;
+};
+
+/* One configure[] item of one host. */
+struct obs_config {
+	const char *key; /* config_key() */
+	enum look_status status;
+	const char *error;
+	struct wall at;
+	bool matches;      /* what is written is what is wanted */
+	const char *value; /* what is written now; NULL when absent or secret */
+};
+
+struct observed {
+	struct arena *arena;
+	struct wall at; /* of the pass */
+	struct seen_certs certs;
+	const struct obs_store *stores;
+	size_t n_stores;
+	const struct obs_endpoint *endpoints;
+	size_t n_endpoints;
+	const struct obs_config *configs;
+	size_t n_configs;
+	struct map store_by_key, endpoint_by_key, config_by_key;
+};
+
+/* Keys are arena strings: "target@host:path", "host:port sni=... starttls=... client=...",
+ * "target@host#index". */
+const char *store_key(struct arena *a, const char *target, const char *host, const char *path);
+const char *endpoint_key(struct arena *a, const char *host, int port, const char *server_name,
+                         const char *starttls, const char *client);
+const char *config_key(struct arena *a, const char *target, const char *host, size_t index);
+
+const struct obs_store *observed_store(const struct observed *o, const char *key);
+const struct obs_endpoint *observed_endpoint(const struct observed *o, const char *key);
+const struct obs_config *observed_config(const struct observed *o, const char *key);
+/* Fill the maps from the arrays, once they are complete. */
+enum err_code observed_index(struct observed *o, struct err *err);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * snapshot.h - an observation and the secret-free memory beside it as JSON Lines, for `plan
+ * --observed` elsewhere.
+ *
+ * First line: {"certwright":"snapshot","formatVersion":"1.0","observedAt":...,"stateId":...}. Then
+ * one object a line, each with "row": certificate | store | endpoint | config | identity |
+ * storeMemory | slot | anchor | issuer | suspension. Rows are sorted; the same observation is the
+ * same bytes. Certificates stand once, by SHA-256, with their DER in base64. Reading bounds every
+ * line and count and refuses what it does not know.
+ */
+#pragma once
+
+#include "state/memory.h"
+
+enum err_code snapshot_write(const struct observed *o, const struct memory *m, struct buf *out,
+                             struct err *err);
+enum err_code snapshot_read(struct bytes in, struct arena *arena, struct observed **ret_o,
+                            struct memory **ret_m, struct err *err);
