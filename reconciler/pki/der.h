@@ -63,6 +63,8 @@ bool der_get_time(struct der *d, struct wall *ret);
 /* Dotted form of OID contents. false: malformed or does not fit. */
 bool der_oid_text(struct bytes oid, char *out, size_t out_size);
 bool der_oid_is(struct bytes oid, const char *dotted);
+/* Is it dotted text that der_put_oid() can write? */
+bool der_oid_valid(const char *dotted);
 
 struct der_writer {
 	uint8_t *p; /* allocation */

@@ -60,7 +60,7 @@ enum ext_usage {
 	EKU_OCSP_SIGNING = 1u << 9,
 	EKU_MICROSOFT_SGC = 1u << 10,
 	EKU_NETSCAPE_SGC = 1u << 11,
-	EKU_OTHER = 1u << 31, /* seen in a certificate: an OID not in this list */
+	EKU_OTHER = 1u << 30, /* seen in a certificate: an OID not in this list */
 };
 /* cert-manager's usage words ("digital signature", "server auth", "signing", "s/mime" ...): adds
  * the bit to one of the two. false: no such word. */
@@ -68,6 +68,9 @@ bool usage_from_word(const char *word, uint32_t *key_usage, uint32_t *ext_usage)
 /* All words, for messages and schema. */
 extern const char *const usage_words[];
 extern const size_t usage_words_n;
+/* Dotted OID of one EKU_ bit (NULL for EKU_OTHER), and back (EKU_OTHER for what is not listed). */
+const char *ext_usage_oid(uint32_t bit);
+uint32_t ext_usage_from_oid(const char *oid);
 
 struct other_name {
 	const char *oid;
@@ -121,3 +124,9 @@ struct spec_digest {
 	uint8_t key[32];
 };
 void cert_spec_digest(const struct cert_spec *spec, struct spec_digest *ret);
+
+/* The usages that a certificate for `spec` gets: with none written, server auth with digital
+ * signature and key encipherment (a CA: cert sign, crl sign); a CA always has cert sign; keys
+ * other than RSA never have an encipherment bit. True when none were written. */
+bool cert_spec_usages(const struct cert_spec *spec, uint32_t *ret_key_usage,
+                      uint32_t *ret_ext_usage);
