@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * engine.h - looking, doing and converging: the impure half around plan.h.
+ *
+ * One pass: memory_load, wants_build, look list (secrets resolved under authority), observe,
+ * plan_build, apply. converge() repeats until nothing can be done now, and says when to wake.
+ */
+#pragma once
+
+#include "desired/secrets.h"
+#include "providers/registry.h"
+#include "reconciler/base/rng.h"
+#include "reconciler/engine/plan.h"
+#include "state/look.h"
+#include "state/store.h"
+
+struct engine {
+	const struct desired *desired;
+	const struct authority *authority;
+	const char *secrets_dir;
+	struct budget budget; /* zero: none */
+	struct registry *registry;
+	struct prober *prober;
+	struct store *store; /* NULL: nothing is remembered (plan without a state) */
+	const struct clock *clock;
+	struct rng rng;
+	const char *selector, *target_name;
+	bool source_stale;
+	/* Told of each step as it begins and ends; NULL: nobody listens. */
+	struct engine_listener *listener;
+};
+
+struct engine_listener {
+	void (*step)(struct engine_listener *l, const struct action *a, bool begins,
+	             enum err_code outcome, const struct err *err);
+};
+
+/* What one look and one decision gave; release frees all. */
+struct pass {
+	struct arena arena;
+	struct seen_certs certs;
+	struct memory *memory;
+	struct wants *wants;
+	struct observed *observed;
+	const struct plan *plan;
+};
+void pass_release(struct pass *p);
+
+/* Look at everything wanted; fills memory, wants, observed. Saves the observation when there is a
+ * store opened for writing. */
+enum err_code engine_observe(struct engine *e, struct pass *p, struct err *err);
+/* The last observation instead (--recorded). ERR_NOT_FOUND: none yet. */
+enum err_code engine_recorded(struct engine *e, struct pass *p, struct err *err);
+/* From a snapshot (--observed): runs nothing, resolves nothing, opens nothing. */
+enum err_code engine_from_snapshot(struct engine *e, struct bytes snapshot, struct pass *p,
+                                   struct err *err);
+enum err_code engine_plan(struct engine *e, struct pass *p, struct err *err);
+
+struct apply_result {
+	size_t done, failed, skipped; /* actions */
+	bool moved;                   /* the world was not as planned somewhere: plan again */
+	char first_error[1024];       /* formatted, with hint after a newline; "" when none */
+};
+/* Do the plan's actions in order: journal intent, provider, outcome, verify, rollback. Failures of
+ * one object do not stop others that do not depend on it. The return code is for what stops
+ * everything (state lost, out of memory). */
+enum err_code engine_apply(struct engine *e, struct pass *p, struct apply_result *ret,
+                           struct err *err);
+
+struct converge_result {
+	size_t rounds, done, failed;
+	bool converged;   /* the last plan was in sync */
+	struct wall wake; /* when something becomes due; 0: nothing known */
+	struct apply_result last;
+};
+/* Passes until a plan has nothing that can be done now, at most max_rounds. `ret_last` (may be
+ * NULL) gets the last pass with its plan; release it. */
+enum err_code engine_converge(struct engine *e, unsigned max_rounds, struct converge_result *ret,
+                              struct pass *ret_last, struct err *err);
+
+/* Operator requests waiting in the store are taken (renew, approve, revoke, push, rollback ...). */
+enum err_code engine_take_requests(struct engine *e, struct err *err);
+/* One delivery by hand: push (again) or only activate; replace_unreadable overwrites what does not
+ * open (with backup). */
+enum err_code engine_push(struct engine *e, const char *target, const char *host,
+                          bool activate_only, bool replace_unreadable, struct apply_result *ret,
+                          struct err *err);
+/* Back to the backup or to a revision by fingerprint; holds re-push until released. Never to a
+ * revoked, compromised or expired one. */
+enum err_code engine_rollback(struct engine *e, const char *target, const char *host,
+                              const char *to_fingerprint, struct apply_result *ret,
+                              struct err *err);
+enum err_code engine_revoke(struct engine *e, const char *identity, unsigned reason,
+                            struct err *err);
