@@ -8,30 +8,30 @@
 
 #include "reconciler/base/str.h"
 
-/* Decode one character; 0: not valid UTF-8 here, else its length. */
-static size_t utf8_decode(const unsigned char *s, size_t n, uint32_t *ret)
+size_t str_utf8_decode(const char *s, size_t n, uint32_t *ret)
 {
+	const unsigned char *u = (const unsigned char *)s;
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t len;
 	uint32_t c;
 
-	if (s[0] < 0x80) {
-		*ret = s[0];
+	if (u[0] < 0x80) {
+		*ret = u[0];
 		return 1;
 	}
-	if (s[0] < 0xC2 || s[0] > 0xF4) {
+	if (u[0] < 0xC2 || u[0] > 0xF4) {
 		return 0;
 	}
-	len = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
+	len = u[0] >= 0xF0 ? 4 : u[0] >= 0xE0 ? 3 : 2;
 	if (len > n) {
 		return 0;
 	}
-	c = s[0] & (0xFFu >> (len + 1));
+	c = u[0] & (0xFFu >> (len + 1));
 	for (size_t i = 1; i < len; i++) {
-		if ((s[i] & 0xC0) != 0x80) {
+		if ((u[i] & 0xC0) != 0x80) {
 			return 0;
 		}
-		c = c << 6 | (s[i] & 0x3Fu);
+		c = c << 6 | (u[i] & 0x3Fu);
 	}
 	if (c < least[len] || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF)) {
 		return 0;
@@ -42,11 +42,10 @@ static size_t utf8_decode(const unsigned char *s, size_t n, uint32_t *ret)
 
 bool str_is_utf8(const char *s, size_t n)
 {
-	const unsigned char *p = (const unsigned char *)s;
 	uint32_t c;
 
 	for (size_t i = 0; i < n;) {
-		size_t len = utf8_decode(p + i, n - i, &c);
+		size_t len = str_utf8_decode(s + i, n - i, &c);
 
 		if (len == 0 || c == 0) {
 			return false;
@@ -65,30 +64,29 @@ static bool is_harmful(uint32_t c)
 	       (c >= 0xE0000 && c <= 0xE0FFF);
 }
 
-static void add_hex(struct buf *out, const unsigned char *p, size_t n, const char *backslash)
+static void add_hex(struct buf *out, const char *p, size_t n, const char *backslash)
 {
 	for (size_t i = 0; i < n; i++) {
-		buf_printf(out, "%sx%02x", backslash, p[i]);
+		buf_printf(out, "%sx%02x", backslash, (unsigned)(unsigned char)p[i]);
 	}
 }
 
 static void escape(struct buf *out, const char *s, size_t n, const char *special,
                    const char *backslash)
 {
-	const unsigned char *p = (const unsigned char *)s;
 	uint32_t c = 0;
 
 	for (size_t i = 0; i < n;) {
-		size_t len = utf8_decode(p + i, n - i, &c);
+		size_t len = str_utf8_decode(s + i, n - i, &c);
 
 		if (len == 0 || is_harmful(c)) {
 			len = len == 0 ? 1 : len;
-			add_hex(out, p + i, len, backslash);
+			add_hex(out, s + i, len, backslash);
 		} else {
 			if (c < 0x80 && strchr(special, (int)c) != NULL) {
 				buf_add_byte(out, '\\');
 			}
-			buf_add(out, p + i, len);
+			buf_add(out, s + i, len);
 		}
 		i += len;
 	}

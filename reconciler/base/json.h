@@ -39,7 +39,7 @@ void json_str(struct json_writer *w, const char *s); /* NULL writes null; invali
 void json_strn(struct json_writer *w, const char *s, size_t n);
 void json_int(struct json_writer *w, int64_t v);
 void json_bool(struct json_writer *w, bool v);
-void json_null(struct json_writer *w);
+void json_write_null(struct json_writer *w); /* json_null() is jansson's own */
 /* key + value in one */
 void json_member_str(struct json_writer *w, const char *key, const char *s);
 void json_member_int(struct json_writer *w, const char *key, int64_t v);

@@ -23,6 +23,9 @@ bool str_ends(const char *s, const char *suffix);
 bool str_to_i64(const char *s, int64_t min, int64_t max, int64_t *ret);
 /* Valid UTF-8 (no surrogates, no overlong forms) without NUL. */
 bool str_is_utf8(const char *s, size_t n);
+/* The character at s (n > 0 bytes left): its length and *ret, or 0 when it is not valid UTF-8. NUL
+ * is a character here. */
+size_t str_utf8_decode(const char *s, size_t n, uint32_t *ret);
 /* ASCII case folding; DNS names and keywords, not keystore aliases. */
 void str_lower_ascii(char *s);
 int str_casecmp_ascii(const char *a, const char *b);
