@@ -23,7 +23,8 @@ void when_format_relative(struct wall t, struct wall now, char *out, size_t out_
 /* RFC 3339 with any offset. */
 bool when_parse(const char *s, struct wall *ret);
 /* Go style ("2160h", "1h30m", "15m", "1.5h") and "90d", "2w". Negative is refused. Seconds; below
- * one second is refused unless zero. false: not a duration or more than 1000 years. */
+ * one second is refused unless zero; fractions of a second above it are dropped. false: not a
+ * duration or more than 1000 years. */
 bool duration_parse(const char *s, int64_t *ret_s);
 /* Go style with days: "90d", "2h30m", "0s". */
 void duration_format(int64_t s, char *out, size_t out_size);
@@ -36,7 +37,9 @@ struct civil {
 struct civil when_civil(struct wall t);
 struct wall when_from_civil(const struct civil *c);
 
-/* A window that opens by 5-field cron in a timezone and stays open for a while. */
+/* A window that opens by 5-field cron in a timezone and stays open for a while (elapsed time).
+ * An opening that daylight saving skips happens at the moment of the jump; one that it repeats
+ * happens the first time only. A timezone that does not exist never opens. */
 struct window {
 	uint64_t minutes; /* bit per minute */
 	uint32_t hours;   /* bit per hour */
@@ -54,6 +57,6 @@ enum err_code window_parse_cron(const char *cron, struct window *w, struct err *
 /* The timezone exists in the system's zone database. UTC always does. */
 bool window_timezone_exists(const char *timezone);
 bool window_is_open(const struct window *w, struct wall t);
-/* The first moment at or after `t` at which the window is open, searched no further than `until`;
- * false when there is none. */
+/* The first moment at or after `t` at which the window is open, searched no further than `until`
+ * nor than 12 years; false when there is none. */
 bool window_next_open(const struct window *w, struct wall t, struct wall until, struct wall *ret);
