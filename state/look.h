@@ -75,4 +75,5 @@ struct look_context {
 
 /* Look at everything; failures to see are rows, not errors. */
 enum err_code observe(const struct look_context *ctx, const struct look_list *list,
-                      struct arena *arena, struct observed **ret, struct err *err);
+                      struct arena *arena, struct seen_certs *certs, struct observed **ret,
+                      struct err *err);

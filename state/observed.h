@@ -115,8 +115,8 @@ struct obs_config {
 
 struct observed {
 	struct arena *arena;
-	struct wall at; /* of the pass */
-	struct seen_certs certs;
+	struct wall at;           /* of the pass */
+	struct seen_certs *certs; /* shared with the memory of the same pass */
 	const struct obs_store *stores;
 	size_t n_stores;
 	const struct obs_endpoint *endpoints;

@@ -15,5 +15,5 @@
 
 enum err_code snapshot_write(const struct observed *o, const struct memory *m, struct buf *out,
                              struct err *err);
-enum err_code snapshot_read(struct bytes in, struct arena *arena, struct observed **ret_o,
-                            struct memory **ret_m, struct err *err);
+enum err_code snapshot_read(struct bytes in, struct arena *arena, struct seen_certs *certs,
+                            struct observed **ret_o, struct memory **ret_m, struct err *err);

@@ -131,6 +131,7 @@ struct plan_input {
 	const struct desired *desired;
 	const struct observed *observed;
 	const struct memory *memory;
+	const struct wants *wants; /* wants_build(desired, memory) */
 	struct wall now;
 	const char *selector; /* -l, NULL: all */
 	const char *target;   /* --target, NULL: all */
