@@ -59,8 +59,8 @@ struct look_list {
 
 /* Who sees endpoints: the probe engine, or a simulated world in tests. */
 struct prober {
-	/* Fill ret[i] for looks[i]; strings and chains from `o`'s arena and set. Never fails as a
-	 * whole but for memory. */
+	/* Fill ret[i] for looks[i]; `at` is o->at; strings and chains from `o`'s arena and set.
+	 * Never fails as a whole but for memory. */
 	enum err_code (*probe)(struct prober *p, const struct look_endpoint *looks, size_t n,
 	                       struct observed *o, struct obs_endpoint *ret, struct err *err);
 };
@@ -73,7 +73,7 @@ struct look_context {
 	const struct clock *clock;
 };
 
-/* Look at everything; failures to see are rows, not errors. */
+/* Look at everything; failures to see are rows, not errors. Free with observed_release(). */
 enum err_code observe(const struct look_context *ctx, const struct look_list *list,
                       struct arena *arena, struct seen_certs *certs, struct observed **ret,
                       struct err *err);

@@ -137,3 +137,4 @@ const struct issuer_memory *memory_issuer(const struct memory *m, const char *na
 enum err_code memory_empty(struct arena *arena, struct seen_certs *certs, struct memory **ret,
                            struct err *err);
 enum err_code memory_index(struct memory *m, struct err *err);
+void memory_release(struct memory *m); /* the maps; accepts NULL */

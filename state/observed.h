@@ -30,7 +30,7 @@ struct seen_certs {
 	struct map by_sha256;
 };
 void seen_certs_init(struct seen_certs *set, struct arena *arena);
-void seen_certs_release(struct seen_certs *set);
+void seen_certs_release(struct seen_certs *set); /* the map; accepts a zeroed one */
 /* Find or add; parses only what is new. ERR_INVALID: no certificate. */
 enum err_code seen_cert_add(struct seen_certs *set, struct bytes der, const struct seen_cert **ret,
                             struct err *err);
@@ -93,7 +93,8 @@ const char *endpoint_status_name(enum endpoint_status s);
 struct obs_endpoint {
 	const char *key; /* endpoint_key(): host:port, server name, starttls, client identity */
 	enum endpoint_status status;
-	const char *error;
+	const char *error; /* with ENDPOINT_OK: why there is no proof of possession though it was
+	                    * wanted, or how the server refused the client identity shown */
 	struct wall at;
 	enum proof proof;
 	struct seen_chain served;
@@ -125,6 +126,14 @@ struct observed {
 	size_t n_configs;
 	struct map store_by_key, endpoint_by_key, config_by_key;
 };
+
+/* Frees the maps; everything else dies with the arena. Accepts NULL. */
+void observed_release(struct observed *o);
+void cleanup_observed(struct observed **o);
+
+/* The digest of a store's content: of one part its SHA-256; of several the SHA-256 over theirs in
+ * order, an absent part (p NULL) counting as 32 zero octets. */
+void store_digest(const struct bytes *parts, size_t n_parts, uint8_t ret[SHA256_BYTES]);
 
 /* Keys are arena strings: "target@host:path", "host:port sni=... starttls=... client=...",
  * "target@host#index". */

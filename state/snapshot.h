@@ -15,5 +15,6 @@
 
 enum err_code snapshot_write(const struct observed *o, const struct memory *m, struct buf *out,
                              struct err *err);
+/* ERR_INVALID names the line. Free with observed_release() and memory_release(). */
 enum err_code snapshot_read(struct bytes in, struct arena *arena, struct seen_certs *certs,
                             struct observed **ret_o, struct memory **ret_m, struct err *err);
