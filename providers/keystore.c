@@ -13,6 +13,15 @@
 
 #include "reconciler/base/str.h"
 
+char *keystore_part_path(const char *path, const char *suffix)
+{
+	const char *name = strrchr(path, '/');
+	const char *dot = strrchr(name == NULL ? path : name, '.');
+	size_t stem = dot == NULL ? strlen(path) : (size_t)(dot - path);
+
+	return suffix[0] == '\0' ? str_dup(path) : str_printf("%.*s%s", (int)stem, path, suffix);
+}
+
 void keystore_part_release(struct keystore_part *p)
 {
 	if (p == NULL) {

@@ -124,6 +124,9 @@ struct keystore {
 	const struct keystore_ops *ops;
 };
 
+/* Where the part with this suffix lies: "/a/web.crt" with ".key" is "/a/web.key"; "" is the path
+ * itself. Heap; NULL: no memory. */
+char *keystore_part_path(const char *path, const char *suffix);
 void keystore_part_release(struct keystore_part *p);
 /* Java's String.toLowerCase(Locale.ENGLISH); heap. NULL: no memory. */
 char *alias_fold(const char *alias);
