@@ -26,6 +26,10 @@ struct cert {
 	struct bytes der;
 	uint8_t sha256[SHA256_BYTES];      /* of der: the identity of a certificate everywhere */
 	uint8_t spki_sha256[SHA256_BYTES]; /* of SubjectPublicKeyInfo: the identity of a key */
+	struct bytes tbs;                  /* what is signed */
+	struct bytes spki;                 /* SubjectPublicKeyInfo */
+	struct bytes signature_alg;        /* AlgorithmIdentifier beside the signature */
+	struct bytes signature;            /* octets */
 	struct bytes serial;               /* contents octets of the INTEGER */
 	struct bytes subject_der, issuer_der;
 	const char *subject, *issuer; /* RFC 4514, foreign text: escape before showing */
