@@ -13,6 +13,7 @@
 #include "reconciler/base/arena.h"
 #include "reconciler/base/bytes.h"
 #include "reconciler/base/err.h"
+#include "reconciler/base/secret.h"
 
 struct source; /* an open repository */
 
@@ -34,8 +35,9 @@ struct source_remote_options {
 	const char *tls_ca_file;     /* or NULL: the system's */
 	const char *http_user;       /* NULL: none */
 	const struct secret *http_password;
-	int64_t timeout_ms;
+	int64_t timeout_ms; /* of one whole fetch; 0: SOURCE_TIMEOUT_MS */
 };
+#define SOURCE_TIMEOUT_MS 300000
 enum err_code source_open_mirror(const char *mirror_dir, const struct source_remote_options *opt,
                                  struct source **ret, struct err *err);
 /* Bring the mirror's branches and tags up to date. ERR_NET: out of reach, the mirror is as it was.
