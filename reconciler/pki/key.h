@@ -27,6 +27,7 @@ void key_free(struct key *k);
 void cleanup_key(struct key **k);
 
 enum err_code key_export_pkcs8(const struct key *k, struct secret *ret, struct err *err);
+struct key_spec key_spec_of(const struct key *k);
 void key_spki_sha256(const struct key *k, uint8_t ret[SHA256_BYTES]);
 /* SubjectPublicKeyInfo DER, appended. */
 enum err_code key_spki(const struct key *k, struct buf *out, struct err *err);
