@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * allowed.c - the walk over all that a commit can make us touch: programs, secret files, local
+ * paths, hosts.
+ *
+ * Secrets and commands are checked again where they are used; this is what makes a refusal come
+ * before anything was done.
+ */
+#include "desired/allowed.h"
+
+#include <stdlib.h>
+
+#include "desired/expand.h"
+#include "reconciler/base/str.h"
+
+#define FINDINGS_MAX 1000
+
+struct findings {
+	struct arena *arena;
+	const struct authority *authority;
+	struct {
+		struct diagnostic *v;
+		size_t n, cap;
+	} list;
+};
+
+static void find(struct findings *f, const struct object *o, struct pos pos, const struct err *why)
+{
+	if (f->list.n >= FINDINGS_MAX) {
+		return;
+	}
+	struct diagnostic *d = ARENA_PUSH(f->arena, &f->list);
+	if (d == NULL) {
+		return;
+	}
+	*d = (struct diagnostic){
+		.file = o->file,
+		.pos = pos.line != 0 ? pos : o->pos,
+		.message =
+			arena_printf(f->arena, "%s %s: %s", kind_name(o->kind), o->name, why->msg),
+		.hint = why->hint[0] == '\0' ? NULL : arena_str(f->arena, why->hint),
+	};
+}
+
+static void check_secret(struct findings *f, const struct object *o, const struct secret_ref *ref)
+{
+	struct err why = { 0 };
+	enum err_code rc = ERR_OK;
+
+	if (ref->kind == SECRET_EXEC && ref->argv.n > 0) {
+		rc = authority_program(f->authority, ref->argv.v[0].s, &why);
+	} else if (ref->kind == SECRET_FILE && ref->value.s[0] == '/') {
+		rc = authority_secret_file(f->authority, ref->value.s, &why);
+	}
+	if (rc != ERR_OK) {
+		find(f, o, ref->pos, &why);
+	}
+}
+
+static void check_command(struct findings *f, const struct object *o, const struct command_spec *c)
+{
+	struct err why = { 0 };
+	const char *program = c->systemd_unit.s != NULL ? "systemctl"
+	                      : c->shell.s != NULL      ? "/bin/sh"
+	                      : c->argv.n > 0           ? c->argv.v[0].s
+	                                                : NULL;
+
+	if (program != NULL && authority_program(f->authority, program, &why) != ERR_OK) {
+		find(f, o, c->pos, &why);
+	}
+}
+
+static void check_commands(struct findings *f, const struct object *o, const struct command_spec *v,
+                           size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		check_command(f, o, &v[i]);
+	}
+}
+
+static void check_path(struct findings *f, const struct target *t, const struct host *h,
+                       const struct text *path)
+{
+	struct scope scope = { .target = t, .host = h };
+	struct err why = { 0 };
+	const char *resolved = NULL;
+
+	if (path->s == NULL) {
+		return;
+	}
+	if (expand_text(path->s, &scope, f->arena, &resolved, &why) != ERR_OK ||
+	    authority_local_write(f->authority, resolved, &why) != ERR_OK) {
+		find(f, &t->o, path->pos, &why);
+	}
+}
+
+static void check_host(struct findings *f, const struct object *o, struct pos pos, const char *host)
+{
+	struct err why = { 0 };
+
+	if (host != NULL && authority_host(f->authority, host, &why) != ERR_OK) {
+		find(f, o, pos, &why);
+	}
+}
+
+/* The host of "https://name:port/..."; arena, or NULL. */
+static const char *url_host(struct arena *arena, const char *url)
+{
+	const char *start = strstr(url, "://");
+
+	start = start == NULL ? url : start + 3;
+	size_t n = start[0] == '[' ? strcspn(start, "]") : strcspn(start, ":/");
+	return start[0] == '[' ? arena_strn(arena, start + 1, n == 0 ? 0 : n - 1)
+	                       : arena_strn(arena, start, n);
+}
+
+static void check_endpoint(struct findings *f, const struct object *o,
+                           const struct endpoint_spec *e, const struct target *t,
+                           const struct host *h)
+{
+	struct scope scope = { .target = t, .host = h };
+	const char *host = e->host.s != NULL  ? e->host.s
+	                   : e->url.s != NULL ? url_host(f->arena, e->url.s)
+	                   : h != NULL        ? h->name
+	                                      : NULL;
+	struct err why = { 0 };
+
+	if (host != NULL && expand_text(host, &scope, f->arena, &host, &why) != ERR_OK) {
+		find(f, o, e->pos, &why);
+		return;
+	}
+	check_host(f, o, e->pos, host);
+}
+
+static void check_target_host(struct findings *f, const struct target *t, const struct host *h)
+{
+	bool local = t->via.s == NULL || str_equal(t->via.s, "local");
+
+	for (size_t i = 0; local && i < t->n_deliver; i++) {
+		const struct deliver_spec *d = &t->deliver[i];
+		check_path(f, t, h, &d->path);
+		for (size_t k = 0; k < d->one_of.n; k++) {
+			check_path(f, t, h, &d->one_of.v[k]);
+		}
+	}
+	for (size_t i = 0; local && i < t->n_configure; i++) {
+		check_path(f, t, h, &t->configure[i].path);
+	}
+	for (size_t i = 0; i < t->n_verify; i++) {
+		if (t->verify[i].kind == VERIFY_TLS) {
+			check_endpoint(f, &t->o, &t->verify[i].tls, t, h);
+		} else if (t->verify[i].kind == VERIFY_HTTP) {
+			check_host(f, &t->o, t->verify[i].http_url.pos,
+			           url_host(f->arena, t->verify[i].http_url.s));
+		}
+	}
+}
+
+static void check_target(struct findings *f, const struct target *t)
+{
+	for (size_t i = 0; i < t->n_activate; i++) {
+		const struct activate_spec *a = &t->activate[i];
+		check_commands(f, &t->o, a->before, a->n_before);
+		check_commands(f, &t->o, a->check, a->n_check);
+		check_commands(f, &t->o, a->after, a->n_after);
+	}
+	for (size_t i = 0; i < t->n_configure; i++) {
+		check_secret(f, &t->o, &t->configure[i].value_ref);
+	}
+	for (size_t i = 0; i < t->n_verify; i++) {
+		if (t->verify[i].kind == VERIFY_COMMAND) {
+			check_command(f, &t->o, &t->verify[i].command);
+		}
+	}
+	for (size_t i = 0; i < t->n_hosts; i++) {
+		check_target_host(f, t, &t->hosts[i]);
+	}
+}
+
+static void check_certificate(struct findings *f, const struct certificate *c)
+{
+	const struct monitor_spec *m = c->monitor;
+
+	for (size_t i = 0; m != NULL && i < m->n_endpoints; i++) {
+		check_endpoint(f, &c->o, &m->endpoints[i], /* t= */ NULL, /* h= */ NULL);
+	}
+	if (c->adopt != NULL) {
+		check_secret(f, &c->o, &c->adopt->key);
+	}
+}
+
+static void check_keystore(struct findings *f, const struct keystore_def *k)
+{
+	check_secret(f, &k->o, &k->password);
+	check_secret(f, &k->o, &k->key_password);
+	for (size_t i = 0; i < k->n_previous_passwords; i++) {
+		check_secret(f, &k->o, &k->previous_passwords[i]);
+	}
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct diagnostic *x = a;
+	const struct diagnostic *y = b;
+	int c = strcmp(x->file, y->file);
+
+	if (c != 0) {
+		return c;
+	}
+	if (x->pos.line != y->pos.line) {
+		return x->pos.line < y->pos.line ? -1 : 1;
+	}
+	return (x->pos.col > y->pos.col) - (x->pos.col < y->pos.col);
+}
+
+enum err_code desired_allowed(const struct desired *d, const struct authority *a,
+                              struct arena *arena, struct diagnostics *ret_diag, struct err *err)
+{
+	struct findings f = { .arena = arena, .authority = a };
+
+	if (a->trusted) {
+		return ERR_OK;
+	}
+	for (size_t i = 0; i < d->n_targets; i++) {
+		check_target(&f, d->targets[i]);
+	}
+	for (size_t i = 0; i < d->n_certificates; i++) {
+		check_certificate(&f, d->certificates[i]);
+	}
+	for (size_t i = 0; i < d->n_keystores; i++) {
+		check_keystore(&f, d->keystores[i]);
+	}
+	if (arena_failed(arena)) {
+		return err_nomem(err);
+	}
+	if (f.list.n == 0) {
+		return ERR_OK;
+	}
+	qsort(f.list.v, f.list.n, sizeof(*f.list.v), by_place);
+	*ret_diag = (struct diagnostics){ .v = f.list.v, .n = f.list.n };
+	(void)err_set(err, ERR_DENIED,
+	              "commit %.12s asks for more than its authority: %zu finding%s", d->commit,
+	              f.list.n, f.list.n == 1 ? "" : "s");
+	return err_hint(err, "%s", f.list.v[0].hint == NULL ? "" : f.list.v[0].hint);
+}
