@@ -26,6 +26,11 @@ struct engine {
 	struct rng rng;
 	const char *selector, *target_name;
 	bool source_stale;
+	bool clock_confirmed; /* --now, or the operator's word: a journal from the future does not
+	                         stop us */
+	bool read_only;       /* plan: nothing is written to the store */
+	/* Wait between looks while a server comes up; tests move their clock instead. */
+	void (*pause_ms)(struct engine *e, int64_t ms);
 	/* Told of each step as it begins and ends; NULL: nobody listens. */
 	struct engine_listener *listener;
 };
@@ -35,10 +40,16 @@ struct engine_listener {
 	             enum err_code outcome, const struct err *err);
 };
 
-/* What one look and one decision gave; release frees all. */
+struct passwords;
+struct link;
+
+/* What one look and one decision gave; release frees all and wipes the passwords. */
 struct pass {
 	struct arena arena;
 	struct seen_certs certs;
+	struct passwords *passwords; /* of the wanted stores, same order; NULL until looked */
+	size_t n_passwords;
+	struct link *links; /* open transports */
 	struct memory *memory;
 	struct wants *wants;
 	struct observed *observed;

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * link.h - the open transports of one pass: a host is reached once, however many stores it has.
+ */
+#pragma once
+
+#include "reconciler/engine/engine.h"
+
+/* Borrowed: lives as long as the pass. */
+enum err_code link_to(struct engine *e, struct pass *p, const struct target *target,
+                      const struct host *host, struct transport **ret, struct err *err);
+void links_close(struct link *first);

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * looking.c - a reference that cannot be resolved makes one row unknown and never the whole pass:
+ * other hosts converge.
+ */
+#include "reconciler/engine/looking.h"
+
+#include <stdlib.h>
+
+#include "reconciler/base/str.h"
+#include "reconciler/engine/link.h"
+#include "reconciler/engine/passwords.h"
+#include "state/snapshot.h"
+
+static const char *sentence_of(struct arena *arena, const struct err *why)
+{
+	char text[1024];
+
+	err_format(why, text, sizeof(text));
+	return why->hint[0] == '\0' ? arena_str(arena, text)
+	                            : arena_printf(arena, "%s (%s)", text, why->hint);
+}
+
+static enum err_code look_stores(struct engine *e, struct pass *p, struct look_store **ret,
+                                 struct err *err)
+{
+	const struct wants *w = p->wants;
+	struct look_store *looks = ARENA_ARRAY(&p->arena, struct look_store, w->n_stores);
+
+	p->passwords = calloc(w->n_stores + 1, sizeof(*p->passwords));
+	if (looks == NULL || p->passwords == NULL) {
+		return err_nomem(err);
+	}
+	p->n_passwords = w->n_stores;
+	for (size_t i = 0; i < w->n_stores; i++) {
+		const struct want_store *s = &w->stores[i];
+		struct passwords *pw = &p->passwords[i];
+		struct err why = { 0 };
+
+		enum err_code rc = passwords_resolve(e, s, &p->arena, pw, err);
+		if (rc != ERR_OK) {
+			return rc;
+		}
+		looks[i] = (struct look_store){
+			.target = s->target->o.name,
+			.host = s->host->name,
+			.path = s->path,
+			.format = registry_keystore(e->registry, s->format),
+			.password = pw->has_store ? &pw->store : NULL,
+			.key_password = pw->has_key ? &pw->key : NULL,
+			.previous = pw->previous,
+			.n_previous = pw->n_previous,
+			.unresolved = pw->unresolved,
+		};
+		if (link_to(e, p, s->target, s->host, &looks[i].transport, &why) != ERR_OK) {
+			looks[i].unresolved = sentence_of(&p->arena, &why);
+		}
+	}
+	*ret = looks;
+	return ERR_OK;
+}
+
+static enum err_code client_identity(struct engine *e, struct pass *p, const struct identity *id,
+                                     struct secret *key, struct look_endpoint *look,
+                                     struct err *err)
+{
+	const struct identity_memory *im = memory_identity(p->memory, id->name);
+
+	if (im == NULL || im->n_revisions == 0) {
+		return err_set(err, ERR_NOT_FOUND, "client Certificate %s is not issued yet",
+		               id->name);
+	}
+	if (e->store == NULL) {
+		return err_set(err, ERR_NOT_FOUND, "no state is open to take the key of %s from",
+		               id->name);
+	}
+	const struct held *h = &im->revisions[0];
+	enum err_code rc = store_identity_key(e->store, id->name, h->revision, key, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	CLEANUP(buf_release) struct buf pem = { 0 };
+	buf_init(&pem, BUF_LIMIT_TEXT);
+	for (size_t i = 0; i < h->chain.n; i++) {
+		der_to_pem(h->chain.v[i]->der, "CERTIFICATE", &pem);
+	}
+	rc = buf_check(&pem, "the client chain", err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	look->client_chain_pem = arena_bytes(&p->arena, buf_view(&pem));
+	look->client_key = key;
+	return ERR_OK;
+}
+
+enum err_code look_endpoint_of(struct engine *e, struct pass *p, const struct want_endpoint *w,
+                               bool possession, struct secret *client_key,
+                               struct look_endpoint *ret, struct err *err)
+{
+	struct err why = { 0 };
+
+	*ret = (struct look_endpoint){
+		.key = w->key,
+		.host = w->host,
+		.port = w->port,
+		.server_name = w->server_name,
+		.starttls = w->spec->starttls.s,
+		.possession = possession,
+	};
+	if (authority_host(e->authority, w->host, &why) != ERR_OK) {
+		ret->unresolved = sentence_of(&p->arena, &why);
+	} else if (w->client != NULL &&
+	           client_identity(e, p, w->client, client_key, ret, &why) != ERR_OK) {
+		ret->unresolved = sentence_of(&p->arena, &why);
+	}
+	return arena_failed(&p->arena) ? err_nomem(err) : ERR_OK;
+}
+
+static void release_keys(struct secret *keys, size_t n)
+{
+	for (size_t i = 0; keys != NULL && i < n; i++) {
+		secret_release(&keys[i]);
+	}
+	free(keys);
+}
+
+enum err_code look_again(struct engine *e, struct pass *p, const struct want_endpoint *const *wants,
+                         size_t n, struct obs_endpoint *ret, struct err *err)
+{
+	struct look_endpoint *looks = calloc(n + 1, sizeof(*looks));
+	struct secret *keys = calloc(n + 1, sizeof(*keys));
+	enum err_code rc = looks == NULL || keys == NULL ? err_nomem(err) : ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+		rc = look_endpoint_of(e, p, wants[i], /* possession= */ true, &keys[i], &looks[i],
+		                      err);
+	}
+	if (rc == ERR_OK) {
+		rc = e->prober->probe(e->prober, looks, n, p->observed, ret, err);
+	}
+	release_keys(keys, n);
+	free(looks);
+	return rc;
+}
+
+static const char *config_value(struct engine *e, struct pass *p, const struct want_config *w,
+                                struct secret *ret)
+{
+	struct generated_secrets generated;
+	struct scope scope = { .target = w->target, .host = w->host };
+	struct err why = { 0 };
+
+	if (w->value != NULL) {
+		return secret_set_str(ret, w->value) < 0 ? "out of memory" : NULL;
+	}
+	generated_secrets_init(&generated, e->store);
+	struct secret_context ctx = engine_secrets(e, &generated);
+	const char *owner = arena_printf(&p->arena, "target/%s", w->target->o.name);
+	if (secret_resolve(&ctx, &w->spec->value_ref, &scope, owner, ret, &why) != ERR_OK) {
+		return sentence_of(&p->arena, &why);
+	}
+	return NULL;
+}
+
+static enum edit_kind edit_kind_of(enum configure_kind k)
+{
+	return k == CONFIGURE_INI          ? EDIT_INI
+	       : k == CONFIGURE_PROPERTIES ? EDIT_PROPERTIES
+	                                   : EDIT_LINE;
+}
+
+enum err_code look_config_of(struct engine *e, struct pass *p, const struct want_config *w,
+                             struct secret *value, struct look_config *ret, struct err *err)
+{
+	struct err why = { 0 };
+
+	*ret = (struct look_config){
+		.target = w->target->o.name,
+		.host = w->host->name,
+		.index = w->index,
+		.path = w->path,
+		.kind = edit_kind_of(w->spec->kind),
+		.section = w->section,
+		.key = w->name,
+		.value = value,
+		.sensitive = w->value == NULL,
+	};
+	ret->unresolved = config_value(e, p, w, value);
+	if (link_to(e, p, w->target, w->host, &ret->transport, &why) != ERR_OK) {
+		ret->unresolved = sentence_of(&p->arena, &why);
+	}
+	return arena_failed(&p->arena) ? err_nomem(err) : ERR_OK;
+}
+
+struct look_work {
+	struct look_list list;
+	struct look_endpoint *endpoints;
+	struct look_config *configs;
+	struct secret *keys, *values; /* of endpoints and configs */
+	size_t n_keys, n_values;
+};
+
+static void look_work_release(struct look_work *w)
+{
+	release_keys(w->keys, w->n_keys);
+	release_keys(w->values, w->n_values);
+	free(w->endpoints);
+	free(w->configs);
+}
+
+static enum err_code look_work_fill(struct engine *e, struct pass *p, struct look_work *w,
+                                    struct err *err)
+{
+	const struct wants *wants = p->wants;
+	struct look_store *stores = NULL;
+	enum err_code rc = look_stores(e, p, &stores, err);
+
+	w->endpoints = calloc(wants->n_endpoints + 1, sizeof(*w->endpoints));
+	w->keys = calloc(wants->n_endpoints + 1, sizeof(*w->keys));
+	w->configs = calloc(wants->n_configs + 1, sizeof(*w->configs));
+	w->values = calloc(wants->n_configs + 1, sizeof(*w->values));
+	if (rc == ERR_OK &&
+	    (w->endpoints == NULL || w->keys == NULL || w->configs == NULL || w->values == NULL)) {
+		return err_nomem(err);
+	}
+	w->n_keys = wants->n_endpoints;
+	w->n_values = wants->n_configs;
+	for (size_t i = 0; rc == ERR_OK && i < wants->n_endpoints; i++) {
+		rc = look_endpoint_of(e, p, &wants->endpoints[i], /* possession= */ true,
+		                      &w->keys[i], &w->endpoints[i], err);
+	}
+	for (size_t i = 0; rc == ERR_OK && i < wants->n_configs; i++) {
+		rc = look_config_of(e, p, &wants->configs[i], &w->values[i], &w->configs[i], err);
+	}
+	w->list = (struct look_list){
+		.stores = stores,
+		.n_stores = wants->n_stores,
+		.endpoints = w->endpoints,
+		.n_endpoints = wants->n_endpoints,
+		.configs = w->configs,
+		.n_configs = wants->n_configs,
+	};
+	return rc;
+}
+
+/* Memory first, wants from it: an anchor that is leaving is wanted only because it is remembered.
+ */
+enum err_code pass_begin(struct engine *e, struct pass *p, struct err *err)
+{
+	*p = (struct pass){ 0 };
+	arena_init(&p->arena);
+	seen_certs_init(&p->certs, &p->arena);
+	enum err_code rc = e->store != NULL
+	                           ? memory_load(e->store, &p->arena, &p->certs, &p->memory, err)
+	                           : memory_empty(&p->arena, &p->certs, &p->memory, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	return wants_build(e->desired, p->memory, &p->arena, &p->wants, err);
+}
+
+enum err_code engine_observe(struct engine *e, struct pass *p, struct err *err)
+{
+	CLEANUP(look_work_release) struct look_work work = { 0 };
+	struct look_context ctx = {
+		.formats = e->registry->keystores,
+		.n_formats = e->registry->n_keystores,
+		.prober = e->prober,
+		.clock = e->clock,
+	};
+
+	enum err_code rc = pass_begin(e, p, err);
+	if (rc == ERR_OK) {
+		rc = look_work_fill(e, p, &work, err);
+	}
+	if (rc == ERR_OK) {
+		rc = observe(&ctx, &work.list, &p->arena, &p->certs, &p->observed, err);
+	}
+	if (rc == ERR_OK && e->store != NULL && !e->read_only) {
+		rc = store_observed_save(e->store, p->observed, err);
+	}
+	return rc;
+}
+
+enum err_code engine_recorded(struct engine *e, struct pass *p, struct err *err)
+{
+	enum err_code rc = pass_begin(e, p, err);
+
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	if (e->store == NULL) {
+		return err_set(err, ERR_NOT_FOUND, "nothing was recorded yet: there is no state");
+	}
+	return store_observed_load(e->store, &p->arena, &p->certs, &p->observed, err);
+}
+
+enum err_code engine_from_snapshot(struct engine *e, struct bytes snapshot, struct pass *p,
+                                   struct err *err)
+{
+	*p = (struct pass){ 0 };
+	arena_init(&p->arena);
+	seen_certs_init(&p->certs, &p->arena);
+	enum err_code rc =
+		snapshot_read(snapshot, &p->arena, &p->certs, &p->observed, &p->memory, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	return wants_build(e->desired, p->memory, &p->arena, &p->wants, err);
+}
+
+enum err_code engine_plan(struct engine *e, struct pass *p, struct err *err)
+{
+	struct plan_input in = {
+		.desired = e->desired,
+		.observed = p->observed,
+		.memory = p->memory,
+		.wants = p->wants,
+		.now = e->clock->wall(e->clock),
+		.selector = e->selector,
+		.target = e->target_name,
+		.trusted = e->authority->trusted,
+		.key_release_allow = e->authority->key_release_allow,
+		.budget_issue_percent = e->budget.issue_percent,
+		.budget_disrupt_percent = e->budget.disrupt_percent,
+		.budget_retire = e->budget.retire,
+		.source_stale = e->source_stale,
+	};
+
+	return plan_build(&in, &p->arena, &p->plan, err);
+}
+
+void pass_release(struct pass *p)
+{
+	for (size_t i = 0; i < p->n_passwords; i++) {
+		passwords_release(&p->passwords[i]);
+	}
+	free(p->passwords);
+	links_close(p->links);
+	seen_certs_release(&p->certs);
+	arena_release(&p->arena);
+	*p = (struct pass){ 0 };
+}

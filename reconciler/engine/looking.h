@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * looking.h - from wants to a look list: what engine_observe() does once a pass and verify does
+ * again for a few endpoints.
+ */
+#pragma once
+
+#include "reconciler/engine/engine.h"
+
+/* An empty pass with memory and wants. */
+enum err_code pass_begin(struct engine *e, struct pass *p, struct err *err);
+/* Fill one look for an endpoint. `client_key` (caller's, released by it) holds the key when the
+ * endpoint asks for a client identity; a key that cannot be had makes the look `unresolved`. */
+enum err_code look_endpoint_of(struct engine *e, struct pass *p, const struct want_endpoint *w,
+                               bool possession, struct secret *client_key,
+                               struct look_endpoint *ret, struct err *err);
+/* The same for an edit; `value` (caller's) holds the wanted value as long as the look lives. */
+enum err_code look_config_of(struct engine *e, struct pass *p, const struct want_config *w,
+                             struct secret *value, struct look_config *ret, struct err *err);
+/* Look again at some endpoints of the pass; ret[i] belongs to wants[i]. */
+enum err_code look_again(struct engine *e, struct pass *p, const struct want_endpoint *const *wants,
+                         size_t n, struct obs_endpoint *ret, struct err *err);

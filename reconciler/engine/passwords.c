@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * passwords.c - resolved once per pass: an exec source may be slow or ask a token, and looking and
+ * writing must use the same value.
+ */
+#include "reconciler/engine/passwords.h"
+
+#include <stdlib.h>
+
+#include "reconciler/base/str.h"
+
+static enum err_code generated_get(struct generated_store *g, const char *name, int length,
+                                   struct secret *ret, struct err *err)
+{
+	struct generated_secrets *self = CONTAINER_OF(g, struct generated_secrets, base);
+
+	if (self->store == NULL) {
+		return err_set(err, ERR_NOT_FOUND,
+		               "generated secret '%s' lives in the state, and there is none", name);
+	}
+	return store_generated(self->store, name, length, ret, err);
+}
+
+void generated_secrets_init(struct generated_secrets *g, struct store *store)
+{
+	*g = (struct generated_secrets){ .base.get = generated_get, .store = store };
+}
+
+struct secret_context engine_secrets(const struct engine *e, struct generated_secrets *g)
+{
+	return (struct secret_context){
+		.authority = e->authority,
+		.secrets_dir = e->secrets_dir,
+		.desired = e->desired,
+		.generated = &g->base,
+	};
+}
+
+static enum err_code resolve_all(const struct secret_context *ctx, const struct keystore_def *def,
+                                 const struct scope *scope, const char *owner, struct passwords *p,
+                                 struct err *err)
+{
+	enum err_code rc = secret_resolve(ctx, &def->password, scope, owner, &p->store, err);
+
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	p->has_store = def->password.kind != SECRET_NONE;
+	rc = secret_resolve(ctx, &def->key_password, scope, owner, &p->key, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	p->has_key = def->key_password.kind != SECRET_NONE;
+	if (def->n_previous_passwords == 0) {
+		return ERR_OK;
+	}
+	p->previous = calloc(def->n_previous_passwords, sizeof(*p->previous));
+	if (p->previous == NULL) {
+		return err_nomem(err);
+	}
+	for (size_t i = 0; i < def->n_previous_passwords; i++) {
+		rc = secret_resolve(ctx, &def->previous_passwords[i], scope, owner, &p->previous[i],
+		                    err);
+		if (rc != ERR_OK) {
+			return rc;
+		}
+		p->n_previous = i + 1;
+	}
+	return ERR_OK;
+}
+
+enum err_code passwords_resolve(struct engine *e, const struct want_store *w, struct arena *arena,
+                                struct passwords *ret, struct err *err)
+{
+	struct generated_secrets generated;
+	struct scope scope = { .target = w->target, .host = w->host };
+	struct err why = { 0 };
+	char sentence[1024];
+
+	*ret = (struct passwords){ 0 };
+	if (w->keystore == NULL) {
+		return ERR_OK;
+	}
+	generated_secrets_init(&generated, e->store);
+	struct secret_context ctx = engine_secrets(e, &generated);
+	const char *owner = arena_printf(arena, "keystore/%s", w->keystore->o.name);
+	if (owner == NULL) {
+		return err_nomem(err);
+	}
+	enum err_code rc = resolve_all(&ctx, w->keystore, &scope, owner, ret, &why);
+	if (rc == ERR_NOMEM) {
+		passwords_release(ret);
+		return err_nomem(err);
+	}
+	if (rc != ERR_OK) {
+		err_wrap(&why, "Keystore %s", w->keystore->o.name);
+		err_format(&why, sentence, sizeof(sentence));
+		ret->unresolved = why.hint[0] == '\0'
+		                          ? arena_str(arena, sentence)
+		                          : arena_printf(arena, "%s (%s)", sentence, why.hint);
+	}
+	return arena_failed(arena) ? err_nomem(err) : ERR_OK;
+}
+
+void passwords_release(struct passwords *p)
+{
+	secret_release(&p->store);
+	secret_release(&p->key);
+	for (size_t i = 0; i < p->n_previous; i++) {
+		secret_release(&p->previous[i]);
+	}
+	free(p->previous);
+	*p = (struct passwords){ 0 };
+}
+
+struct keystore_passwords passwords_view(const struct passwords *p)
+{
+	return (struct keystore_passwords){
+		.store = p->has_store ? &p->store : NULL,
+		.key = p->has_key ? &p->key : NULL,
+	};
+}
+
+struct keystore_passwords passwords_view_previous(const struct passwords *p, size_t k)
+{
+	return (struct keystore_passwords){ .store = &p->previous[k], .key = NULL };
+}

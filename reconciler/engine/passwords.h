@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * passwords.h - the resolved passwords of one wanted store, for looking and for writing.
+ */
+#pragma once
+
+#include "reconciler/engine/engine.h"
+
+struct passwords {
+	struct secret store, key; /* key empty: the same as store */
+	bool has_store, has_key;
+	struct secret *previous; /* heap */
+	size_t n_previous;
+	const char *unresolved; /* sentence of the first reference that gave nothing; arena */
+};
+
+/* Resolve what the store's Keystore refers to. A reference that cannot be resolved is no error but
+ * `unresolved`. */
+enum err_code passwords_resolve(struct engine *e, const struct want_store *w, struct arena *arena,
+                                struct passwords *ret, struct err *err);
+void passwords_release(struct passwords *p);
+struct keystore_passwords passwords_view(const struct passwords *p);
+/* As passwords_view(), but with the previous store password `k` (from 0), for both. */
+struct keystore_passwords passwords_view_previous(const struct passwords *p, size_t k);
+
+/* The values behind {generated: ...}, kept sealed in the engine's store. */
+struct generated_secrets {
+	struct generated_store base;
+	struct store *store;
+};
+void generated_secrets_init(struct generated_secrets *g, struct store *store);
+/* A context for secret_resolve() on behalf of this engine. */
+struct secret_context engine_secrets(const struct engine *e, struct generated_secrets *g);
