@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * adopt.c - a pair is taken over as it is: nothing is issued, nothing is written where it lies.
+ */
+#include "reconciler/base/str.h"
+#include "reconciler/engine/link.h"
+#include "reconciler/engine/run.h"
+#include "reconciler/pki/key.h"
+
+static void close_keystore(struct keystore **ks)
+{
+	if (*ks != NULL) {
+		(*ks)->ops->close(*ks);
+	}
+}
+
+static enum err_code open_any(const struct passwords *pw, const struct keystore_ops *ops,
+                              const struct bytes *views, size_t n, struct keystore **ret,
+                              struct err *err)
+{
+	struct keystore_passwords now = passwords_view(pw);
+
+	enum err_code rc = ops->decode(views, n, &now, ret, err);
+	for (size_t k = 0; rc == ERR_DENIED && k < pw->n_previous; k++) {
+		struct keystore_passwords old = passwords_view_previous(pw, k);
+		struct err again = { 0 };
+		if (ops->decode(views, n, &old, ret, &again) == ERR_OK) {
+			err_clear(err);
+			return ERR_OK;
+		}
+	}
+	return rc;
+}
+
+static enum err_code take_pair(struct pass *p, const struct keystore *ks, const char *alias,
+                               struct chain *ret, struct secret *ret_key, struct err *err)
+{
+	CLEANUP(cleanup_free) char *folded = alias_fold(alias == NULL ? "" : alias);
+	struct keystore_entry entry;
+
+	for (size_t i = 0; folded != NULL && i < ks->ops->count(ks); i++) {
+		ks->ops->entry(ks, i, &entry);
+		if (entry.kind != KS_KEY ||
+		    (ks->ops->has_aliases && !str_equal(entry.folded, folded))) {
+			continue;
+		}
+		const struct cert **v = ARENA_ARRAY(&p->arena, const struct cert *, entry.n_chain);
+		enum err_code rc = v == NULL ? err_nomem(err) : ERR_OK;
+		for (size_t k = 0; rc == ERR_OK && k < entry.n_chain; k++) {
+			rc = cert_parse(entry.chain[k], &p->arena, &v[k], err);
+		}
+		if (rc == ERR_OK) {
+			*ret = chain_without_root((struct chain){ .v = v, .n = entry.n_chain });
+			rc = ks->ops->key(ks, i, ret_key, err);
+		}
+		return rc;
+	}
+	return err_set(err, ERR_NOT_FOUND, "there is no key entry '%s' in it", folded);
+}
+
+/* Which of our issuers signed it, so that a later comparison does not take it for a stranger's. */
+static void find_issuer(struct pass *p, const struct cert *leaf, const char **ret_name,
+                        int *ret_generation)
+{
+	for (size_t i = 0; i < p->memory->n_issuers; i++) {
+		const struct issuer_memory *im = &p->memory->issuers[i];
+		for (size_t g = 0; g < im->n_generations; g++) {
+			const struct cert *ca = seen_cert_parse(im->generations[g].cert, &p->arena);
+			if (ca != NULL && cert_issued_by(leaf, ca)) {
+				*ret_name = im->name;
+				*ret_generation = im->generations[g].generation;
+				return;
+			}
+		}
+	}
+}
+
+static enum err_code check_pin(const struct action *a, struct bytes pkcs8, const struct cert *leaf,
+                               struct err *err)
+{
+	const struct adopt_spec *spec = a->identity->def->adopt;
+	uint8_t spki[SHA256_BYTES];
+	uint8_t pinned[SHA256_BYTES];
+
+	enum err_code rc = pkcs8_spki_sha256(pkcs8, leaf, spki, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	if (memcmp(spki, leaf->spki_sha256, SHA256_BYTES) != 0) {
+		return err_set(err, ERR_INVALID,
+		               "the key does not belong to the certificate beside it");
+	}
+	if (spec != NULL && spec->key_sha256.s != NULL &&
+	    (!fingerprint_parse(spec->key_sha256.s, pinned) ||
+	     memcmp(pinned, spki, SHA256_BYTES) != 0)) {
+		return err_set(err, ERR_DENIED, "the key there is not the one keySha256 names");
+	}
+	return ERR_OK;
+}
+
+enum err_code adopt_identity(struct engine *e, struct pass *p, const struct action *a,
+                             struct fresh *ret, struct err *err)
+{
+	CLEANUP(close_keystore) struct keystore *ks = NULL;
+	CLEANUP(image_release) struct image im = { 0 };
+	CLEANUP(secret_release) struct secret key = { 0 };
+	const struct keystore_ops *ops = registry_keystore(e->registry, a->store->format);
+	const struct passwords *pw = &p->passwords[a->store - p->wants->stores];
+	struct bytes views[KEYSTORE_PARTS_MAX] = { 0 };
+	struct transport *t = NULL;
+	struct chain chain = { 0 };
+	const char *issuer = "";
+	int generation = 0;
+
+	enum err_code rc = link_to(e, p, a->store->target, a->store->host, &t, err);
+	if (rc == ERR_OK) {
+		rc = image_read(t, ops, a->store->path, &im, err);
+	}
+	for (size_t i = 0; i < im.n; i++) {
+		views[i] = im.present[i] ? secret_view(&im.parts[i]) : (struct bytes){ 0 };
+	}
+	if (rc == ERR_OK) {
+		rc = open_any(pw, ops, views, im.n, &ks, err);
+	}
+	if (rc == ERR_OK) {
+		rc = take_pair(p, ks, a->adopt_alias, &chain, &key, err);
+	}
+	if (rc == ERR_OK) {
+		rc = check_pin(a, secret_view(&key), chain.v[0], err);
+	}
+	if (rc != ERR_OK) {
+		return err_wrap(err, "adopting from %s", a->store->path);
+	}
+	find_issuer(p, chain.v[0], &issuer, &generation);
+	rc = store_identity_adopt(e->store, a->identity->name, chain, &key, issuer, generation,
+	                          a->identity->def->renew, err);
+	if (rc == ERR_OK) {
+		*ret = (struct fresh){ .identity = a->identity, .chain = chain };
+	}
+	return rc;
+}
