@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * converge.c - pass after pass until a plan has nothing that can be done now. Two guards end it:
+ * the number of rounds, and a round in which nothing succeeded.
+ */
+#include "reconciler/engine/engine.h"
+
+#define CLOCK_TOLERANCE_S 120
+
+/* What is issued or dropped by a wrong clock cannot be taken back. */
+static enum err_code check_clock(const struct engine *e, const struct memory *m, struct err *err)
+{
+	struct wall now = e->clock->wall(e->clock);
+	char now_text[WHEN_TEXT_MAX];
+	char journal_text[WHEN_TEXT_MAX];
+
+	if (e->clock_confirmed || now.s + CLOCK_TOLERANCE_S >= m->newest_journal.s) {
+		return ERR_OK;
+	}
+	when_format(now, now_text);
+	when_format(m->newest_journal, journal_text);
+	(void)err_set(err, ERR_CONFLICT,
+	              "the clock says %s, but the journal was written until %s: observing only",
+	              now_text, journal_text);
+	return err_hint(err, "set the clock, or confirm it with --now");
+}
+
+static enum err_code one_pass(struct engine *e, struct pass *p, struct converge_result *ret,
+                              struct err *err)
+{
+	struct apply_result *last = &ret->last;
+
+	enum err_code rc = engine_observe(e, p, err);
+	if (rc == ERR_OK) {
+		rc = check_clock(e, p->memory, err);
+	}
+	if (rc == ERR_OK) {
+		rc = engine_plan(e, p, err);
+	}
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	ret->converged = p->plan->in_sync;
+	ret->wake = p->plan->wake;
+	if (p->plan->n_actions == 0) {
+		*last = (struct apply_result){ 0 };
+		return ERR_OK;
+	}
+	rc = engine_apply(e, p, last, err);
+	ret->done += last->done;
+	ret->failed += last->failed;
+	return rc;
+}
+
+enum err_code engine_converge(struct engine *e, unsigned max_rounds, struct converge_result *ret,
+                              struct pass *ret_last, struct err *err)
+{
+	char first_error[sizeof(ret->last.first_error)] = "";
+	struct pass p = { 0 };
+
+	*ret = (struct converge_result){ 0 };
+	enum err_code rc = engine_take_requests(e, err);
+	while (rc == ERR_OK && ret->rounds < max_rounds) {
+		pass_release(&p);
+		rc = one_pass(e, &p, ret, err);
+		ret->rounds += 1;
+		if (first_error[0] == '\0') {
+			memcpy(first_error, ret->last.first_error, sizeof(first_error));
+		}
+		if (rc == ERR_OK && ret->last.done == 0 && !ret->last.moved) {
+			break;
+		}
+	}
+	memcpy(ret->last.first_error, first_error, sizeof(first_error));
+	if (rc != ERR_OK || ret_last == NULL) {
+		pass_release(&p);
+		return rc;
+	}
+	*ret_last = p;
+	return ERR_OK;
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * image.c - a store is read again right before it is changed: what was planned on is compared by
+ * digest, so that an edit made in between by keytool or a person is never lost.
+ */
+#include "reconciler/engine/image.h"
+
+#include <stdlib.h>
+
+#include "reconciler/base/str.h"
+
+void image_release(struct image *im)
+{
+	for (size_t i = 0; i < KEYSTORE_PARTS_MAX; i++) {
+		free(im->paths[i]);
+		secret_release(&im->parts[i]);
+	}
+	*im = (struct image){ 0 };
+}
+
+bool image_is_empty(const struct image *im)
+{
+	for (size_t i = 0; i < im->n; i++) {
+		if (im->present[i]) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void image_views(const struct image *im, struct bytes ret[KEYSTORE_PARTS_MAX])
+{
+	for (size_t i = 0; i < im->n; i++) {
+		ret[i] = im->present[i] ? secret_view(&im->parts[i]) : (struct bytes){ 0 };
+	}
+}
+
+static void image_seal(struct image *im)
+{
+	struct bytes views[KEYSTORE_PARTS_MAX];
+
+	image_views(im, views);
+	if (!image_is_empty(im)) {
+		store_digest(views, im->n, im->sha256);
+	}
+}
+
+static enum err_code read_part(struct transport *t, struct image *im, size_t i, struct err *err)
+{
+	CLEANUP(buf_release) struct buf data = { 0 };
+
+	enum err_code rc = t->ops->stat(t, im->paths[i], &im->facts[i], err);
+	if (rc != ERR_OK || !im->facts[i].exists) {
+		return rc;
+	}
+	buf_init_secret(&data, KEYSTORE_FILE_LIMIT);
+	rc = t->ops->read(t, im->paths[i], KEYSTORE_FILE_LIMIT, &data, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	secret_from_buf(&im->parts[i], &data);
+	im->present[i] = true;
+	return ERR_OK;
+}
+
+static enum err_code image_paths(const struct keystore_ops *ops, const char *path,
+                                 struct image *ret, struct err *err)
+{
+	for (size_t i = 0; ops->suffixes[i] != NULL && i < KEYSTORE_PARTS_MAX; i++) {
+		ret->paths[i] = keystore_part_path(path, ops->suffixes[i]);
+		if (ret->paths[i] == NULL) {
+			return err_nomem(err);
+		}
+		ret->n = i + 1;
+	}
+	return ERR_OK;
+}
+
+enum err_code image_read(struct transport *t, const struct keystore_ops *ops, const char *path,
+                         struct image *ret, struct err *err)
+{
+	struct image im = { 0 };
+	enum err_code rc = image_paths(ops, path, &im, err);
+
+	for (size_t i = 0; rc == ERR_OK && i < im.n; i++) {
+		rc = read_part(t, &im, i, err);
+	}
+	if (rc != ERR_OK) {
+		image_release(&im);
+		return rc;
+	}
+	image_seal(&im);
+	*ret = im;
+	return ERR_OK;
+}
+
+static void close_keystore(struct keystore **ks)
+{
+	if (*ks != NULL) {
+		(*ks)->ops->close(*ks);
+	}
+}
+
+/* With the current passwords, else with the previous ones in order; the first refusal is the one
+ * reported. */
+static enum err_code open_store(const struct compose *c, const struct image *now,
+                                struct keystore **ret, struct err *err)
+{
+	struct bytes views[KEYSTORE_PARTS_MAX];
+	struct keystore_passwords pw = passwords_view(c->passwords);
+
+	if (image_is_empty(now) || c->start_anew) {
+		return c->ops->create(ret, err);
+	}
+	image_views(now, views);
+	enum err_code rc = c->ops->decode(views, now->n, &pw, ret, err);
+	for (size_t k = 0; rc == ERR_DENIED && k < c->passwords->n_previous; k++) {
+		struct err again = { 0 };
+		pw = passwords_view_previous(c->passwords, k);
+		if (c->ops->decode(views, now->n, &pw, ret, &again) == ERR_OK) {
+			err_clear(err);
+			return ERR_OK;
+		}
+	}
+	return rc;
+}
+
+static enum err_code chain_of_revision(const struct compose *c, const struct entry_change *ch,
+                                       struct chain *ret, int *ret_revision, struct err *err)
+{
+	const struct identity *id = ch->want->identity;
+	const struct identity_memory *im = memory_identity(c->pass->memory, id->name);
+
+	for (size_t i = 0; i < c->n_fresh; i++) {
+		if (c->fresh[i].identity == id &&
+		    (ch->revision == 0 || ch->revision == c->fresh[i].revision)) {
+			*ret = c->fresh[i].chain;
+			*ret_revision = c->fresh[i].revision;
+			return ERR_OK;
+		}
+	}
+	for (size_t i = 0; im != NULL && i < im->n_revisions; i++) {
+		const struct held *h = &im->revisions[i];
+		if (ch->revision != 0 && ch->revision != h->revision) {
+			continue;
+		}
+		const struct cert **v =
+			ARENA_ARRAY(&c->pass->arena, const struct cert *, h->chain.n);
+		for (size_t k = 0; v != NULL && k < h->chain.n; k++) {
+			v[k] = seen_cert_parse(h->chain.v[k], &c->pass->arena);
+		}
+		*ret = (struct chain){ .v = v, .n = v == NULL ? 0 : h->chain.n };
+		*ret_revision = h->revision;
+		return v == NULL ? err_nomem(err) : ERR_OK;
+	}
+	return err_set(err, ERR_NOT_FOUND, "Certificate %s has nothing to deliver yet", id->name);
+}
+
+/* The root above a chain, from the issuer's own generations. */
+static const struct cert *root_above(const struct compose *c, struct chain chain)
+{
+	const struct memory *m = c->pass->memory;
+
+	for (size_t i = 0; i < m->n_issuers; i++) {
+		for (size_t g = 0; g < m->issuers[i].n_generations; g++) {
+			const struct cert *root =
+				seen_cert_parse(m->issuers[i].generations[g].cert, &c->pass->arena);
+			if (root != NULL && root->self_signed &&
+			    cert_issued_by(chain.v[chain.n - 1], root)) {
+				return root;
+			}
+		}
+	}
+	return NULL;
+}
+
+static size_t chain_ders(const struct compose *c, struct chain chain, struct bytes *ders)
+{
+	enum chain_mode mode =
+		c->store->keystore == NULL ? CHAIN_FULL_WITHOUT_ROOT : c->store->keystore->chain;
+	size_t n = mode == CHAIN_LEAF ? 1 : chain.n;
+
+	for (size_t i = 0; i < n; i++) {
+		ders[i] = chain.v[i]->der;
+	}
+	if (mode == CHAIN_FULL) {
+		const struct cert *root = root_above(c, chain);
+		if (root != NULL) {
+			ders[n++] = root->der;
+		}
+	}
+	return n;
+}
+
+static enum err_code put_key(const struct compose *c, struct keystore *ks,
+                             const struct entry_change *ch, struct err *err)
+{
+	CLEANUP(secret_release) struct secret key = { 0 };
+	struct chain chain = { 0 };
+	int revision = 0;
+
+	enum err_code rc = chain_of_revision(c, ch, &chain, &revision, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	struct bytes *ders = ARENA_ARRAY(&c->pass->arena, struct bytes, chain.n + 1);
+	if (ders == NULL) {
+		return err_nomem(err);
+	}
+	size_t n = chain_ders(c, chain, ders);
+	int64_t now_ms = c->engine->clock->wall(c->engine->clock).s * 1000;
+	if (ch->want->certificate_only) {
+		return c->ops->set_trusted(ks, ch->alias, ders[0], now_ms, err);
+	}
+	rc = store_identity_key(c->engine->store, ch->want->identity->name, revision, &key, err);
+	if (rc == ERR_OK) {
+		rc = c->ops->set_key(ks, ch->alias, &key, ders, n, now_ms, err);
+	}
+	return rc;
+}
+
+static enum err_code put_trust(const struct compose *c, struct keystore *ks,
+                               const struct entry_change *ch, struct err *err)
+{
+	int64_t now_ms = c->engine->clock->wall(c->engine->clock).s * 1000;
+	struct chain chain = { 0 };
+	int revision = 0;
+
+	if (ch->to != NULL) {
+		return c->ops->set_trusted(ks, ch->alias, ch->to->der, now_ms, err);
+	}
+	if (ch->want->identity == NULL) {
+		return err_set(err, ERR_NOT_FOUND, "the anchor for alias '%s' is not known yet",
+		               ch->alias);
+	}
+	enum err_code rc = chain_of_revision(c, ch, &chain, &revision, err);
+	return rc == ERR_OK ? c->ops->set_trusted(ks, ch->alias, chain.v[0]->der, now_ms, err) : rc;
+}
+
+static enum err_code change_entry(const struct compose *c, struct keystore *ks,
+                                  const struct entry_change *ch, struct err *err)
+{
+	struct err absent = { 0 };
+
+	switch (ch->op) {
+	case ENTRY_KEEP:
+		return ERR_OK;
+	case ENTRY_REMOVE:
+		if (c->ops->remove(ks, ch->alias, &absent) == ERR_NOT_FOUND) {
+			return ERR_OK;
+		}
+		*err = absent;
+		return absent.code;
+	case ENTRY_ADD:
+	case ENTRY_REPLACE:
+		break;
+	}
+	return ch->want->source == ENTRY_CERTIFICATE ? put_key(c, ks, ch, err)
+	                                             : put_trust(c, ks, ch, err);
+}
+
+/* The entry that a change put there. Formats without aliases know their one key and their
+ * certificates by content. */
+static bool find_entry(const struct keystore *ks, const struct entry_change *ch,
+                       struct keystore_entry *ret)
+{
+	CLEANUP(cleanup_free) char *folded = alias_fold(ch->alias);
+	bool key = ch->want->source == ENTRY_CERTIFICATE && !ch->want->certificate_only;
+
+	for (size_t i = 0; folded != NULL && i < ks->ops->count(ks); i++) {
+		uint8_t sha256[SHA256_BYTES];
+
+		ks->ops->entry(ks, i, ret);
+		if (ks->ops->has_aliases) {
+			if (str_equal(ret->folded, folded)) {
+				return true;
+			}
+			continue;
+		}
+		if (ret->n_chain == 0 || key != (ret->kind == KS_KEY)) {
+			continue;
+		}
+		pki_sha256(ret->chain[0].p, ret->chain[0].n, sha256);
+		if (key || ch->to == NULL || memcmp(sha256, ch->to->sha256, SHA256_BYTES) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum err_code encode(const struct compose *c, struct keystore *ks, struct image *next,
+                            struct err *err)
+{
+	struct keystore_part parts[KEYSTORE_PARTS_MAX] = { 0 };
+	const struct keystore_def *def = c->store->keystore;
+	struct keystore_encode how = {
+		.passwords = passwords_view(c->passwords),
+		.profile = def == NULL ? NULL : def->pkcs12_profile.s,
+	};
+	size_t n = 0;
+
+	enum err_code rc = c->ops->encode(ks, &how, parts, &n, err);
+	for (size_t i = 0; i < n; i++) {
+		next->parts[i] = parts[i].bytes;
+		next->present[i] = true;
+		next->private_part[i] = parts[i].private;
+	}
+	return rc;
+}
+
+/* Nothing leaves that does not open with the password its readers have. */
+static enum err_code read_back(const struct compose *c, const struct image *next, struct err *err)
+{
+	CLEANUP(close_keystore) struct keystore *ks = NULL;
+	struct keystore_passwords pw = passwords_view(c->passwords);
+	struct bytes views[KEYSTORE_PARTS_MAX];
+	struct keystore_entry entry;
+
+	image_views(next, views);
+	enum err_code rc = c->ops->decode(views, next->n, &pw, &ks, err);
+	if (rc != ERR_OK) {
+		return err_wrap(err, "reading back what would be written");
+	}
+	for (size_t i = 0; i < c->action->n_entries; i++) {
+		const struct entry_change *ch = &c->action->entries[i];
+		bool wanted = ch->op == ENTRY_ADD || ch->op == ENTRY_REPLACE;
+		if (wanted && !find_entry(ks, ch, &entry)) {
+			return err_set(err, ERR_BUG, "the store composed lacks alias '%s'",
+			               ch->alias);
+		}
+	}
+	return ERR_OK;
+}
+
+static enum err_code list_slots(const struct compose *c, const struct keystore *ks,
+                                struct slot_write **ret, size_t *ret_n, struct err *err)
+{
+	struct arena *arena = &c->pass->arena;
+	struct slot_write *slots = ARENA_ARRAY(arena, struct slot_write, c->action->n_entries + 1);
+	struct keystore_entry entry;
+	size_t n = 0;
+
+	for (size_t i = 0; slots != NULL && i < c->action->n_entries; i++) {
+		const struct entry_change *ch = &c->action->entries[i];
+		if (ch->want == NULL || ch->op == ENTRY_REMOVE || !find_entry(ks, ch, &entry) ||
+		    entry.n_chain == 0) {
+			continue;
+		}
+		bool trust = ch->want->source != ENTRY_CERTIFICATE;
+		struct slot_write *s = &slots[n++];
+		s->alias = arena_str(arena, entry.folded);
+		s->identity = trust ? NULL : ch->want->identity->name;
+		pki_sha256(entry.chain[0].p, entry.chain[0].n, s->sha256);
+		s->anchor_der = trust ? arena_bytes(arena, entry.chain[0]) : (struct bytes){ 0 };
+	}
+	if (arena_failed(arena)) {
+		return err_nomem(err);
+	}
+	*ret = slots;
+	*ret_n = n;
+	return ERR_OK;
+}
+
+enum err_code image_compose(const struct compose *c, const struct image *now, struct image *ret,
+                            struct slot_write **ret_slots, size_t *ret_n_slots, struct err *err)
+{
+	CLEANUP(close_keystore) struct keystore *ks = NULL;
+	CLEANUP(image_release) struct image next = { 0 };
+
+	enum err_code rc = image_paths(c->ops, c->store->path, &next, err);
+	if (rc == ERR_OK) {
+		rc = open_store(c, now, &ks, err);
+	}
+	for (size_t i = 0; rc == ERR_OK && i < c->action->n_entries; i++) {
+		rc = change_entry(c, ks, &c->action->entries[i], err);
+	}
+	if (rc == ERR_OK) {
+		rc = encode(c, ks, &next, err);
+	}
+	if (rc == ERR_OK) {
+		rc = read_back(c, &next, err);
+	}
+	if (rc == ERR_OK) {
+		rc = list_slots(c, ks, ret_slots, ret_n_slots, err);
+	}
+	if (rc != ERR_OK) {
+		return err_wrap(err, "%s", c->store->path);
+	}
+	image_seal(&next);
+	*ret = next;
+	next = (struct image){ 0 };
+	return ERR_OK;
+}
+
+#define PRIVATE_MODE_MAX 0640u
+
+static enum err_code write_part(struct engine *e, struct transport *t,
+                                const struct want_store *store, const struct image *now,
+                                const struct image *next, size_t i, bool backup, struct err *err)
+{
+	CLEANUP(cleanup_free) char *backup_path = NULL;
+	uint32_t mode = store->deliver->mode;
+
+	if (backup && now->present[i] && store->deliver->backup_keep > 0) {
+		backup_path = str_printf("%s.certwright-%lld", next->paths[i],
+		                         (long long)e->clock->wall(e->clock).s);
+		if (backup_path == NULL) {
+			return err_nomem(err);
+		}
+	}
+	struct transport_write w = {
+		.path = next->paths[i],
+		.data = secret_view(&next->parts[i]),
+		.mode = next->private_part[i] ? mode & PRIVATE_MODE_MAX : mode,
+		.owner = store->deliver->owner.s,
+		.group = store->deliver->group.s,
+		.backup = backup_path,
+		.expect = &now->facts[i],
+	};
+	enum err_code rc = t->ops->check(t, &w, err);
+	return rc == ERR_OK ? t->ops->replace(t, &w, err) : rc;
+}
+
+enum err_code image_write(struct engine *e, struct transport *t, const struct want_store *store,
+                          const struct image *now, const struct image *next, bool backup,
+                          struct err *err)
+{
+	/* The key before the certificate: a reader in between still finds the old certificate
+	 * first. */
+	for (size_t i = next->n; i > 0; i--) {
+		enum err_code rc = write_part(e, t, store, now, next, i - 1, backup, err);
+		if (rc != ERR_OK) {
+			return err_wrap(err, "Target %s@%s", store->target->o.name,
+			                store->host->name);
+		}
+	}
+	return ERR_OK;
+}

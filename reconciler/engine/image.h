@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * image.h - the bytes of a store on its host: read, composed anew with planned entry changes,
+ * written, put back.
+ */
+#pragma once
+
+#include "reconciler/engine/issuing.h"
+#include "reconciler/engine/passwords.h"
+
+/* All parts of a store as they lie there now. */
+struct image {
+	size_t n; /* parts of the format */
+	bool present[KEYSTORE_PARTS_MAX];
+	bool private_part[KEYSTORE_PARTS_MAX];
+	char *paths[KEYSTORE_PARTS_MAX];
+	struct secret parts[KEYSTORE_PARTS_MAX];
+	struct fs_facts facts[KEYSTORE_PARTS_MAX];
+	uint8_t sha256[SHA256_BYTES]; /* store_digest(); zero when nothing is there */
+};
+void image_release(struct image *im);
+bool image_is_empty(const struct image *im); /* no part is there */
+
+enum err_code image_read(struct transport *t, const struct keystore_ops *ops, const char *path,
+                         struct image *ret, struct err *err);
+
+struct compose {
+	struct engine *engine;
+	struct pass *pass;
+	const struct want_store *store;
+	const struct keystore_ops *ops;
+	const struct passwords *passwords;
+	const struct action *action;
+	const struct fresh *fresh; /* issued in this pass */
+	size_t n_fresh;
+	bool start_anew; /* what is there does not open and shall be replaced */
+};
+/* `now` with the action's entry changes done, checked by reading it back; slots of ours in it into
+ * *ret_slots (pass arena). */
+enum err_code image_compose(const struct compose *c, const struct image *now, struct image *ret,
+                            struct slot_write **ret_slots, size_t *ret_n_slots, struct err *err);
+
+/* Write every part of `next` over `now`, with backups as the deliver item says. ERR_CONFLICT:
+ * somebody else wrote since `now`. */
+enum err_code image_write(struct engine *e, struct transport *t, const struct want_store *store,
+                          const struct image *now, const struct image *next, bool backup,
+                          struct err *err);
