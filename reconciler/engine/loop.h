@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * loop.h - converge, and wake for what happens: a commit, a file that changes, a timer, a signal.
+ *
+ * SIGTERM and SIGINT end it after the step in hand; SIGHUP looks at once. Readiness, status and the
+ * watchdog are told to systemd. The only place besides cli/ that logs.
+ */
+#pragma once
+
+#include "reconciler/base/log.h"
+#include "reconciler/engine/accept.h"
+#include "reconciler/engine/engine.h"
+
+struct loop {
+	struct engine *engine; /* its desired state is set by the loop */
+	struct accept_options accept;
+	struct log *log;
+	int64_t interval_s;
+	unsigned max_rounds;
+	bool once;
+	struct texts watch; /* more files to watch */
+	const char *inbox;  /* directory, or NULL */
+};
+/* ERR_OK when asked to end (or, with `once`, after one pass without failure; ERR_VERIFY when
+ * something failed or waits). */
+enum err_code loop_run(struct loop *l, struct err *err);
