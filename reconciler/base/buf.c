@@ -71,6 +71,7 @@ static bool grow(struct buf *b, size_t n)
 		return false;
 	}
 	b->p = p;
+	b->p[b->len] = 0;
 	b->cap = cap;
 	return true;
 }

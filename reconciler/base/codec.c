@@ -118,17 +118,13 @@ static bool flush(uint32_t group, unsigned pad, uint8_t **to)
 	return true;
 }
 
-bool base64_decode(const char *s, size_t n, struct buf *out)
+/* Writes to *to and moves it, also when it fails. */
+static bool decode_into(const char *s, size_t n, uint8_t **to)
 {
-	uint8_t *start = buf_room(out, n / 4 * 3);
-	uint8_t *to = start;
 	uint32_t group = 0;
 	unsigned have = 0;
 	unsigned pad = 0;
 
-	if (start == NULL) {
-		return false;
-	}
 	for (size_t i = 0; i < n; i++) {
 		unsigned v = sextet(s[i]);
 
@@ -143,7 +139,7 @@ bool base64_decode(const char *s, size_t n, struct buf *out)
 		if (++have < 4) {
 			continue;
 		}
-		if (!flush(group, pad, &to)) {
+		if (!flush(group, pad, to)) {
 			return false;
 		}
 		have = 0;
@@ -151,7 +147,20 @@ bool base64_decode(const char *s, size_t n, struct buf *out)
 		/* Anything but white space behind the padding is an error. */
 		pad = pad > 0 ? 3 : 0;
 	}
-	if (have != 0) {
+	return have == 0;
+}
+
+bool base64_decode(const char *s, size_t n, struct buf *out)
+{
+	uint8_t *start = buf_room(out, n / 4 * 3);
+	uint8_t *to = start;
+
+	if (start == NULL) {
+		return false;
+	}
+	if (!decode_into(s, n, &to)) {
+		/* What was written lies behind the end, over the terminator. */
+		start[0] = 0;
 		return false;
 	}
 	buf_grew(out, (size_t)(to - start));

@@ -73,37 +73,47 @@ enum err_code fs_stat(const char *path, struct fs_facts *ret, struct err *err)
 	return ERR_OK;
 }
 
+/* read() that is not put off by signals. */
+static ssize_t read_some(int fd, void *to, size_t n)
+{
+	ssize_t got;
+
+	do {
+		got = read(fd, to, n);
+	} while (got < 0 && errno == EINTR);
+	return got;
+}
+
 static enum err_code read_all(int fd, const char *path, size_t limit, struct buf *out,
                               struct err *err)
 {
-	size_t got = 0;
+	size_t room_left = out->limit - out->len;
+	size_t left = limit < room_left ? limit : room_left;
+	uint8_t beyond;
+	ssize_t n = 1;
 
-	for (;;) {
-		size_t want = limit - got < READ_CHUNK ? limit - got + 1 : READ_CHUNK;
+	while (left > 0 && n > 0) {
+		size_t want = left < READ_CHUNK ? left : READ_CHUNK;
 		uint8_t *room = buf_room(out, want);
-		ssize_t n;
 
 		if (room == NULL) {
-			return err_set(err, ERR_NOMEM, "read '%s': no room for %zu bytes", path,
-			               got + want);
+			return err_set(err, ERR_NOMEM, "read '%s': no room for it", path);
 		}
-		n = read(fd, room, want);
-		if (n < 0 && errno == EINTR) {
-			continue;
+		n = read_some(fd, room, want);
+		if (n > 0) {
+			buf_grew(out, (size_t)n);
+			left -= (size_t)n;
 		}
-		if (n < 0) {
-			return err_set_sys(err, errno, "read '%s'", path);
-		}
-		if (n == 0) {
-			return ERR_OK;
-		}
-		got += (size_t)n;
-		if (got > limit) {
-			return err_set(err, ERR_INVALID, "read '%s': larger than %zu bytes", path,
-			               limit);
-		}
-		buf_grew(out, (size_t)n);
 	}
+	if (n > 0) {
+		n = read_some(fd, &beyond, 1);
+	}
+	if (n < 0) {
+		return err_set_sys(err, errno, "read '%s'", path);
+	}
+	return n == 0 ? ERR_OK
+	              : err_set(err, ERR_INVALID, "read '%s': larger than %zu bytes", path,
+	                        limit < room_left ? limit : room_left);
 }
 
 enum err_code fs_read(const char *path, size_t limit, struct buf *out, struct err *err)
