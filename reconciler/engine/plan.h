@@ -28,6 +28,7 @@ enum action_kind {
 const char *action_word(enum action_kind k); /* "trust-add" */
 
 struct reason {
+	const char *row;                        /* of design.md's tables: "A10", "B4" */
 	const char *code;                       /* ux.md */
 	const char *field, *desired, *observed; /* NULL where there is none */
 	const char *message;
@@ -55,6 +56,8 @@ struct action {
 	bool disruptive;
 	struct wall not_before; /* 0: now */
 	const char *detail;     /* one line: "RSA 2048, new key, from Issuer/corp-ca" */
+	const char *row;        /* table row that led here (of the first reason) */
+	bool urgent;
 
 	/* what apply needs; one group is set by kind */
 	const struct identity *identity; /* issue, renew, rekey, adopt, revoke */
@@ -62,8 +65,10 @@ struct action {
 	int issuer_generation;
 	bool keep_key; /* renew with the key held */
 	int revision;  /* revoke */
-	const struct want_store
-		*store; /* push, trust-add, trust-drop, retire, activate; adopt: from where */
+	/* push, trust-add, trust-drop, retire; adopt: from where (NULL: from the repository or
+	 * imported). An activation or verification is of the whole host: every store of
+	 * (target, target_host) is loaded by it. */
+	const struct want_store *store;
 	const char *adopt_alias;
 	const struct entry_change *entries;
 	size_t n_entries;
@@ -71,33 +76,50 @@ struct action {
 	const struct want_config *config; /* configure */
 	const struct target *target;
 	const struct host *target_host;
+	const struct activate_spec *const *steps; /* activate: those that apply to what changed */
+	size_t n_steps;               /* 0: nothing to run, the store counts as loaded */
 	uint8_t inputs[SHA256_BYTES]; /* digest of what led here: Held compares it */
 };
 
 struct conflict {
 	enum kind object_kind;
-	const char *name, *host, *code, *message, *hint;
+	const char *row, *name, *host, *code, *message, *hint;
 };
 struct waiting {
 	enum kind object_kind;
-	const char *name, *host, *what_for; /* "TrustPending" ... */
+	const char *row, *name, *host, *what_for; /* "TrustPending" ... */
 	const char *message;
 	struct wall until; /* 0: not a matter of time */
 };
 struct unobserved {
 	enum kind object_kind;
-	const char *name, *host, *error;
+	const char *row, *name, *host, *error;
 };
 struct drift {
 	enum kind object_kind;
-	const char *name, *host, *verdict,
+	const char *row, *name, *host, *verdict,
 		*message; /* ServiceDown, Unverified, NotDesired: reported, not acted on */
+};
+
+/* What the observation taught and the state shall keep (no action: nothing in the world changes).
+ * Recorded by the engine before it applies. */
+enum mark_kind {
+	MARK_ANCHOR_LEFT,     /* store_anchor_left(true): its overlap begins now */
+	MARK_ANCHOR_RETURNED, /* store_anchor_left(false) */
+	MARK_SLOT_OURS,       /* store_slots_ours(): found right, the state did not know */
+};
+struct mark {
+	enum mark_kind kind;
+	const struct want_store *store;
+	const char *alias;               /* folded */
+	const struct identity *identity; /* key entries; NULL for trust */
+	const struct seen_cert *cert;
 };
 
 /* Verdict of every identity and endpoint for `status` (ux.md's words). */
 struct verdict {
 	enum kind object_kind;
-	const char *name, *host;
+	const char *row, *name, *host;
 	const char *word; /* "InSync" */
 	const char *message;
 	struct wall not_after, renewal;
@@ -123,6 +145,8 @@ struct plan {
 	size_t n_drifts;
 	const struct verdict *verdicts;
 	size_t n_verdicts;
+	const struct mark *marks;
+	size_t n_marks;
 	bool in_sync;     /* no action, conflict or waiting */
 	struct wall wake; /* the next moment at which the same inputs give another plan; 0: never */
 };

@@ -19,8 +19,13 @@ struct want_entry {
 	const struct identity *identity; /* key entry or pin */
 	const struct ca_set *ca_set;     /* anchor */
 	const struct seen_cert *anchor;  /* trust: the certificate wanted; NULL: not known yet */
+	int revision;                    /* pin: of the identity; 0: not issued yet */
+	const struct issuer_def *issuer; /* anchor: the root Issuer it belongs to, or NULL */
+	int issuer_generation;           /* of that Issuer */
+	int64_t overlap_s;               /* trust: how long it stays once it left */
 	bool certificate_only;
 	bool leaving; /* not desired any more, kept for order's sake */
+	bool orphan; /* leaving, and its entry is gone from the Keystore: dropped only with prune */
 };
 
 struct want_store {
@@ -30,8 +35,10 @@ struct want_store {
 	const struct deliver_spec *deliver;
 	const struct keystore_def *keystore; /* NULL: a bare certificateRef, format pem */
 	const char *path, *format;
+	bool has_aliases; /* of the format */
 	const struct want_entry *entries;
 	size_t n_entries;
+	const char *error; /* cannot be built as written (two entries, one alias); NULL: fine */
 };
 
 struct want_endpoint {
@@ -40,6 +47,7 @@ struct want_endpoint {
 	const struct target *target; /* NULL: a certificate's monitor */
 	const struct host *target_host;
 	const struct certificate *monitored; /* or NULL */
+	const struct identity *monitor_of;   /* the instance whose monitor it is, or NULL */
 	const struct identity *identity;     /* what it shall present; NULL: judge only */
 	const struct identity *client;       /* presented by us */
 	const struct ca_set *ca_set;
