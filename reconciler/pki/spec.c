@@ -333,7 +333,6 @@ void cert_spec_digest(const struct cert_spec *spec, struct spec_digest *ret)
 	feed_u64(&ctx, (uint64_t)(spec->is_ca ? spec->path_len + 1 : 0));
 	feed_u64(&ctx, key_usage);
 	feed_u64(&ctx, ext_usage);
-	feed_u64(&ctx, spec->signature);
 	feed_constraints(&ctx, spec->name_constraints);
 	feed_extensions(&ctx, spec->extensions, spec->n_extensions);
 	sha256_digest(&ctx, sizeof(ret->request), ret->request);
