@@ -280,7 +280,7 @@ static enum err_code issue(struct private_ca *ca, const struct ca_job *job, stru
                            const struct cert **ret, struct err *err)
 {
 	CLEANUP(ca_reservation_release) struct ca_reservation r;
-	const struct cert *c;
+	const struct cert *c = NULL;
 
 	reservation_init(&r);
 	enum err_code rc = reserve(ca, job->id, &r, err);
@@ -369,7 +369,7 @@ static enum err_code private_ca_resume(struct issuer *iss, struct bytes handle, 
 	CLEANUP(ca_reservation_release) struct ca_reservation r;
 	struct private_ca *ca = private_ca(iss);
 	char id[CA_HANDLE_MAX];
-	const struct cert *c;
+	const struct cert *c = NULL;
 
 	(void)now;
 	arena_init(&arena);
@@ -526,7 +526,7 @@ static enum err_code certify(const struct private_ca_spec *spec, struct issuer *
 	struct cert_spec want = ca_cert_spec(spec);
 	struct ca_job job = { .want = &want, .now = now };
 	char id[CA_HANDLE_MAX];
-	const struct cert *c;
+	const struct cert *c = NULL;
 
 	arena_init(&arena);
 	buf_init(&spki, CA_DER_MAX);
