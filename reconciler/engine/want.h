@@ -78,6 +78,8 @@ struct wants {
 
 enum err_code wants_build(const struct desired *d, const struct memory *m, struct arena *arena,
                           struct wants **ret, struct err *err);
+/* The maps; the rows die with the arena. Accepts NULL. */
+void wants_release(struct wants *w);
 /* The anchors a CASet means now (exclusions applied), newest generation first. */
 enum err_code ca_set_anchors(const struct desired *d, const struct memory *m,
                              const struct ca_set *set, struct arena *arena,
