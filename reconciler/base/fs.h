@@ -56,6 +56,8 @@ struct fs_replace {
 /* Put it there: all or nothing. A file that is a symlink is resolved within its own directory only;
  * pointing elsewhere is ERR_DENIED. */
 enum err_code fs_replace(const struct fs_replace *r, struct err *err);
+/* Would fs_replace be allowed to do that? Changes nothing. */
+enum err_code fs_replace_check(const struct fs_replace *r, struct err *err);
 /* unlink + fsync of the directory; absent is ERR_OK. */
 enum err_code fs_remove(const char *path, struct err *err);
 /* Create the directory and its parents with `mode` (leaf) / 0755 (parents); present is ERR_OK. */

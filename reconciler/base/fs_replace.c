@@ -571,3 +571,22 @@ enum err_code fs_replace(const struct fs_replace *r, struct err *err)
 	free(j.leaf);
 	return rc;
 }
+
+enum err_code fs_replace_check(const struct fs_replace *r, struct err *err)
+{
+	struct job j = { .r = r, .err = err, .dirfd = -1, .fd = -1 };
+	enum err_code rc = prepare(&j);
+
+	if (rc == ERR_OK) {
+		rc = check_expected(&j);
+	}
+	if (rc == ERR_OK &&
+	    (!act_as_owner(&j) || faccessat(j.dirfd, ".", W_OK | X_OK, AT_EACCESS) != 0)) {
+		rc = report(&j, "write");
+	}
+	act_as_self(&j);
+	cleanup_close(&j.dirfd);
+	free(j.dir);
+	free(j.leaf);
+	return rc;
+}

@@ -108,6 +108,30 @@ static bool build_env(struct child *c)
 	       add_default(c, &n, "HOME", home == NULL || home[0] == '\0' ? "/" : home);
 }
 
+static enum err_code search(const char *path, const char *name, char **ret, struct err *err)
+{
+	while (*path != '\0') {
+		size_t n = strcspn(path, ":");
+		CLEANUP(cleanup_free) char *program = str_printf("%.*s/%s", (int)n, path, name);
+
+		if (program == NULL) {
+			return err_nomem(err);
+		}
+		/* An empty part would mean the current directory: never. */
+		if (n > 0 && access(program, X_OK) == 0) {
+			*ret = TAKE_PTR(program);
+			return ERR_OK;
+		}
+		path += n + (path[n] == ':');
+	}
+	return err_set(err, ERR_NOT_FOUND, "run '%s': there is no such program", name);
+}
+
+enum err_code proc_find(const char *name, char **ret, struct err *err)
+{
+	return search(DEFAULT_PATH, name, ret, err);
+}
+
 static enum err_code find_program(struct child *c, struct err *err)
 {
 	const char *name = c->spec->argv[0];
@@ -117,22 +141,7 @@ static enum err_code find_program(struct child *c, struct err *err)
 		c->program = str_dup(name);
 		return c->program == NULL ? err_nomem(err) : ERR_OK;
 	}
-	path = path == NULL ? DEFAULT_PATH : path;
-	while (*path != '\0') {
-		size_t n = strcspn(path, ":");
-
-		c->program = str_printf("%.*s/%s", (int)n, path, name);
-		if (c->program == NULL) {
-			return err_nomem(err);
-		}
-		/* An empty part would mean the current directory: never. */
-		if (n > 0 && access(c->program, X_OK) == 0) {
-			return ERR_OK;
-		}
-		free(TAKE_PTR(c->program));
-		path += n + (path[n] == ':');
-	}
-	return err_set(err, ERR_NOT_FOUND, "run '%s': there is no such program", name);
+	return search(path == NULL ? DEFAULT_PATH : path, name, &c->program, err);
 }
 
 /* The three standard numbers may be closed in us; what is dup2()ed onto them must not be them. */

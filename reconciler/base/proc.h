@@ -41,3 +41,5 @@ enum err_code proc_run(const struct proc_spec *spec, struct buf *out, struct pro
 /* As proc_run, but anything other than exit status 0 is ERR_REFUSED naming the program, its status
  * and the last line of its stderr. */
 enum err_code proc_check(const struct proc_spec *spec, struct buf *out, struct err *err);
+/* Where proc_run finds a name without '/' in the clean PATH: its absolute path, heap. */
+enum err_code proc_find(const char *name, char **ret, struct err *err);
