@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_authority.c - what a commit may and may not make us do.
+ */
+#include <string.h>
+
+#include "desired/authority.h"
+#include "tests/unit/unit.h"
+
+static struct err err;
+
+static struct texts list(const struct text *v, size_t n)
+{
+	return (struct texts){ .v = v, .n = n };
+}
+
+#define LIST(...)                                                                                  \
+	list((const struct text[]){ __VA_ARGS__ },                                                 \
+	     ARRAY_LEN(((const struct text[]){ __VA_ARGS__ })))
+#define T(word)                                                                                    \
+	{                                                                                          \
+		.s = (word)                                                                        \
+	}
+
+static void denied(enum err_code rc, const char *hint)
+{
+	ck_assert_int_eq(rc, ERR_DENIED);
+	ck_assert_str_eq(err.hint, hint);
+	err_clear(&err);
+}
+
+START_TEST(nothing_is_allowed_by_default)
+{
+	struct authority a = { 0 };
+
+	err_clear(&err);
+	denied(authority_program(&a, "/usr/bin/pass", &err),
+	       "authority.programs: [\"/usr/bin/pass\"]");
+	denied(authority_secret_file(&a, "/etc/x", &err), "authority.secretFiles: [\"/etc/x\"]");
+	denied(authority_local_write(&a, "/srv/\"x\"", &err),
+	       "authority.localWrite: [\"/srv/\\\"x\\\"\"]");
+	denied(authority_host(&a, "Web01.Example", &err), "authority.hosts: [\"web01.example\"]");
+}
+END_TEST
+
+START_TEST(a_trusted_repository_may_everything)
+{
+	struct authority a = { .trusted = true };
+
+	err_clear(&err);
+	ck_assert_ok(authority_program(&a, "anything", &err), &err);
+	ck_assert_ok(authority_secret_file(&a, "/etc/shadow", &err), &err);
+	ck_assert_ok(authority_local_write(&a, "/etc/x", &err), &err);
+	ck_assert_ok(authority_host(&a, "h", &err), &err);
+}
+END_TEST
+
+START_TEST(a_star_stays_in_its_directory)
+{
+	struct authority a = { .local_write = LIST(T("/etc/nginx/*.pem"), T("/srv/**"),
+		                                   T("/opt/*/conf/key")) };
+
+	err_clear(&err);
+	ck_assert_ok(authority_local_write(&a, "/etc/nginx/web.pem", &err), &err);
+	ck_assert_ok(authority_local_write(&a, "/srv/a/b/c", &err), &err);
+	ck_assert_ok(authority_local_write(&a, "/opt/app/conf/key", &err), &err);
+	ck_assert_int_eq(authority_local_write(&a, "/etc/nginx/sub/web.pem", &err), ERR_DENIED);
+	err_clear(&err);
+	ck_assert_int_eq(authority_local_write(&a, "/opt/a/b/conf/key", &err), ERR_DENIED);
+	err_clear(&err);
+	ck_assert_int_eq(authority_local_write(&a, "/etc/nginx/web.pem.bak", &err), ERR_DENIED);
+}
+END_TEST
+
+START_TEST(double_stars_match_any_number_of_directories)
+{
+	struct authority a = { .local_write = LIST(T("/a/**/z"), T("/b/**/c/**/d")) };
+
+	err_clear(&err);
+	ck_assert_ok(authority_local_write(&a, "/a/z", &err), &err);
+	ck_assert_ok(authority_local_write(&a, "/a/x/y/z", &err), &err);
+	ck_assert_ok(authority_local_write(&a, "/b/c/c/x/d", &err), &err);
+	ck_assert_int_eq(authority_local_write(&a, "/b/x/d", &err), ERR_DENIED);
+}
+END_TEST
+
+START_TEST(no_way_around_through_dots)
+{
+	static const char *const tricks[] = { "/usr/bin/../../tmp/x",
+		                              "/usr/bin/./x",
+		                              "/usr/bin//x",
+		                              "usr/bin/x",
+		                              "/usr/bin/",
+		                              "",
+		                              "./x",
+		                              "../usr/bin/x" };
+	struct authority a = { .programs = LIST(T("/usr/bin/*"), T("/**")),
+		               .secret_files = LIST(T("/**")) };
+
+	for (size_t i = 0; i < ARRAY_LEN(tricks); i++) {
+		err_clear(&err);
+		ck_assert_int_eq(authority_secret_file(&a, tricks[i], &err), ERR_DENIED);
+		if (strchr(tricks[i], '/') != NULL) {
+			err_clear(&err);
+			ck_assert_int_eq(authority_program(&a, tricks[i], &err), ERR_DENIED);
+		}
+	}
+}
+END_TEST
+
+START_TEST(a_bare_program_is_allowed_by_name_or_by_where_it_is)
+{
+	struct authority by_name = { .programs = LIST(T("no-such-program")) };
+	struct authority by_path = { .programs = LIST(T("/usr/bin/*"), T("/bin/*")) };
+	struct authority none = { 0 };
+
+	err_clear(&err);
+	ck_assert_ok(authority_program(&by_name, "no-such-program", &err), &err);
+	ck_assert_ok(authority_program(&by_path, "env", &err), &err);
+	denied(authority_program(&by_path, "no-such-program", &err),
+	       "authority.programs: [\"no-such-program\"]");
+	ck_assert_int_eq(authority_program(&none, "env", &err), ERR_DENIED);
+	ck_assert_ptr_nonnull(strstr(err.hint, "bin/env\"]"));
+}
+END_TEST
+
+START_TEST(hosts_match_without_case_and_trailing_dot)
+{
+	struct authority a = { .hosts = LIST(T("*.dc1.example"), T("10.1.2.?")) };
+
+	err_clear(&err);
+	ck_assert_ok(authority_host(&a, "Web01.DC1.example.", &err), &err);
+	ck_assert_ok(authority_host(&a, "10.1.2.3", &err), &err);
+	ck_assert_int_eq(authority_host(&a, "dc1.example", &err), ERR_DENIED);
+	err_clear(&err);
+	ck_assert_int_eq(authority_host(&a, "web.dc1.example.evil", &err), ERR_DENIED);
+	err_clear(&err);
+	ck_assert_int_eq(authority_host(&a, "", &err), ERR_DENIED);
+}
+END_TEST
+
+static void build(Suite *suite)
+{
+	TCase *tc = tcase_create("authority");
+
+	tcase_add_test(tc, nothing_is_allowed_by_default);
+	tcase_add_test(tc, a_trusted_repository_may_everything);
+	tcase_add_test(tc, a_star_stays_in_its_directory);
+	tcase_add_test(tc, double_stars_match_any_number_of_directories);
+	tcase_add_test(tc, no_way_around_through_dots);
+	tcase_add_test(tc, a_bare_program_is_allowed_by_name_or_by_where_it_is);
+	tcase_add_test(tc, hosts_match_without_case_and_trailing_dot);
+	suite_add_tcase(suite, tc);
+}
+
+UNIT_MAIN("authority", build)
