@@ -142,7 +142,7 @@ enum err_code err_set_sys_at(struct err *err, int sys, const char *file, int lin
 	return code;
 }
 
-enum err_code err_wrap(struct err *err, const char *fmt, ...)
+enum err_code err_wrap_with(struct err *err, const char *fmt, ...)
 {
 	size_t slot;
 	va_list ap;
@@ -162,7 +162,7 @@ enum err_code err_wrap(struct err *err, const char *fmt, ...)
 	return err->code;
 }
 
-enum err_code err_hint(struct err *err, const char *fmt, ...)
+enum err_code err_hint_with(struct err *err, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -47,11 +47,13 @@ struct err {
 
 /* Raise: fill *err, return code. `err` may be NULL when the caller cares for the code only.
  * Too long a message is cut at a character boundary and ends in "...". */
-#define err_set(err, code, ...) err_set_at((err), (code), 0, __FILE__, __LINE__, __VA_ARGS__)
+#define err_set(err, code, ...)                                                                    \
+	err_not_ok_(err_set_at((err), (code), 0, __FILE__, __LINE__, __VA_ARGS__))
 /* Raise with errno `sys`: ": <its text>" is appended. code is ERR_IO unless the errno says
  * better (ENOENT: NOT_FOUND, EACCES/EPERM: DENIED, ENOMEM: NOMEM). */
-#define err_set_sys(err, sys, ...) err_set_sys_at((err), (sys), __FILE__, __LINE__, __VA_ARGS__)
-#define err_nomem(err)             err_set((err), ERR_NOMEM, "out of memory")
+#define err_set_sys(err, sys, ...)                                                                 \
+	err_not_ok_(err_set_sys_at((err), (sys), __FILE__, __LINE__, __VA_ARGS__))
+#define err_nomem(err) err_set((err), ERR_NOMEM, "out of memory")
 
 enum err_code err_set_at(struct err *err, enum err_code code, int sys, const char *file, int line,
                          const char *fmt, ...) ATTR_PRINTF(6, 7) ATTR_COLD;
@@ -60,9 +62,22 @@ enum err_code err_set_sys_at(struct err *err, int sys, const char *file, int lin
 
 /* Add what the callee could not know ("Target web01: ..."). Returns err->code (ERR_BUG for NULL).
  */
-enum err_code err_wrap(struct err *err, const char *fmt, ...) ATTR_PRINTF(2, 3) ATTR_COLD;
+#define err_wrap(err, ...) err_not_ok_(err_wrap_with((err), __VA_ARGS__))
 /* What the operator should do next; the first hint given stays. Returns err->code. */
-enum err_code err_hint(struct err *err, const char *fmt, ...) ATTR_PRINTF(2, 3) ATTR_COLD;
+#define err_hint(err, ...) err_not_ok_(err_hint_with((err), __VA_ARGS__))
+
+enum err_code err_wrap_with(struct err *err, const char *fmt, ...) ATTR_PRINTF(2, 3) ATTR_COLD;
+enum err_code err_hint_with(struct err *err, const char *fmt, ...) ATTR_PRINTF(2, 3) ATTR_COLD;
+
+/* Tells compilers and analysers what the functions above assert, across files. */
+static inline enum err_code err_not_ok_(enum err_code code)
+{
+	if (code == ERR_OK) {
+		__builtin_unreachable();
+	}
+	return code;
+}
+
 /* Forget, so that the object can be raised again. */
 void err_clear(struct err *err);
 

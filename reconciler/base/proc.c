@@ -226,7 +226,7 @@ static void reset_signals(void)
 		(void)sigaction(sig, &deflt, /* old= */ NULL);
 	}
 	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, /* old= */ NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &none, /* old= */ NULL);
 }
 
 static void close_others_on_exec(void)

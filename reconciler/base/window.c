@@ -13,7 +13,8 @@
 #include "reconciler/base/when.h"
 
 #define DAY        INT64_C(86400)
-#define SEARCH_MAX (12 * 366 * DAY) /* 29 February comes after eight years at the latest */
+#define SEARCH_MAX (INT64_C(12) * 366 * DAY) /* 29 February comes after eight years at the latest  \
+	                                      */
 
 struct field {
 	const char *name;
