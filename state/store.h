@@ -168,6 +168,8 @@ enum err_code store_revision(struct store *s, int64_t *ret, struct err *err);
 /* ---- the private CA's books --------------------------------------------------------------------
  */
 struct ca_books *store_ca_books(struct store *s); /* borrowed, lives as long as the store */
+/* The newest CRL published, DER, appended. ERR_NOT_FOUND: none yet. */
+enum err_code store_crl(struct store *s, const char *issuer, struct buf *out, struct err *err);
 
 /* ---- sealing -----------------------------------------------------------------------------------
  */
