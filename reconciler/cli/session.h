@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * session.h - what most verbs open in the same order: configuration, repository, desired state,
+ * state, engine.
+ *
+ * Nothing is opened that the verb did not ask for: `version` reads no file, `validate` no state,
+ * `plan --observed` no network.
+ */
+#pragma once
+
+#include "desired/config.h"
+#include "reconciler/cli/cli.h"
+#include "reconciler/engine/accept.h"
+#include "reconciler/engine/engine.h"
+
+struct session {
+	struct cli *cli;
+	const struct args *args;
+	struct arena arena;
+	struct config config;
+	bool has_config;
+	struct source *source;
+	struct store *store;
+	const char *state_dir;
+	struct accepted accepted;
+	struct prober *prober;
+	struct engine engine;
+};
+void session_init(struct session *s, struct cli *c, const struct args *a);
+void session_release(struct session *s);
+
+/* Configuration file, CERTWRIGHT_ variables and flags, in rising order of weight. Diagnostics are
+ * printed here. */
+enum err_code session_config(struct session *s, struct err *err);
+/* Configuration, then the repository: --repo, the configuration's, or the one around the current
+ * directory. `loop`: run obeys authority also for a local one. */
+enum err_code session_source(struct session *s, bool loop, struct err *err);
+/* The newest commit (or --ref, or --worktree) loaded and allowed, with the session's store as
+ * memory when it is open. Diagnostics are printed here. */
+enum err_code session_desired(struct session *s, bool read_only, struct err *err);
+/* Where the state lies, into s->state_dir. */
+enum err_code session_state_dir(struct session *s, struct err *err);
+/* ERR_NOT_FOUND with STORE_READ: there is none yet. */
+enum err_code session_store(struct session *s, enum store_mode mode, struct err *err);
+/* Engine over what is open; a prober is opened when `probes`. */
+enum err_code session_engine(struct session *s, bool probes, struct err *err);
+void session_print_diagnostics(struct session *s, const struct diagnostics *d);
