@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cli.c - the program behind main(): the only place where errors become text for a person.
+ */
+#include "reconciler/cli/cli.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "reconciler/base/str.h"
+#include "reconciler/base/when.h"
+#include "reconciler/cli/args.h"
+#include "reconciler/cli/help.h"
+#include "reconciler/pki/pki.h"
+
+const struct option_spec global_options[] = {
+	{ "config", 0, "FILE",
+	  "the reconciler's configuration (default /etc/certwright/certwright.yaml)" },
+	{ "repo", 0, "PATH|URL",
+	  "the repository of the desired state (default: the one around here)" },
+	{ "ref", 0, "REV", "branch, tag or commit (default: HEAD)" },
+	{ "worktree", 0, NULL, "read the working tree instead of a commit" },
+	{ "state", 0, "DIR", "the state directory" },
+	{ "output", 'o', "FORMAT", "text, json or markdown" },
+	{ "quiet", 'q', NULL, "say nothing but results and errors" },
+	{ "verbose", 'v', NULL, "say more; twice: say everything" },
+	{ "color", 0, "WHEN", "auto, always or never" },
+	{ "now", 0, "TIME", "take this (RFC 3339) for the present time" },
+	{ "help", 'h', NULL, "this text" },
+};
+const size_t global_options_n = ARRAY_LEN(global_options);
+
+int cli_fail(struct cli *c, const struct err *err)
+{
+	CLEANUP(buf_release) struct buf out = { 0 };
+	char text[1024];
+
+	err_format(err, text, sizeof(text));
+	buf_init(&out, BUF_LIMIT_TEXT);
+	buf_add_str(&out, c->color_err ? "\033[31merror:\033[0m " : "error: ");
+	str_escape_terminal(&out, text, strlen(text));
+	buf_add_byte(&out, '\n');
+	if (err->hint[0] != '\0') {
+		buf_add_str(&out, "hint: ");
+		str_escape_terminal(&out, err->hint, strlen(err->hint));
+		buf_add_byte(&out, '\n');
+	}
+	(void)fputs(buf_str(&out), c->err);
+	return EXIT_ERROR;
+}
+
+int cli_usage(struct cli *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)fputs("error: ", c->err);
+	va_start(ap, fmt);
+	(void)vfprintf(c->err, fmt, ap);
+	va_end(ap);
+	(void)fputs("\nhint: see 'certwright --help' or 'certwright VERB --help'\n", c->err);
+	return EXIT_USAGE;
+}
+
+void cli_note(struct cli *c, const char *fmt, ...)
+{
+	CLEANUP(buf_release) struct buf raw = { 0 };
+	CLEANUP(buf_release) struct buf out = { 0 };
+	va_list ap;
+
+	if (c->verbosity < 0) {
+		return;
+	}
+	buf_init(&raw, BUF_LIMIT_TEXT);
+	buf_init(&out, BUF_LIMIT_TEXT);
+	va_start(ap, fmt);
+	buf_vprintf(&raw, fmt, ap);
+	va_end(ap);
+	str_escape_terminal(&out, buf_str(&raw), raw.len);
+	(void)fprintf(c->err, "%s\n", buf_str(&out));
+}
+
+int cli_print(struct cli *c, struct buf *b)
+{
+	struct err err = { 0 };
+
+	if (buf_check(b, "the output", &err) != ERR_OK) {
+		return cli_fail(c, &err);
+	}
+	if (fwrite(b->p, 1, b->len, c->out) != b->len || fflush(c->out) != 0) {
+		(void)err_set(&err, ERR_IO, "could not write the output");
+		return cli_fail(c, &err);
+	}
+	return EXIT_FINE;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < verbs_n; i++) {
+		if (strcmp(verbs[i]->name, name) == 0) {
+			return verbs[i];
+		}
+	}
+	return NULL;
+}
+
+static int unknown_verb(struct cli *c, const char *word)
+{
+	const char *names[64];
+	size_t n = 0;
+
+	for (; n < verbs_n && n < ARRAY_LEN(names); n++) {
+		names[n] = verbs[n]->name;
+	}
+	const char *nearest = str_nearest(word, names, n);
+	return nearest == NULL
+	               ? cli_usage(c, "no such verb: %s", word)
+	               : cli_usage(c, "no such verb: %s; did you mean '%s'?", word, nearest);
+}
+
+static int set_output(struct cli *c, const char *word)
+{
+	static const char *const words[] = { "text", "json", "markdown" };
+
+	for (size_t i = 0; word != NULL && i < ARRAY_LEN(words); i++) {
+		if (strcmp(word, words[i]) == 0) {
+			c->output = (enum output)i;
+			return EXIT_FINE;
+		}
+	}
+	return word == NULL ? EXIT_FINE
+	                    : cli_usage(c, "-o %s: not one of text, json, markdown", word);
+}
+
+static int set_color(struct cli *c, const char *word)
+{
+	bool always = word != NULL && strcmp(word, "always") == 0;
+	bool never = word != NULL && strcmp(word, "never") == 0;
+	const char *no_color = secure_getenv("NO_COLOR");
+
+	if (word != NULL && !always && !never && strcmp(word, "auto") != 0) {
+		return cli_usage(c, "--color %s: not one of auto, always, never", word);
+	}
+	bool plain = never || (!always && no_color != NULL && no_color[0] != '\0');
+	c->color_out = !plain && (always || isatty(fileno(c->out)) == 1);
+	c->color_err = !plain && (always || isatty(fileno(c->err)) == 1);
+	return EXIT_FINE;
+}
+
+static int set_now(struct cli *c, const char *word)
+{
+	struct wall now;
+
+	if (word == NULL) {
+		return EXIT_FINE;
+	}
+	if (!when_parse(word, &now)) {
+		return cli_usage(c, "--now %s: not a time like 2026-11-21T02:00:00Z", word);
+	}
+	clock_shifted_init(&c->moved, now);
+	c->clock = &c->moved.clock;
+	c->now_given = true;
+	return EXIT_FINE;
+}
+
+static int set_globals(struct cli *c, const struct args *a)
+{
+	int rc = set_output(c, args_get(a, "output"));
+
+	rc = rc != EXIT_FINE ? rc : set_color(c, args_get(a, "color"));
+	rc = rc != EXIT_FINE ? rc : set_now(c, args_get(a, "now"));
+	c->verbosity = args_has(a, "quiet") ? -1 : (int)args_count(a, "verbose");
+	return rc;
+}
+
+static int run_verb(struct cli *c, const struct verb *v, struct args *a)
+{
+	int rc = set_globals(c, a);
+
+	if (rc != EXIT_FINE) {
+		return rc;
+	}
+	if (args_has(a, "help")) {
+		return help_verb(c, v);
+	}
+	/* The first word is the verb itself. */
+	a->words++;
+	a->n_words--;
+	if (a->n_words < v->min_words || a->n_words > v->max_words) {
+		rc = cli_usage(c, "usage: certwright %s %s", v->name, v->synopsis);
+	} else {
+		pki_init(c->clock);
+		rc = v->run(c, a);
+	}
+	a->words--;
+	a->n_words++;
+	return rc;
+}
+
+/* The verb is the first word that no option takes; its own options are known only then. */
+static const char *verb_word(int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++) {
+		const char *w = argv[i];
+		if (w[0] != '-') {
+			return w;
+		}
+		for (size_t k = 0; k < global_options_n; k++) {
+			const struct option_spec *o = &global_options[k];
+			bool is = (w[1] == '-' && strcmp(w + 2, o->name) == 0) ||
+			          (w[1] == o->letter && o->letter != 0 && w[2] == '\0');
+			if (is && o->arg != NULL) {
+				i++;
+			}
+		}
+	}
+	return NULL;
+}
+
+int cli_main(struct cli *c, int argc, char **argv)
+{
+	CLEANUP(args_release) struct args a = { 0 };
+	struct err err = { 0 };
+	const char *word = verb_word(argc - 1, argv + 1);
+	const struct verb *v = word == NULL ? NULL : find_verb(word);
+
+	if (word != NULL && v == NULL) {
+		return unknown_verb(c, word);
+	}
+	enum err_code rc =
+		args_specs(&a, v == NULL ? NULL : v->options, v == NULL ? 0 : v->n_options, &err);
+	if (rc == ERR_OK) {
+		rc = args_parse(&a, argc - 1, argv + 1, &err);
+	}
+	if (rc == ERR_INVALID) {
+		return err.hint[0] == '\0' ? cli_usage(c, "%s", err.msg)
+		                           : cli_usage(c, "%s; %s", err.msg, err.hint);
+	}
+	if (rc != ERR_OK) {
+		return cli_fail(c, &err);
+	}
+	if (v == NULL) {
+		return args_has(&a, "help") ? help_all(c) : cli_usage(c, "say what to do");
+	}
+	return run_verb(c, v, &a);
+}
