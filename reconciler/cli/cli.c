@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "reconciler/base/fs.h"
 #include "reconciler/base/str.h"
 #include "reconciler/base/when.h"
 #include "reconciler/cli/args.h"
@@ -93,6 +94,24 @@ int cli_print(struct cli *c, struct buf *b)
 		return cli_fail(c, &err);
 	}
 	return EXIT_FINE;
+}
+
+enum err_code cli_write_file(const char *path, struct bytes data, struct err *err)
+{
+	CLEANUP(cleanup_free) char *here = path[0] == '/' ? NULL : get_current_dir_name();
+	CLEANUP(cleanup_free)
+	char *real = path[0] == '/' ? str_dup(path)
+	             : here == NULL ? NULL
+	                            : str_printf("%s/%s", here, path);
+	struct fs_replace r = {
+		.path = real,
+		.data = data,
+		.mode = 0600,
+		.uid = FS_NO_ID,
+		.gid = FS_NO_ID,
+	};
+
+	return real == NULL ? err_nomem(err) : fs_replace(&r, err);
 }
 
 static const struct verb *find_verb(const char *name)

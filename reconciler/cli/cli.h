@@ -87,3 +87,6 @@ int cli_usage(struct cli *c, const char *fmt, ...) ATTR_PRINTF(2, 3);
 void cli_note(struct cli *c, const char *fmt, ...) ATTR_PRINTF(2, 3);
 /* The buffer to out; EXIT_FINE, or EXIT_ERROR when it failed or the pipe is full or closed. */
 int cli_print(struct cli *c, struct buf *b);
+/* Put a result file (0600) where the user said, whole or not at all; relative to the current
+ * directory. */
+enum err_code cli_write_file(const char *path, struct bytes data, struct err *err);
