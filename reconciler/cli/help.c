@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * help.c - three views of one table.
+ */
+#include "reconciler/cli/help.h"
+
+#include <string.h>
+
+#define WRAP 96
+
+static void wrap(struct buf *out, const char *indent, const char *text)
+{
+	size_t at = 0;
+
+	for (const char *p = text; p != NULL && *p != '\0';) {
+		size_t n = strcspn(p, " ");
+		if (at > 0 && at + n + 1 > WRAP) {
+			buf_add_byte(out, '\n');
+			at = 0;
+		}
+		buf_printf(out, "%s%.*s", at == 0 ? indent : " ", (int)n, p);
+		at += n + 1;
+		p += n;
+		p += strspn(p, " ");
+	}
+	buf_add_byte(out, '\n');
+}
+
+static void list_options(struct buf *out, const struct option_spec *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char name[64];
+		(void)snprintf(name, sizeof(name), "--%s%s%s", v[i].name,
+		               v[i].arg == NULL ? "" : " ", v[i].arg == NULL ? "" : v[i].arg);
+		if (v[i].letter != 0) {
+			buf_printf(out, "  -%c, %-22s %s\n", v[i].letter, name, v[i].help);
+		} else {
+			buf_printf(out, "      %-22s %s\n", name, v[i].help);
+		}
+	}
+}
+
+int help_all(struct cli *c)
+{
+	CLEANUP(buf_release) struct buf out = { 0 };
+
+	buf_init(&out, BUF_LIMIT_TEXT);
+	buf_add_str(&out,
+	            "usage: certwright [OPTION...] VERB [ARGUMENT...]\n\n"
+	            "Reconciles TLS identities on machines with what a git repository declares.\n\n"
+	            "Verbs:\n");
+	for (size_t i = 0; i < verbs_n; i++) {
+		buf_printf(&out, "  %-11s %s\n", verbs[i]->name, verbs[i]->summary);
+	}
+	buf_add_str(&out, "\nOptions of every verb:\n");
+	list_options(&out, global_options, global_options_n);
+	buf_add_str(
+		&out,
+		"\n'certwright VERB --help' shows a verb with an example. Manual: certwright(1), "
+		"certwright(5).\n");
+	return cli_print(c, &out);
+}
+
+int help_verb(struct cli *c, const struct verb *v)
+{
+	CLEANUP(buf_release) struct buf out = { 0 };
+
+	buf_init(&out, BUF_LIMIT_TEXT);
+	buf_printf(&out, "usage: certwright %s%s%s\n\n", v->name, v->synopsis[0] == '\0' ? "" : " ",
+	           v->synopsis);
+	buf_printf(&out, "  %s\n", v->summary);
+	if (v->text != NULL) {
+		buf_add_byte(&out, '\n');
+		wrap(&out, "  ", v->text);
+	}
+	buf_printf(&out, "\nExample:\n  %s\n\nExit status:\n", v->example);
+	wrap(&out, "  ", v->exits);
+	buf_add_str(&out, "  64 wrong usage\n");
+	if (v->n_options > 0) {
+		buf_add_str(&out, "\nOptions:\n");
+		list_options(&out, v->options, v->n_options);
+	}
+	buf_add_str(&out, "\nOptions of every verb:\n");
+	list_options(&out, global_options, global_options_n);
+	return cli_print(c, &out);
+}
+
+/* mdoc: a line must not begin with a dot or a quote, and a backslash is written \e. */
+static void mdoc_text(struct buf *out, const char *text)
+{
+	if (text[0] == '.' || text[0] == '\'') {
+		buf_add_str(out, "\\&");
+	}
+	for (const char *p = text; *p != '\0'; p++) {
+		if (*p == '\\') {
+			buf_add_str(out, "\\e");
+		} else {
+			buf_add_byte(out, (uint8_t)*p);
+		}
+	}
+	buf_add_byte(out, '\n');
+}
+
+static void mdoc_options(struct buf *out, const struct option_spec *v, size_t n)
+{
+	buf_add_str(out, ".Bl -tag -width Ds\n");
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].letter != 0) {
+			buf_printf(out, ".It Fl %c , Fl -%s%s%s\n", v[i].letter, v[i].name,
+			           v[i].arg == NULL ? "" : " Ar ",
+			           v[i].arg == NULL ? "" : v[i].arg);
+		} else {
+			buf_printf(out, ".It Fl -%s%s%s\n", v[i].name,
+			           v[i].arg == NULL ? "" : " Ar ",
+			           v[i].arg == NULL ? "" : v[i].arg);
+		}
+		mdoc_text(out, v[i].help);
+	}
+	buf_add_str(out, ".El\n");
+}
+
+void help_man(struct buf *out)
+{
+	buf_add_str(
+		out,
+		".Dd November 20, 2026\n.Dt CERTWRIGHT 1\n.Os\n.Sh NAME\n.Nm certwright\n"
+		".Nd reconcile TLS identities with a git repository\n"
+		".Sh SYNOPSIS\n.Nm\n.Op Ar option ...\n.Ar verb\n.Op Ar argument ...\n"
+		".Sh DESCRIPTION\n.Nm\n"
+		"compares what a git repository declares about issuers, certificates, keystores, CA sets and\n"
+		"targets with what is really there, and issues, renews and delivers until the two agree.\n"
+		"The declarations are described in\n.Xr certwright 5 .\n.Pp\nOptions of every verb:\n");
+	mdoc_options(out, global_options, global_options_n);
+	buf_add_str(out, ".Sh VERBS\n");
+	for (size_t i = 0; i < verbs_n; i++) {
+		const struct verb *v = verbs[i];
+		buf_printf(out, ".Ss %s\n", v->name);
+		mdoc_text(out, v->summary);
+		buf_add_str(out, ".Pp\n.Dl ");
+		buf_printf(out, "certwright %s %s\n.Pp\n", v->name, v->synopsis);
+		if (v->text != NULL) {
+			mdoc_text(out, v->text);
+			buf_add_str(out, ".Pp\n");
+		}
+		if (v->n_options > 0) {
+			mdoc_options(out, v->options, v->n_options);
+			buf_add_str(out, ".Pp\n");
+		}
+		buf_printf(out, "Example:\n.Dl %s\n.Pp\nExit status: ", v->example);
+		mdoc_text(out, v->exits);
+	}
+	buf_add_str(out, ".Sh EXIT STATUS\n"
+	                 "As said at each verb; 64 is wrong usage.\n"
+	                 ".Sh SEE ALSO\n.Xr certwright 5\n");
+}
+
+static void bash_words(struct buf *out, const struct option_spec *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(out, "%s--%s", i == 0 ? "" : " ", v[i].name);
+	}
+}
+
+void help_bash(struct buf *out)
+{
+	buf_add_str(out, "# bash completion for certwright\n_certwright() {\n"
+	                 "\tlocal cur=${COMP_WORDS[COMP_CWORD]} verb= word\n"
+	                 "\tfor word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
+	                 "\t\tcase $word in -*) ;; *) verb=$word; break ;; esac\n\tdone\n"
+	                 "\tlocal global=\"");
+	bash_words(out, global_options, global_options_n);
+	buf_add_str(out, "\"\n\tcase $verb in\n\t'') COMPREPLY=($(compgen -W \"$global");
+	for (size_t i = 0; i < verbs_n; i++) {
+		buf_printf(out, " %s", verbs[i]->name);
+	}
+	buf_add_str(out, "\" -- \"$cur\")) ;;\n");
+	for (size_t i = 0; i < verbs_n; i++) {
+		if (verbs[i]->n_options == 0) {
+			continue;
+		}
+		buf_printf(out, "\t%s) COMPREPLY=($(compgen -W \"$global ", verbs[i]->name);
+		bash_words(out, verbs[i]->options, verbs[i]->n_options);
+		buf_add_str(out, "\" -- \"$cur\")) ;;\n");
+	}
+	buf_add_str(
+		out,
+		"\t*) COMPREPLY=($(compgen -W \"$global\" -- \"$cur\")) ;;\n\tesac\n"
+		"\tif [ \"${#COMPREPLY[@]}\" -eq 0 ]; then COMPREPLY=($(compgen -f -- \"$cur\")); fi\n"
+		"}\ncomplete -F _certwright certwright\n");
+}
