@@ -13,8 +13,7 @@
 #include "reconciler/base/when.h"
 
 #define DAY        INT64_C(86400)
-#define SEARCH_MAX (INT64_C(12) * 366 * DAY) /* 29 February comes after eight years at the latest  \
-	                                      */
+#define SEARCH_MAX (INT64_C(12) * 366 * DAY) /* 29 February comes within eight years */
 
 struct field {
 	const char *name;
