@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 # layers.awk - an #include may only point down. Run: git ls-files '*.[ch]' | xargs awk -f tests/lint/layers.awk
 function layer(p) {
 	if (p ~ /^reconciler\/(base|pki|engine|cli)\//) { sub(/^reconciler\//, "", p); sub(/\/.*/, "", p); return p }
