@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# run.sh - everything: on a bare Debian 12, install what is needed, build with both compilers, run all tests.
+#
+# Usage: tests/run.sh [ARGUMENTS OF CTEST...]      e.g. tests/run.sh -R unit/base
+# CERTWRIGHT_BUILD_DIR: where to build (build/ci below the checkout).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build=${CERTWRIGHT_BUILD_DIR:-$PWD/build/ci}
+jobs=$(nproc)
+
+packages=(
+	# building
+	build-essential clang libclang-rt-14-dev cmake ninja-build pkg-config ccache git
+	libgnutls28-dev nettle-dev libgmp-dev libcurl4-gnutls-dev libyaml-dev libgit2-dev
+	libinotifytools0-dev libsqlite3-dev libjansson-dev libunistring-dev
+	# unit tests and lint
+	check libsubunit-dev clang-format clang-tidy shellcheck mandoc python3 tzdata procps
+	# the other side of integration tests
+	gnutls-bin openssl openssh-server openssh-client nginx-light openjdk-17-jdk-headless
+	libbcprov-java strace fcgiwrap ca-certificates curl
+)
+
+as_root() {
+	if ((EUID == 0)); then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+install_missing() {
+	local package missing=()
+	for package in "${packages[@]}"; do
+		if [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) != installed ]]; then
+			missing+=("$package")
+		fi
+	done
+	if ((${#missing[@]} > 0)); then
+		echo "run.sh: installing ${missing[*]}"
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${missing[@]}"
+	fi
+}
+
+# configure_and_build NAME CMAKE-ARGUMENT...
+configure_and_build() {
+	local dir=$build/$1
+	shift
+	cmake -S . -B "$dir" -G Ninja -DWERROR=ON -DCMAKE_C_COMPILER_LAUNCHER=ccache "$@"
+	ninja -C "$dir" -j "$jobs"
+}
+
+install_missing
+configure_and_build gcc -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Release
+configure_and_build clang -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=address,undefined
+
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+cd "$build/clang"
+# ctest has the last word: its summary is the end of the output, its status is ours.
+exec ctest --output-on-failure -j2 "$@"
