@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * verb_push.c - push, rollback and revoke by hand: done here when no reconciler runs, else left for
+ * it to do.
+ */
+#include <string.h>
+
+#include "reconciler/base/json.h"
+#include "reconciler/base/str.h"
+#include "reconciler/cli/session.h"
+#include "reconciler/cli/verbs.h"
+
+struct order_by_hand {
+	const char *verb;
+	const char *name, *host; /* of "NAME[@HOST]" */
+	struct buf args;         /* JSON, for a running reconciler */
+};
+
+static void split_host(struct session *s, const char *word, struct order_by_hand *o)
+{
+	const char *at = strchr(word, '@');
+
+	o->name = at == NULL ? word : arena_strn(&s->arena, word, (size_t)(at - word));
+	o->host = at == NULL ? NULL : at + 1;
+}
+
+/* ERR_CONFLICT: somebody else holds the lock; then a request row is left and *ret_left says so. */
+static enum err_code open_or_leave(struct session *s, const struct order_by_hand *o, bool *ret_left,
+                                   struct err *err)
+{
+	*ret_left = false;
+	enum err_code rc = session_source(s, /* loop= */ false, err);
+	if (rc == ERR_OK) {
+		rc = session_store(s, STORE_RECONCILER, err);
+	}
+	if (rc == ERR_CONFLICT) {
+		err_clear(err);
+		rc = session_store(s, STORE_OPERATOR, err);
+		if (rc == ERR_OK) {
+			rc = store_request_add(s->store, o->verb, o->name, buf_str(&o->args), err);
+		}
+		*ret_left = rc == ERR_OK;
+		return rc;
+	}
+	if (rc == ERR_OK) {
+		rc = session_desired(s, /* read_only= */ true, err);
+	}
+	return rc == ERR_OK ? session_engine(s, /* probes= */ true, err) : rc;
+}
+
+static int left(struct cli *c)
+{
+	CLEANUP(buf_release) struct buf out = { 0 };
+
+	buf_init(&out, BUF_LIMIT_TEXT);
+	buf_add_str(&out, "A reconciler is running; it will do this at its next pass.\n");
+	return cli_print(c, &out);
+}
+
+static int done(struct cli *c, const struct apply_result *r)
+{
+	CLEANUP(buf_release) struct buf out = { 0 };
+	struct err err = { 0 };
+
+	if (r->failed > 0) {
+		(void)err_set(&err, ERR_REFUSED, "%s", r->first_error);
+		return cli_fail(c, &err);
+	}
+	buf_init(&out, BUF_LIMIT_TEXT);
+	buf_printf(&out, "Done: %zu steps.\n", r->done);
+	return cli_print(c, &out);
+}
+
+static void order_begin(struct order_by_hand *o, struct json_writer *w)
+{
+	buf_init(&o->args, BUF_LIMIT_TEXT);
+	json_writer_init(w, &o->args, /* pretty= */ false);
+	json_begin_object(w);
+	json_member_str(w, "host", o->host);
+}
+
+static const struct option_spec push_options[] = {
+	{ "activate-only", 0, NULL, "write nothing, only activate" },
+	{ "replace-unreadable", 0, NULL,
+	  "overwrite a store that does not open (a backup is kept)" },
+};
+
+static int run_push(struct cli *c, const struct args *a)
+{
+	CLEANUP(session_release) struct session s;
+	struct order_by_hand o = { .verb = "push" };
+	struct apply_result result = { 0 };
+	struct err err = { 0 };
+	struct json_writer w;
+	bool is_left = false;
+	bool only = args_has(a, "activate-only");
+	bool replace = args_has(a, "replace-unreadable");
+
+	session_init(&s, c, a);
+	split_host(&s, a->words[0], &o);
+	order_begin(&o, &w);
+	json_member_bool(&w, "activateOnly", only);
+	json_member_bool(&w, "replaceUnreadable", replace);
+	json_end_object(&w);
+	enum err_code rc = open_or_leave(&s, &o, &is_left, &err);
+	if (rc == ERR_OK && !is_left) {
+		rc = engine_push(&s.engine, o.name, o.host, only, replace, &result, &err);
+	}
+	buf_release(&o.args);
+	if (rc != ERR_OK) {
+		return cli_fail(c, &err);
+	}
+	return is_left ? left(c) : done(c, &result);
+}
+
+static const struct option_spec rollback_options[] = {
+	{ "to", 0, "FINGERPRINT", "back to this certificate (SHA-256) instead of the one before" },
+};
+
+static int run_rollback(struct cli *c, const struct args *a)
+{
+	CLEANUP(session_release) struct session s;
+	struct order_by_hand o = { .verb = "rollback" };
+	struct apply_result result = { 0 };
+	struct err err = { 0 };
+	struct json_writer w;
+	bool is_left = false;
+
+	session_init(&s, c, a);
+	split_host(&s, a->words[0], &o);
+	order_begin(&o, &w);
+	json_member_str(&w, "to", args_get(a, "to"));
+	json_end_object(&w);
+	enum err_code rc = open_or_leave(&s, &o, &is_left, &err);
+	if (rc == ERR_OK && !is_left) {
+		rc = engine_rollback(&s.engine, o.name, o.host, args_get(a, "to"), &result, &err);
+	}
+	buf_release(&o.args);
+	if (rc != ERR_OK) {
+		return cli_fail(c, &err);
+	}
+	return is_left ? left(c) : done(c, &result);
+}
+
+static const struct option_spec revoke_options[] = {
+	{ "reason", 0, "WORD",
+	  "unspecified, keyCompromise, affiliationChanged, superseded, cessationOfOperation" },
+};
+
+/* RFC 5280 5.3.1; reasons that a CA alone can know are left out. */
+static bool reason_of(const char *word, unsigned *ret)
+{
+	static const struct {
+		const char *word;
+		unsigned code;
+	} reasons[] = {
+		{ "unspecified", 0 }, { "keyCompromise", 1 },        { "affiliationChanged", 3 },
+		{ "superseded", 4 },  { "cessationOfOperation", 5 },
+	};
+
+	*ret = 0;
+	for (size_t i = 0; word != NULL && i < ARRAY_LEN(reasons); i++) {
+		if (str_equal(word, reasons[i].word)) {
+			*ret = reasons[i].code;
+			return true;
+		}
+	}
+	return word == NULL;
+}
+
+static int run_revoke(struct cli *c, const struct args *a)
+{
+	CLEANUP(session_release) struct session s;
+	CLEANUP(buf_release) struct buf out = { 0 };
+	struct order_by_hand o = { .verb = "revoke", .name = a->words[0] };
+	struct err err = { 0 };
+	struct json_writer w;
+	unsigned reason = 0;
+	bool is_left = false;
+
+	if (!reason_of(args_get(a, "reason"), &reason)) {
+		return cli_usage(c, "--reason %s: %s", args_get(a, "reason"),
+		                 revoke_options[0].help);
+	}
+	session_init(&s, c, a);
+	order_begin(&o, &w);
+	json_member_int(&w, "reason", reason);
+	json_end_object(&w);
+	enum err_code rc = open_or_leave(&s, &o, &is_left, &err);
+	if (rc == ERR_OK && !is_left) {
+		rc = engine_revoke(&s.engine, o.name, reason, &err);
+	}
+	buf_release(&o.args);
+	if (rc != ERR_OK) {
+		return cli_fail(c, &err);
+	}
+	if (is_left) {
+		return left(c);
+	}
+	buf_init(&out, BUF_LIMIT_TEXT);
+	buf_printf(&out, "Revoked Certificate %s; the next pass issues a new one.\n", o.name);
+	return cli_print(c, &out);
+}
+
+const struct verb verb_push = {
+	.name = "push",
+	.synopsis = "TARGET[@HOST] [--activate-only] [--replace-unreadable]",
+	.summary = "deliver once by hand",
+	.example = "certwright push powerchute@ups-host7",
+	.exits = "0 done and proven, or left for the running reconciler; 1 error",
+	.options = push_options,
+	.n_options = ARRAY_LEN(push_options),
+	.min_words = 1,
+	.max_words = 1,
+	.run = run_push,
+};
+
+const struct verb verb_rollback = {
+	.name = "rollback",
+	.synopsis = "TARGET[@HOST] [--to FINGERPRINT]",
+	.summary = "go back to the identity before, and hold it",
+	.text = "The identity stays held until 'push' or 'resume'. A revoked, compromised or expired one is never put back.",
+	.example = "certwright rollback kms-nodes@kms2",
+	.exits = "0 done and proven, or left for the running reconciler; 1 error",
+	.options = rollback_options,
+	.n_options = ARRAY_LEN(rollback_options),
+	.min_words = 1,
+	.max_words = 1,
+	.run = run_rollback,
+};
+
+const struct verb verb_revoke = {
+	.name = "revoke",
+	.synopsis = "CERTIFICATE [--reason WORD]",
+	.summary = "revoke at the issuer; a new one follows",
+	.example = "certwright revoke web --reason keyCompromise",
+	.exits = "0 revoked, or left for the running reconciler; 1 error",
+	.options = revoke_options,
+	.n_options = ARRAY_LEN(revoke_options),
+	.min_words = 1,
+	.max_words = 1,
+	.run = run_revoke,
+};
