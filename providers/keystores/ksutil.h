@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ksutil.h - what the formats with passwords and aliases share.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "providers/keystore.h"
+#include "reconciler/base/arena.h"
+
+#define KS_ENTRIES_MAX 100000u
+#define KS_CHAIN_MAX   100u
+
+/* A copy; NULL stays "none". *ret_given tells which. */
+enum err_code ks_secret_copy(const struct secret *from, struct secret *ret, bool *ret_given,
+                             struct err *err);
+/* The key password that applies: pw->key, else pw->store, else NULL. */
+const struct secret *ks_key_password(const struct keystore_passwords *pw);
+/* Same password, "none" equal to "none" only. */
+bool ks_password_equal(const struct secret *a, const struct secret *b);
+/* UTF-16BE of a password, with a 16-bit zero behind it when `terminated`. ERR_INVALID: no UTF-8. */
+enum err_code ks_password_wide(const struct secret *pw, bool terminated, struct secret *ret,
+                               struct err *err);
+/* alias_fold() into the arena; NULL: no memory. */
+const char *ks_fold(struct arena *arena, const char *alias);
+/* Is this exactly one DER SEQUENCE: what a certificate or a PKCS#8 key must at least be? */
+bool ks_is_sequence(struct bytes der);
+/* Copies of a chain's certificates in the arena; ERR_INVALID for none, too many, or no DER. */
+enum err_code ks_chain_copy(struct arena *arena, const struct bytes *chain, size_t n,
+                            struct bytes **ret, struct err *err);

@@ -1,0 +1,21 @@
+# What the keystore tests share: support.c, and the oracle that asks the JDK, compiled once.
+find_program(JAVAC javac)
+if(JAVAC)
+  set(oracle_dir ${CMAKE_CURRENT_BINARY_DIR}/keystore-oracle)
+  set(oracle_source ${CMAKE_CURRENT_SOURCE_DIR}/standins/KeystoreOracle.java)
+  add_custom_command(
+    OUTPUT ${oracle_dir}/KeystoreOracle.class
+    COMMAND ${JAVAC} --add-exports java.base/sun.security.tools.keytool=ALL-UNNAMED -d ${oracle_dir} ${oracle_source}
+    DEPENDS ${oracle_source})
+  add_custom_target(keystore_oracle DEPENDS ${oracle_dir}/KeystoreOracle.class)
+endif()
+
+foreach(module jks pkcs12 flat)
+  if(TARGET unit_keystores_${module})
+    target_sources(unit_keystores_${module} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit/keystores/support.c)
+    if(JAVAC)
+      target_compile_definitions(unit_keystores_${module} PRIVATE KEYSTORE_ORACLE="${oracle_dir}")
+      add_dependencies(unit_keystores_${module} keystore_oracle)
+    endif()
+  endif()
+endforeach()
