@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * flat.c - storage and entries of the formats without aliases.
+ */
+#include "providers/keystores/flat.h"
+
+#include <stdlib.h>
+
+#include "reconciler/base/map.h"
+#include "reconciler/base/str.h"
+#include "reconciler/pki/key.h"
+
+#define ALIAS_HEX 16
+
+struct flat *flat_of(struct keystore *ks)
+{
+	return CONTAINER_OF(ks, struct flat, base);
+}
+
+const struct flat *flat_of_const(const struct keystore *ks)
+{
+	return (const struct flat *)(const void *)ks; /* base is the first member */
+}
+
+enum err_code flat_new(const struct keystore_ops *ops, struct flat **ret, struct err *err)
+{
+	struct flat *flat = malloc(sizeof(*flat));
+
+	if (flat == NULL) {
+		return err_nomem(err);
+	}
+	*flat = (struct flat){ .base.ops = ops };
+	arena_init(&flat->arena);
+	arena_init(&flat->model);
+	*ret = flat;
+	return ERR_OK;
+}
+
+void flat_close(struct keystore *ks)
+{
+	if (ks == NULL) {
+		return;
+	}
+	struct flat *flat = flat_of(ks);
+	for (size_t i = 0; i < flat->n; i++) {
+		secret_release(&flat->items[i].key);
+	}
+	free(flat->items);
+	for (size_t i = 0; i < FLAT_PARTS_MAX; i++) {
+		secret_release(&flat->files[i]);
+	}
+	arena_release(&flat->model);
+	arena_release(&flat->arena);
+	free(flat);
+}
+
+void cleanup_flat(struct flat **flat)
+{
+	flat_close(*flat == NULL ? NULL : &(*flat)->base);
+}
+
+struct flat_item *flat_insert(struct flat *flat, size_t at)
+{
+	if (flat->n == flat->cap) {
+		size_t cap = flat->cap == 0 ? 8 : flat->cap * 2;
+		struct flat_item *grown = reallocarray(flat->items, cap, sizeof(*grown));
+
+		if (grown == NULL) {
+			return NULL;
+		}
+		flat->items = grown;
+		flat->cap = cap;
+	}
+	memmove(&flat->items[at + 1], &flat->items[at], (flat->n - at) * sizeof(*flat->items));
+	flat->items[at] = (struct flat_item){ 0 };
+	flat->n++;
+	return &flat->items[at];
+}
+
+void flat_erase(struct flat *flat, size_t at)
+{
+	secret_release(&flat->items[at].key);
+	flat->n--;
+	memmove(&flat->items[at], &flat->items[at + 1], (flat->n - at) * sizeof(*flat->items));
+}
+
+enum err_code flat_fill_cert(struct flat *flat, struct flat_item *item, struct bytes der,
+                             struct err *err)
+{
+	uint8_t sha256[SHA256_BYTES];
+	char hex[2 * SHA256_BYTES + 1];
+
+	item->kind = FLAT_CERT;
+	if (!ks_cert_read(der, &item->cert)) {
+		item->warnings |= KS_WARN_BAD_CERTIFICATE;
+	}
+	pki_sha256(der.p, der.n, sha256);
+	hex_encode(bytes_of(sha256, sizeof(sha256)), hex);
+	item->alias = arena_strn(&flat->arena, hex, ALIAS_HEX);
+	return item->alias == NULL ? err_nomem(err) : ERR_OK;
+}
+
+enum err_code flat_fill_key(struct flat_item *item, struct bytes in,
+                            const struct keystore_passwords *pw, struct err *err)
+{
+	const struct secret *password = ks_key_password(pw);
+	enum err_code rc = key_decode(in, password == NULL ? NULL : secret_str(password),
+	                              &item->key, /* err= */ NULL);
+
+	item->kind = FLAT_KEY;
+	if (rc == ERR_NOMEM) {
+		return err_nomem(err);
+	}
+	item->opened = rc == ERR_OK;
+	item->warnings |= item->opened ? 0u : (unsigned)KS_WARN_KEY_UNREADABLE;
+	return ERR_OK;
+}
+
+static struct flat_item *the_key(const struct flat *flat)
+{
+	for (size_t i = 0; i < flat->n; i++) {
+		if (flat->items[i].kind == FLAT_KEY) {
+			return &flat->items[i];
+		}
+	}
+	return NULL;
+}
+
+static struct flat_item *leaf_of(const struct flat *flat, const struct flat_item *key)
+{
+	struct flat_item *first = NULL;
+	uint8_t want[SHA256_BYTES];
+	uint8_t have[SHA256_BYTES];
+	bool known = key->opened && pkcs8_spki_sha256(secret_view(&key->key), /* hint= */ NULL,
+	                                              want, /* err= */ NULL) == ERR_OK;
+
+	for (size_t i = 0; i < flat->n; i++) {
+		struct flat_item *item = &flat->items[i];
+
+		if (item->kind != FLAT_CERT) {
+			continue;
+		}
+		first = first == NULL ? item : first;
+		pki_sha256(item->cert.spki.p, item->cert.spki.n, have);
+		if (known && item->cert.spki.n != 0 && memcmp(want, have, sizeof(have)) == 0) {
+			return item;
+		}
+	}
+	return first;
+}
+
+/* A root above the leaf is left out: it is an anchor, and chains are compared without it. */
+static struct flat_item *issuer_of(const struct flat *flat, const struct flat_item *child)
+{
+	struct flat_item *fallback = NULL;
+
+	for (size_t i = 0; i < flat->n; i++) {
+		struct flat_item *item = &flat->items[i];
+
+		if (item->kind != FLAT_CERT || item->in_chain || item->cert.self_issued) {
+			continue;
+		}
+		int fit = ks_cert_issued_by(&child->cert, &item->cert);
+		if (fit == 2) {
+			return item;
+		}
+		fallback = fit == 1 && fallback == NULL ? item : fallback;
+	}
+	return fallback;
+}
+
+static bool add_entry(struct flat *flat, struct flat_item *item, enum keystore_entry_kind kind)
+{
+	struct flat_entry *e = &flat->entries[flat->n_entries++];
+
+	*e = (struct flat_entry){ .item = (size_t)(item - flat->items) };
+	e->entry = (struct keystore_entry){ .alias = kind == KS_TRUSTED ? item->alias : "",
+		                            .kind = kind,
+		                            .created_ms = -1,
+		                            .warnings = item->warnings };
+	e->entry.folded = e->entry.alias;
+	if (kind == KS_TRUSTED) {
+		e->entry.chain = &item->cert.der;
+		e->entry.n_chain = 1;
+	}
+	return true;
+}
+
+static bool add_key(struct flat *flat, struct flat_item *key)
+{
+	struct bytes *chain = ARENA_ARRAY(&flat->model, struct bytes, KS_CHAIN_MAX);
+	struct flat_item *item = leaf_of(flat, key);
+	size_t n = 0;
+
+	if (chain == NULL || !add_entry(flat, key, KS_KEY)) {
+		return false;
+	}
+	struct keystore_entry *e = &flat->entries[flat->n_entries - 1].entry;
+	while (item != NULL && n < KS_CHAIN_MAX) {
+		item->in_chain = true;
+		e->warnings |= item->warnings;
+		chain[n++] = item->cert.der;
+		item = item->cert.self_issued ? NULL : issuer_of(flat, item);
+	}
+	e->chain = chain;
+	e->n_chain = n;
+	return true;
+}
+
+/* A bundle may hold a certificate twice; both are shown, both say so. */
+static bool mark_duplicates(struct flat *flat)
+{
+	CLEANUP(map_release) struct map seen;
+
+	map_init(&seen);
+	for (size_t i = 0; i < flat->n_entries; i++) {
+		struct keystore_entry *e = &flat->entries[i].entry;
+		void *old = NULL;
+
+		if (e->kind != KS_TRUSTED) {
+			continue;
+		}
+		if (map_put_str(&seen, e->alias, e, &old) < 0) {
+			return false;
+		}
+		if (old != NULL) {
+			((struct keystore_entry *)old)->warnings |= KS_WARN_DUPLICATE_ALIAS;
+			e->warnings |= KS_WARN_DUPLICATE_ALIAS;
+		}
+	}
+	return true;
+}
+
+enum err_code flat_model_build(struct flat *flat, struct err *err)
+{
+	struct flat_item *key = the_key(flat);
+
+	arena_release(&flat->model);
+	arena_init(&flat->model);
+	flat->n_entries = 0;
+	flat->entries = ARENA_ARRAY(&flat->model, struct flat_entry, flat->n + 1);
+	if (flat->entries == NULL) {
+		return err_nomem(err);
+	}
+	for (size_t i = 0; i < flat->n; i++) {
+		flat->items[i].in_chain = false;
+	}
+	bool done = key == NULL || add_key(flat, key);
+	for (size_t i = 0; done && i < flat->n; i++) {
+		struct flat_item *item = &flat->items[i];
+
+		if (item->kind == FLAT_CERT && !item->in_chain) {
+			done = add_entry(flat, item, KS_TRUSTED);
+		} else if (item->kind == FLAT_KEY && item != key) {
+			done = add_entry(flat, item, KS_OPAQUE);
+		}
+	}
+	return done && mark_duplicates(flat) ? ERR_OK : err_nomem(err);
+}
+
+size_t flat_count(const struct keystore *ks)
+{
+	return flat_of_const(ks)->n_entries;
+}
+
+void flat_entry(const struct keystore *ks, size_t i, struct keystore_entry *ret)
+{
+	*ret = flat_of_const(ks)->entries[i].entry;
+}
+
+unsigned flat_warnings(const struct keystore *ks)
+{
+	(void)ks;
+	return 0;
+}
+
+const char *flat_profile(const struct keystore *ks)
+{
+	(void)ks;
+	return NULL;
+}
+
+enum err_code flat_key(const struct keystore *ks, size_t i, struct secret *ret, struct err *err)
+{
+	const struct flat *flat = flat_of_const(ks);
+	const struct flat_item *item = &flat->items[flat->entries[i].item];
+
+	if (item->kind != FLAT_KEY) {
+		return err_set(err, ERR_INVALID, "a trusted certificate has no private key");
+	}
+	if (!item->opened) {
+		return err_set(err, ERR_DENIED, "the key password does not open the private key");
+	}
+	return secret_set(ret, item->key.p, item->key.n) < 0 ? err_nomem(err) : ERR_OK;
+}
