@@ -169,13 +169,13 @@ static bool looks_like_host(const char *cn, const struct cert_spec *want)
 static enum err_code judge_subject(const struct private_ca_spec *ca, const struct cert_spec *want,
                                    struct err *err)
 {
-	CLEANUP(der_writer_release) struct der_writer w;
+	CLEANUP(der_writer_release) struct der_writer w = { 0 };
 
 	der_writer_init(&w);
 	enum err_code rc = dn_put(&w, &want->subject, err);
 	struct dn_iter it = dn_iter_of(bytes_of(w.p + w.at, der_mark(&w)));
 	while (rc == ERR_OK && dn_next(&it)) {
-		CLEANUP(buf_release) struct buf cn;
+		CLEANUP(buf_release) struct buf cn = { 0 };
 		const char *attr = dn_attr_name(it.attr.oid);
 		if (attr == NULL || strcmp(attr, "CN") != 0) {
 			continue;

@@ -65,7 +65,7 @@ static void cleanup_issuer(struct issuer **iss)
 static enum err_code load(struct private_ca *ca, struct err *err)
 {
 	CLEANUP(secret_release) struct secret pkcs8 = { 0 };
-	CLEANUP(buf_release) struct buf der;
+	CLEANUP(buf_release) struct buf der = { 0 };
 
 	buf_init(&der, CA_DER_MAX);
 	enum err_code rc = ca->books->load_ca(ca->books, ca->spec->name, ca->spec->generation,
@@ -279,7 +279,7 @@ static enum err_code finish(struct private_ca *ca, const char *id, struct ca_res
 static enum err_code issue(struct private_ca *ca, const struct ca_job *job, struct arena *arena,
                            const struct cert **ret, struct err *err)
 {
-	CLEANUP(ca_reservation_release) struct ca_reservation r;
+	CLEANUP(ca_reservation_release) struct ca_reservation r = { 0 };
 	const struct cert *c = NULL;
 
 	reservation_init(&r);
@@ -340,7 +340,7 @@ static void cleanup_arena(struct arena *a)
 static enum err_code private_ca_submit(struct issuer *iss, const struct issuer_request *req,
                                        struct order *ret, struct err *err)
 {
-	CLEANUP(cleanup_arena) struct arena arena;
+	CLEANUP(cleanup_arena) struct arena arena = { 0 };
 	struct private_ca *ca = private_ca(iss);
 	struct ca_job job = { .id = req->request_id, .want = req->spec, .now = req->now };
 	const struct cert *c = NULL;
@@ -365,8 +365,8 @@ static enum err_code private_ca_submit(struct issuer *iss, const struct issuer_r
 static enum err_code private_ca_resume(struct issuer *iss, struct bytes handle, struct wall now,
                                        struct order *ret, struct err *err)
 {
-	CLEANUP(cleanup_arena) struct arena arena;
-	CLEANUP(ca_reservation_release) struct ca_reservation r;
+	CLEANUP(cleanup_arena) struct arena arena = { 0 };
+	CLEANUP(ca_reservation_release) struct ca_reservation r = { 0 };
 	struct private_ca *ca = private_ca(iss);
 	char id[CA_HANDLE_MAX];
 	const struct cert *c = NULL;
@@ -419,7 +419,7 @@ static enum err_code private_ca_revoke(struct issuer *iss, const struct cert *c,
 static enum err_code make_crl(struct private_ca *ca, struct wall now, struct arena *arena,
                               struct buf *out, struct err *err)
 {
-	CLEANUP(buf_release) struct buf der;
+	CLEANUP(buf_release) struct buf der = { 0 };
 	struct crl_input in = {
 		.issuer = ca->cert,
 		.this_update = { now.s - ca->spec->backdate_s },
@@ -453,7 +453,7 @@ static enum err_code make_crl(struct private_ca *ca, struct wall now, struct are
 enum err_code private_ca_publish_crl(struct issuer *iss, struct wall now, struct buf *out,
                                      struct err *err)
 {
-	CLEANUP(cleanup_arena) struct arena arena;
+	CLEANUP(cleanup_arena) struct arena arena = { 0 };
 	struct private_ca *ca = private_ca(iss);
 
 	arena_init(&arena);
@@ -489,7 +489,7 @@ static struct cert_spec ca_cert_spec(const struct private_ca_spec *spec)
 static enum err_code self_sign(const struct private_ca_spec *spec, const struct ca_job *job,
                                const struct key *key, struct buf *out, struct err *err)
 {
-	CLEANUP(buf_release) struct buf tbs;
+	CLEANUP(buf_release) struct buf tbs = { 0 };
 	uint8_t serial[20];
 	struct tbs_input in = { .spec = job->want, .spki = job->spki };
 
@@ -521,8 +521,8 @@ static enum err_code certify(const struct private_ca_spec *spec, struct issuer *
                              const struct key *key, struct wall now, struct buf *out,
                              struct err *err)
 {
-	CLEANUP(cleanup_arena) struct arena arena;
-	CLEANUP(buf_release) struct buf spki;
+	CLEANUP(cleanup_arena) struct arena arena = { 0 };
+	CLEANUP(buf_release) struct buf spki = { 0 };
 	struct cert_spec want = ca_cert_spec(spec);
 	struct ca_job job = { .want = &want, .now = now };
 	char id[CA_HANDLE_MAX];
@@ -555,7 +555,7 @@ static enum err_code create(const struct private_ca_spec *spec, struct ca_books 
 {
 	CLEANUP(cleanup_key) struct key *key = NULL;
 	CLEANUP(secret_release) struct secret pkcs8 = { 0 };
-	CLEANUP(buf_release) struct buf der;
+	CLEANUP(buf_release) struct buf der = { 0 };
 
 	buf_init(&der, CA_DER_MAX);
 	enum err_code rc = key_generate(&spec->key, &key, err);
@@ -574,7 +574,7 @@ enum err_code private_ca_create(const struct private_ca_spec *spec, struct ca_bo
                                 struct issuer *parent, struct wall now, struct err *err)
 {
 	CLEANUP(secret_release) struct secret pkcs8 = { 0 };
-	CLEANUP(buf_release) struct buf der;
+	CLEANUP(buf_release) struct buf der = { 0 };
 
 	buf_init(&der, CA_DER_MAX);
 	enum err_code rc = books->load_ca(books, spec->name, spec->generation, &pkcs8, &der, err);

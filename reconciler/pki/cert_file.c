@@ -73,7 +73,7 @@ static bool is_cert_label(const char *label)
 static enum err_code add_block(struct cert_list *list, const struct pem_block *block,
                                struct arena *arena, struct err *err)
 {
-	CLEANUP(buf_release) struct buf der;
+	CLEANUP(buf_release) struct buf der = { 0 };
 	bool pkcs7 = strcmp(block->label, "PKCS7") == 0 || strcmp(block->label, "CMS") == 0;
 
 	if (!pkcs7 && !is_cert_label(block->label)) {

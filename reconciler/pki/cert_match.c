@@ -137,7 +137,7 @@ static bool subject_values(const struct cert *c, struct bytes oid, struct str_li
 		distinct += !has((struct str_list){ want.v, i }, want.v[i], strcmp);
 	}
 	while (dn_next(&it)) {
-		CLEANUP(buf_release) struct buf text;
+		CLEANUP(buf_release) struct buf text = { 0 };
 		if (!bytes_equal(it.attr.oid, oid)) {
 			continue;
 		}
@@ -158,7 +158,7 @@ static struct str_list one_or_none(const char *const *s)
 
 static bool literal_satisfies(const struct cert *c, const char *literal)
 {
-	CLEANUP(der_writer_release) struct der_writer w;
+	CLEANUP(der_writer_release) struct der_writer w = { 0 };
 
 	der_writer_init(&w);
 	if (dn_put_text(&w, literal, /* err= */ NULL) != ERR_OK || w.failed) {
@@ -254,7 +254,7 @@ static bool extensions_satisfy(const struct cert *c, const struct cert_spec *spe
 
 static bool constraints_satisfy(const struct cert *c, const struct cert_spec *spec)
 {
-	CLEANUP(der_writer_release) struct der_writer w;
+	CLEANUP(der_writer_release) struct der_writer w = { 0 };
 	const struct extension *got = find_extension(c, OID_EXT_NC);
 
 	if (spec->name_constraints == NULL || !spec->is_ca) {

@@ -69,8 +69,8 @@ static enum err_code put_list_extensions(struct der_writer *w, const struct crl_
 enum err_code crl_create(const struct crl_input *in, const struct key *signer, struct buf *out,
                          struct err *err)
 {
-	CLEANUP(der_writer_release) struct der_writer w;
-	CLEANUP(buf_release) struct buf tbs;
+	CLEANUP(der_writer_release) struct der_writer w = { 0 };
+	CLEANUP(buf_release) struct buf tbs = { 0 };
 	struct key_spec signer_spec = key_spec_of(signer);
 	enum signature_algorithm algorithm;
 

@@ -63,7 +63,7 @@ static enum err_code put_attributes(struct der_writer *w, const struct cert_spec
 static enum err_code put_info(struct der_writer *w, const struct cert_spec *spec, bool usages,
                               const struct key *key, struct err *err)
 {
-	CLEANUP(buf_release) struct buf spki;
+	CLEANUP(buf_release) struct buf spki = { 0 };
 	enum err_code rc = put_attributes(w, spec, usages, err);
 
 	buf_init(&spki, CSR_MAX);
@@ -84,10 +84,10 @@ static enum err_code put_info(struct der_writer *w, const struct cert_spec *spec
 enum err_code csr_create(const struct cert_spec *spec, bool encode_usages, const struct key *key,
                          struct buf *out, struct err *err)
 {
-	CLEANUP(der_writer_release) struct der_writer w;
-	CLEANUP(buf_release) struct buf info;
-	CLEANUP(buf_release) struct buf alg;
-	CLEANUP(buf_release) struct buf sig;
+	CLEANUP(der_writer_release) struct der_writer w = { 0 };
+	CLEANUP(buf_release) struct buf info = { 0 };
+	CLEANUP(buf_release) struct buf alg = { 0 };
+	CLEANUP(buf_release) struct buf sig = { 0 };
 
 	der_writer_init(&w);
 	buf_init(&info, CSR_MAX);

@@ -210,7 +210,7 @@ static void put_hex(struct buf *out, struct bytes v)
 
 static void put_value(struct buf *out, const struct dn_attr *attr, const char *special)
 {
-	CLEANUP(buf_release) struct buf text;
+	CLEANUP(buf_release) struct buf text = { 0 };
 
 	buf_init(&text, attr->value.n * 3 + 1);
 	if (value_decode(attr, &text) && !buf_failed(&text)) {
@@ -275,8 +275,8 @@ void dn_text(struct bytes dn, struct buf *out)
 
 static bool attr_same(const struct dn_attr *a, const struct dn_attr *b)
 {
-	CLEANUP(buf_release) struct buf x;
-	CLEANUP(buf_release) struct buf y;
+	CLEANUP(buf_release) struct buf x = { 0 };
+	CLEANUP(buf_release) struct buf y = { 0 };
 
 	buf_init(&x, a->whole.n * 6 + 1);
 	buf_init(&y, b->whole.n * 6 + 1);

@@ -344,7 +344,7 @@ static enum err_code read_hex_value(const char **p, struct der_writer *w, const 
 static enum err_code read_value(const char **p, struct der_writer *w, const char *oid,
                                 struct err *err)
 {
-	CLEANUP(buf_release) struct buf value;
+	CLEANUP(buf_release) struct buf value = { 0 };
 
 	buf_init(&value, DN_VALUE_MAX);
 	if (**p == '#') {
@@ -359,7 +359,7 @@ static enum err_code read_value(const char **p, struct der_writer *w, const char
 
 static enum err_code read_ava(const char **p, struct rdn_text *r, struct err *err)
 {
-	CLEANUP(der_writer_release) struct der_writer w;
+	CLEANUP(der_writer_release) struct der_writer w = { 0 };
 	char type[128];
 	const char *at = skip_spaces(*p);
 	size_t n = strcspn(at, "=,;+");

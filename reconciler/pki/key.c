@@ -217,7 +217,7 @@ bool key_matches_cert(const struct key *k, const struct cert *c)
 enum err_code key_sign(const struct key *k, enum signature_algorithm sig, struct bytes tbs,
                        struct buf *alg_out, struct buf *sig_out, struct err *err)
 {
-	CLEANUP(der_writer_release) struct der_writer w;
+	CLEANUP(der_writer_release) struct der_writer w = { 0 };
 	enum signature_algorithm algorithm;
 	gnutls_datum_t in = datum(tbs);
 	gnutls_datum_t out = { 0 };

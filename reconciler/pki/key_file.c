@@ -46,8 +46,8 @@ static enum key_shape shape_of(struct bytes in)
 static enum err_code wrap_pkcs8(struct bytes inner, const char *alg, struct bytes curve,
                                 struct secret *ret, struct err *err)
 {
-	CLEANUP(der_writer_release) struct der_writer w;
-	CLEANUP(buf_release) struct buf out;
+	CLEANUP(der_writer_release) struct der_writer w = { 0 };
+	CLEANUP(buf_release) struct buf out = { 0 };
 
 	der_writer_init(&w);
 	buf_init_secret(&out, KEY_FILE_MAX);
@@ -171,7 +171,7 @@ enum err_code key_decode(struct bytes in, const char *password, struct secret *r
 		return decode_der(in, password, ret_pkcs8, err);
 	}
 	while (pem_next(&rest, &block)) {
-		CLEANUP(buf_release) struct buf der;
+		CLEANUP(buf_release) struct buf der = { 0 };
 		if (strstr(block.label, "PRIVATE KEY") == NULL) {
 			continue; /* EC PARAMETERS, certificates */
 		}
@@ -189,9 +189,9 @@ enum err_code key_decode(struct bytes in, const char *password, struct secret *r
 /* SEC1 stands alone, so it must name its curve and should carry the public half. */
 static enum err_code put_sec1(const struct pkcs8_facts *f, struct buf *out, struct err *err)
 {
-	CLEANUP(der_writer_release) struct der_writer w;
-	CLEANUP(buf_release) struct buf spki;
-	CLEANUP(buf_release) struct buf der;
+	CLEANUP(der_writer_release) struct der_writer w = { 0 };
+	CLEANUP(buf_release) struct buf spki = { 0 };
+	CLEANUP(buf_release) struct buf der = { 0 };
 	struct spki_facts public = { 0 };
 
 	der_writer_init(&w);

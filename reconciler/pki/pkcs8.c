@@ -227,7 +227,7 @@ static enum err_code put_public(struct der_writer *w, const struct pkcs8_facts *
 		der_put_bits(w, bytes_of(ed, sizeof(ed)), 0);
 		return ERR_OK;
 	}
-	CLEANUP(der_writer_release) struct der_writer key;
+	CLEANUP(der_writer_release) struct der_writer key = { 0 };
 	struct bytes modulus;
 	struct bytes exponent;
 	der_writer_init(&key);
@@ -244,7 +244,7 @@ static enum err_code put_public(struct der_writer *w, const struct pkcs8_facts *
 
 enum err_code pkcs8_spki(const struct pkcs8_facts *f, struct buf *out, struct err *err)
 {
-	CLEANUP(der_writer_release) struct der_writer w;
+	CLEANUP(der_writer_release) struct der_writer w = { 0 };
 
 	if (!f->supported) {
 		return err_set(err, ERR_INVALID, "private key of an algorithm we do not know");
@@ -299,7 +299,7 @@ bool spki_same_key(struct bytes a, struct bytes b)
 enum err_code pkcs8_spki_sha256(struct bytes pkcs8, const struct cert *hint_or_null,
                                 uint8_t ret[SHA256_BYTES], struct err *err)
 {
-	CLEANUP(buf_release) struct buf spki;
+	CLEANUP(buf_release) struct buf spki = { 0 };
 	struct pkcs8_facts f;
 
 	buf_init(&spki, PKCS8_SPKI_MAX);

@@ -209,7 +209,7 @@ static enum err_code check_input(const struct tbs_input *in, struct err *err)
 enum err_code tbs_certificate(const struct tbs_input *in, const struct key *signer,
                               enum signature_algorithm sig, struct buf *out, struct err *err)
 {
-	CLEANUP(der_writer_release) struct der_writer w;
+	CLEANUP(der_writer_release) struct der_writer w = { 0 };
 	struct key_spec signer_spec = key_spec_of(signer);
 	enum signature_algorithm algorithm;
 
@@ -240,9 +240,9 @@ enum err_code tbs_certificate(const struct tbs_input *in, const struct key *sign
 enum err_code sign_tbs(struct bytes tbs, const struct key *signer, enum signature_algorithm sig,
                        struct buf *out, struct err *err)
 {
-	CLEANUP(der_writer_release) struct der_writer w;
-	CLEANUP(buf_release) struct buf alg;
-	CLEANUP(buf_release) struct buf signature;
+	CLEANUP(der_writer_release) struct der_writer w = { 0 };
+	CLEANUP(buf_release) struct buf alg = { 0 };
+	CLEANUP(buf_release) struct buf signature = { 0 };
 
 	der_writer_init(&w);
 	buf_init(&alg, CERT_MAX);
