@@ -110,6 +110,28 @@ static enum err_code parse_authority(struct source_url *u, const char *p, size_t
 	return u->host == NULL ? err_nomem(err) : ERR_OK;
 }
 
+/* As git does in ssh:// addresses; what comes out must be as plain as what went in. */
+static enum err_code decode_path(struct source_url *u, struct err *err)
+{
+	char *out = u->path;
+
+	for (const char *in = u->path; *in != '\0'; in++) {
+		uint8_t byte = (uint8_t)*in;
+		size_t n;
+		if (*in == '%') {
+			char digits[3] = { in[1], in[1] == '\0' ? '\0' : in[2], '\0' };
+			if (!hex_decode(digits, &byte, 1, &n) || n != 1 || iscntrl(byte)) {
+				return err_set(err, ERR_INVALID, "repository '%s': bad %%-escape",
+				               u->whole);
+			}
+			in += 2;
+		}
+		*out++ = (char)byte;
+	}
+	*out = '\0';
+	return ERR_OK;
+}
+
 static enum err_code parse_scheme(struct source_url *u, const char *rest, struct err *err)
 {
 	size_t n = strcspn(rest, "/");
@@ -123,7 +145,11 @@ static enum err_code parse_scheme(struct source_url *u, const char *rest, struct
 		path += 1;
 	}
 	u->path = str_dup(path);
-	return u->path == NULL ? err_nomem(err) : check_parts(u, err);
+	if (u->path == NULL) {
+		return err_nomem(err);
+	}
+	rc = u->scheme == SOURCE_SSH ? decode_path(u, err) : ERR_OK;
+	return rc == ERR_OK ? check_parts(u, err) : rc;
 }
 
 static enum err_code parse_file(struct source_url *u, const char *rest, struct err *err)

@@ -32,6 +32,7 @@ START_TEST(the_four_ways_to_write_an_address)
 	parses("https://[::1]:8443/b", SOURCE_HTTPS, NULL, "::1", "8443", "/b");
 	parses("ssh://git@git.example/srv/x", SOURCE_SSH, "git", "git.example", NULL, "/srv/x");
 	parses("ssh://git.example:2222/~me/x", SOURCE_SSH, NULL, "git.example", "2222", "~me/x");
+	parses("ssh://h/my%20fleet%2f", SOURCE_SSH, NULL, "h", NULL, "/my fleet/");
 	parses("git+ssh://h/x", SOURCE_SSH, NULL, "h", NULL, "/x");
 	parses("git@git.example:team/x.git", SOURCE_SSH, "git", "git.example", NULL, "team/x.git");
 	parses("host:/abs", SOURCE_SSH, NULL, "host", NULL, "/abs");
@@ -68,6 +69,10 @@ START_TEST(what_could_be_an_option_or_a_command_is_refused)
 		"./dir:x",
 		"",
 		"ssh://@host/x",
+		"ssh://h/%0a",
+		"ssh://h/%00",
+		"ssh://h/%4",
+		"ssh://h/%zz",
 		"https://h:99999/x",
 	};
 
