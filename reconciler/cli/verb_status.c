@@ -77,7 +77,7 @@ static void json_row(const struct verdict *v, struct json_writer *w)
 	json_member_time(w, "renewal", v->renewal.s == INT64_MAX ? 0 : v->renewal.s);
 	json_key(w, "marginSeconds");
 	if (v->margin_s == INT64_MAX) {
-		json_null(w);
+		json_write_null(w);
 	} else {
 		json_int(w, v->margin_s);
 	}

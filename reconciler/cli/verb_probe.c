@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * verb_probe.c - one endpoint as its clients see it, and a judgement. Needs no repository and no
+ * state.
+ */
+#include <string.h>
+
+#include "reconciler/base/fs.h"
+#include "reconciler/base/json.h"
+#include "reconciler/base/str.h"
+#include "reconciler/base/when.h"
+#include "reconciler/cli/verbs.h"
+#include "reconciler/pki/chain.h"
+#include "state/probe/probe.h"
+
+#define TIMEOUT_MS   10000
+#define CA_FILE_MAX  ((size_t)16 << 20)
+#define SYSTEM_CAS   "/etc/ssl/certs/ca-certificates.crt"
+#define PORT_DEFAULT 443
+
+static const struct option_spec options[] = {
+	{ "sni", 0, "NAME", "ask for this name (default: HOST)" },
+	{ "ca-file", 0, "FILE", "judge by these CAs instead of the system's" },
+	{ "starttls", 0, "PROTOCOL", "speak this protocol first" },
+};
+
+struct probing {
+	struct cli *cli;
+	const struct args *args;
+	struct arena arena;
+	struct seen_certs certs;
+	struct observed observed;
+	const struct cert **anchors;
+	size_t n_anchors;
+	struct look_endpoint *looks;
+	struct obs_endpoint *seen;
+	size_t n;
+};
+
+static void probing_release(struct probing *p)
+{
+	seen_certs_release(&p->certs);
+	arena_release(&p->arena);
+}
+
+/* "host", "host:port", "[v6]:port", "v6". */
+static bool split_port(struct arena *arena, const char *word, const char **ret_host, int *ret_port)
+{
+	const char *close = word[0] == '[' ? strchr(word, ']') : NULL;
+	const char *colon = strrchr(word, ':');
+	int64_t port = PORT_DEFAULT;
+
+	if (close != NULL) {
+		*ret_host = arena_strn(arena, word + 1, (size_t)(close - word) - 1);
+		colon = close[1] == ':' ? close + 1 : NULL;
+	} else if (colon == NULL || strchr(word, ':') != colon) {
+		*ret_host = word;
+		colon = NULL;
+	} else {
+		*ret_host = arena_strn(arena, word, (size_t)(colon - word));
+	}
+	if (colon != NULL && !str_to_i64(colon + 1, 1, 65535, &port)) {
+		return false;
+	}
+	*ret_port = (int)port;
+	return *ret_host != NULL && (*ret_host)[0] != '\0';
+}
+
+static enum err_code load_anchors(struct probing *p, struct err *err)
+{
+	CLEANUP(buf_release) struct buf pem = { 0 };
+	const char *file = args_get(p->args, "ca-file");
+
+	buf_init(&pem, CA_FILE_MAX);
+	enum err_code rc = fs_read(file == NULL ? SYSTEM_CAS : file, CA_FILE_MAX, &pem, err);
+	if (rc == ERR_NOT_FOUND && file == NULL) {
+		err_clear(err);
+		return ERR_OK;
+	}
+	return rc == ERR_OK ? cert_parse_bundle(buf_view(&pem), &p->arena, &p->anchors,
+	                                        &p->n_anchors, err)
+	                    : rc;
+}
+
+static enum chain_verdict judge(struct probing *p, size_t i)
+{
+	const struct obs_endpoint *o = &p->seen[i];
+	const struct cert **v = ARENA_ARRAY(&p->arena, const struct cert *, o->served.n);
+	const char *name = p->looks[i].server_name;
+
+	for (size_t k = 0; v != NULL && k < o->served.n; k++) {
+		v[k] = seen_cert_parse(o->served.v[k], &p->arena);
+	}
+	return chain_verify((struct chain){ .v = v, .n = v == NULL ? 0 : o->served.n }, p->anchors,
+	                    p->n_anchors, name == NULL ? p->looks[i].host : name, CHAIN_SERVER,
+	                    p->cli->clock->wall(p->cli->clock));
+}
+
+static void text_cert(struct probing *p, const struct seen_cert *s, struct buf *out)
+{
+	const struct cert *c = seen_cert_parse(s, &p->arena);
+	char fingerprint[CERT_FINGERPRINT_TEXT];
+	char from[WHEN_TEXT_MAX];
+	char to[WHEN_TEXT_MAX];
+
+	if (c == NULL) {
+		return;
+	}
+	fingerprint_format(c->sha256, fingerprint);
+	when_format_short(c->not_before, from);
+	when_format_short(c->not_after, to);
+	buf_add_str(out, "  subject  ");
+	str_escape_terminal(out, c->subject, strlen(c->subject));
+	buf_add_str(out, "\n  issuer   ");
+	str_escape_terminal(out, c->issuer, strlen(c->issuer));
+	buf_printf(out, "\n  valid    %s to %s\n  key      %s %u, signed with %s\n  sha256   %s\n",
+	           from, to, c->key_algorithm, c->key_bits, c->signature_algorithm, fingerprint);
+	for (size_t i = 0; i < c->dns_names.n; i++) {
+		buf_add_str(out, i == 0 ? "  names    " : " ");
+		str_escape_terminal(out, c->dns_names.v[i], strlen(c->dns_names.v[i]));
+	}
+	buf_add_str(out, c->dns_names.n > 0 ? "\n\n" : "\n");
+}
+
+static void text_one(struct probing *p, size_t i, enum chain_verdict verdict, struct buf *out)
+{
+	const struct obs_endpoint *o = &p->seen[i];
+
+	buf_printf(out, "%s:%d  ", p->looks[i].host, p->looks[i].port);
+	if (o->status != ENDPOINT_OK) {
+		buf_printf(out, "%s: ", endpoint_status_name(o->status));
+		const char *why = o->error == NULL ? "" : o->error;
+		str_escape_terminal(out, why, strlen(why));
+		buf_add_byte(out, '\n');
+		return;
+	}
+	buf_printf(out, "%s  %s %s%s%s\n",
+	           verdict == CHAIN_OK ? "valid" : chain_verdict_text(verdict),
+	           o->protocol == NULL ? "" : o->protocol, o->cipher == NULL ? "" : o->cipher,
+	           o->proof == PROOF_POSSESSION ? ", key proven" : ", key not proven",
+	           o->client_cert_asked ? ", asks for a client certificate" : "");
+	for (size_t k = 0; k < o->served.n; k++) {
+		text_cert(p, o->served.v[k], out);
+	}
+}
+
+static void json_one(struct probing *p, size_t i, enum chain_verdict verdict, struct json_writer *w)
+{
+	const struct obs_endpoint *o = &p->seen[i];
+	char fingerprint[CERT_FINGERPRINT_TEXT];
+
+	json_begin_object(w);
+	json_member_str(w, "host", p->looks[i].host);
+	json_member_int(w, "port", p->looks[i].port);
+	json_member_str(w, "status", endpoint_status_name(o->status));
+	json_member_str(w, "error", o->error);
+	json_member_bool(w, "valid", o->status == ENDPOINT_OK && verdict == CHAIN_OK);
+	json_member_str(w, "verdict",
+	                o->status == ENDPOINT_OK ? chain_verdict_text(verdict) : NULL);
+	json_member_str(w, "proof", o->proof == PROOF_POSSESSION ? "possession" : "none");
+	json_member_str(w, "protocol", o->protocol);
+	json_member_str(w, "cipher", o->cipher);
+	json_member_bool(w, "clientCertificateAsked", o->client_cert_asked);
+	json_key(w, "chain");
+	json_begin_array(w);
+	for (size_t k = 0; k < o->served.n; k++) {
+		const struct cert *c = seen_cert_parse(o->served.v[k], &p->arena);
+		if (c == NULL) {
+			continue;
+		}
+		fingerprint_format(c->sha256, fingerprint);
+		json_begin_object(w);
+		json_member_str(w, "sha256", fingerprint);
+		json_member_str(w, "subject", c->subject);
+		json_member_str(w, "issuer", c->issuer);
+		json_member_time(w, "notBefore", c->not_before.s);
+		json_member_time(w, "notAfter", c->not_after.s);
+		json_end_object(w);
+	}
+	json_end_array(w);
+	json_end_object(w);
+}
+
+static int report(struct probing *p)
+{
+	CLEANUP(buf_release) struct buf out = { 0 };
+	struct json_writer w;
+	bool json = p->cli->output == OUTPUT_JSON;
+	int status = EXIT_FINE;
+
+	buf_init(&out, BUF_LIMIT_TEXT);
+	json_writer_init(&w, &out, /* pretty= */ true);
+	if (json) {
+		json_begin_array(&w);
+	}
+	for (size_t i = 0; i < p->n; i++) {
+		bool seen = p->seen[i].status == ENDPOINT_OK;
+		enum chain_verdict verdict = seen ? judge(p, i) : CHAIN_OK;
+		if (!seen) {
+			status = EXIT_ERROR;
+		} else if (verdict != CHAIN_OK && status == EXIT_FINE) {
+			status = EXIT_CHANGES;
+		}
+		if (json) {
+			json_one(p, i, verdict, &w);
+		} else {
+			text_one(p, i, verdict, &out);
+		}
+	}
+	if (json) {
+		json_end_array(&w);
+		buf_add_byte(&out, '\n');
+	}
+	int printed = cli_print(p->cli, &out);
+	return printed != EXIT_FINE ? printed : status;
+}
+
+static enum err_code probe_all(struct probing *p, struct err *err)
+{
+	const struct probe_options opt = { .timeout_ms = TIMEOUT_MS, .parallel = 64 };
+	struct prober *prober = NULL;
+
+	p->observed.arena = &p->arena;
+	p->observed.certs = &p->certs;
+	p->observed.at = p->cli->clock->wall(p->cli->clock);
+	enum err_code rc = load_anchors(p, err);
+	if (rc == ERR_OK) {
+		rc = prober_tls_open(&opt, &prober, err);
+	}
+	if (rc == ERR_OK) {
+		rc = prober->probe(prober, p->looks, p->n, &p->observed, p->seen, err);
+	}
+	prober_tls_close(prober);
+	return rc;
+}
+
+static int run(struct cli *c, const struct args *a)
+{
+	CLEANUP(probing_release) struct probing p = { .cli = c, .args = a, .n = a->n_words };
+	struct err err = { 0 };
+
+	arena_init(&p.arena);
+	seen_certs_init(&p.certs, &p.arena);
+	p.looks = ARENA_ARRAY(&p.arena, struct look_endpoint, p.n);
+	p.seen = ARENA_ARRAY(&p.arena, struct obs_endpoint, p.n);
+	for (size_t i = 0; p.looks != NULL && p.seen != NULL && i < p.n; i++) {
+		struct look_endpoint *l = &p.looks[i];
+		if (!split_port(&p.arena, a->words[i], &l->host, &l->port)) {
+			return cli_usage(c, "'%s' is not HOST or HOST:PORT", a->words[i]);
+		}
+		l->server_name = args_get(a, "sni");
+		l->starttls = args_get(a, "starttls");
+		l->possession = true;
+		l->key = endpoint_key(&p.arena, l->host, l->port, l->server_name, l->starttls,
+		                      /* client= */ NULL);
+	}
+	if (arena_failed(&p.arena)) {
+		(void)err_nomem(&err);
+		return cli_fail(c, &err);
+	}
+	return probe_all(&p, &err) != ERR_OK ? cli_fail(c, &err) : report(&p);
+}
+
+const struct verb verb_probe = {
+	.name = "probe",
+	.synopsis = "HOST[:PORT]... [--sni NAME] [--ca-file FILE]",
+	.summary = "show a served certificate chain and judge it",
+	.example = "certwright probe pdu01.dc1.example:443 --ca-file corp-ca.pem",
+	.exits = "0 valid, 2 invalid, 1 unreachable",
+	.options = options,
+	.n_options = ARRAY_LEN(options),
+	.min_words = 1,
+	.max_words = 1000,
+	.run = run,
+};

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * verb_state.c - what the state directory holds, without anything secret, and its master key.
+ */
+#include <string.h>
+
+#include "reconciler/base/json.h"
+#include "reconciler/base/str.h"
+#include "reconciler/base/when.h"
+#include "reconciler/cli/session.h"
+#include "reconciler/cli/verbs.h"
+
+#define JOURNAL_SHOWN 20
+
+static const struct option_spec options[] = {
+	{ "master-key", 0, "FILE", "rekey: the new master key file, made when missing" },
+};
+
+static enum err_code open_state(struct session *s, enum store_mode mode, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	/* A state named by hand needs no repository. */
+	if (args_has(s->args, "state")) {
+		rc = session_config(s, err);
+	} else {
+		rc = session_source(s, /* loop= */ false, err);
+	}
+	return rc == ERR_OK ? session_store(s, mode, err) : rc;
+}
+
+static void text_journal(const struct journal_entry *v, size_t n, struct buf *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		char at[WHEN_TEXT_MAX];
+		when_format_short(v[i].at, at);
+		buf_printf(out, "  %s  %-11s %s", at,
+		           !v[i].done               ? "interrupted"
+		           : v[i].outcome == ERR_OK ? "done"
+		                                    : err_code_name(v[i].outcome),
+		           v[i].action);
+		if (v[i].done && v[i].outcome != ERR_OK && v[i].error != NULL) {
+			buf_add_str(out, ": ");
+			str_escape_terminal(out, v[i].error, strlen(v[i].error));
+		}
+		buf_add_byte(out, '\n');
+	}
+}
+
+static void text_state(const struct session *s, const struct memory *m,
+                       const struct journal_entry *v, size_t n, struct buf *out)
+{
+	size_t revisions = 0;
+
+	for (size_t i = 0; i < m->n_identities; i++) {
+		revisions += m->identities[i].n_revisions;
+	}
+	buf_printf(out, "State %s in %s\n", store_id(s->store), s->state_dir);
+	buf_printf(out, "  %zu certificates (%zu revisions, keys sealed)\n", m->n_identities,
+	           revisions);
+	buf_printf(out, "  %zu stores delivered to, %zu entries of ours\n", m->n_stores,
+	           m->n_slots);
+	for (size_t i = 0; i < m->n_issuers; i++) {
+		buf_printf(out, "  Issuer %s: %zu generation%s, newest CRL %llu\n",
+		           m->issuers[i].name, m->issuers[i].n_generations,
+		           m->issuers[i].n_generations == 1 ? "" : "s",
+		           (unsigned long long)m->issuers[i].crl_number);
+	}
+	for (size_t i = 0; i < m->n_suspensions; i++) {
+		const struct suspension *x = &m->suspensions[i];
+		char until[WHEN_TEXT_MAX];
+		when_format_short(x->until, until);
+		buf_printf(out, "  suspended: %s/%s until %s: ", x->kind, x->name, until);
+		str_escape_terminal(out, x->reason, strlen(x->reason));
+		buf_add_byte(out, '\n');
+	}
+	buf_add_str(out, "Journal, newest first:\n");
+	text_journal(v, n, out);
+}
+
+static void json_state(const struct session *s, const struct memory *m,
+                       const struct journal_entry *v, size_t n, struct buf *out)
+{
+	struct json_writer w;
+
+	json_writer_init(&w, out, /* pretty= */ true);
+	json_begin_object(&w);
+	json_member_str(&w, "stateId", store_id(s->store));
+	json_member_int(&w, "certificates", (int64_t)m->n_identities);
+	json_member_int(&w, "stores", (int64_t)m->n_stores);
+	json_member_int(&w, "entries", (int64_t)m->n_slots);
+	json_key(&w, "issuers");
+	json_begin_array(&w);
+	for (size_t i = 0; i < m->n_issuers; i++) {
+		json_begin_object(&w);
+		json_member_str(&w, "name", m->issuers[i].name);
+		json_member_int(&w, "generations", (int64_t)m->issuers[i].n_generations);
+		json_member_int(&w, "crlNumber", (int64_t)m->issuers[i].crl_number);
+		json_end_object(&w);
+	}
+	json_end_array(&w);
+	json_key(&w, "journal");
+	json_begin_array(&w);
+	for (size_t i = 0; i < n; i++) {
+		json_begin_object(&w);
+		json_member_time(&w, "at", v[i].at.s);
+		json_member_str(&w, "action", v[i].action);
+		json_member_bool(&w, "done", v[i].done);
+		json_member_str(&w, "outcome", v[i].done ? err_code_name(v[i].outcome) : NULL);
+		json_member_str(&w, "error", v[i].error);
+		json_end_object(&w);
+	}
+	json_end_array(&w);
+	json_end_object(&w);
+	buf_add_byte(out, '\n');
+}
+
+static int show(struct cli *c, const struct args *a)
+{
+	CLEANUP(session_release) struct session s;
+	CLEANUP(pass_release) struct pass p = { 0 };
+	CLEANUP(buf_release) struct buf out = { 0 };
+	struct journal_entry *journal = NULL;
+	struct err err = { 0 };
+	size_t n = 0;
+
+	session_init(&s, c, a);
+	arena_init(&p.arena);
+	seen_certs_init(&p.certs, &p.arena);
+	buf_init(&out, BUF_LIMIT_TEXT);
+	enum err_code rc = open_state(&s, STORE_READ, &err);
+	if (rc == ERR_OK) {
+		rc = memory_load(s.store, &p.arena, &p.certs, &p.memory, &err);
+	}
+	if (rc == ERR_OK) {
+		rc = journal_recent(s.store, JOURNAL_SHOWN, &p.arena, &journal, &n, &err);
+	}
+	if (rc != ERR_OK) {
+		return cli_fail(c, &err);
+	}
+	if (c->output == OUTPUT_JSON) {
+		json_state(&s, p.memory, journal, n, &out);
+	} else {
+		text_state(&s, p.memory, journal, n, &out);
+	}
+	return cli_print(c, &out);
+}
+
+static int rekey(struct cli *c, const struct args *a)
+{
+	CLEANUP(session_release) struct session s;
+	CLEANUP(buf_release) struct buf out = { 0 };
+	const char *file = args_get(a, "master-key");
+	struct err err = { 0 };
+
+	if (file == NULL || file[0] != '/') {
+		return cli_usage(c, "state rekey needs --master-key /ABSOLUTE/FILE");
+	}
+	session_init(&s, c, a);
+	enum err_code rc = open_state(&s, STORE_RECONCILER, &err);
+	if (rc == ERR_OK) {
+		rc = store_rekey(s.store, file, &err);
+	}
+	if (rc != ERR_OK) {
+		return cli_fail(c, &err);
+	}
+	buf_init(&out, BUF_LIMIT_TEXT);
+	buf_printf(&out,
+	           "Every key is sealed anew under %s; set masterKey in the configuration to it.\n",
+	           file);
+	return cli_print(c, &out);
+}
+
+static int run(struct cli *c, const struct args *a)
+{
+	if (str_equal(a->words[0], "show")) {
+		return show(c, a);
+	}
+	if (str_equal(a->words[0], "rekey")) {
+		return rekey(c, a);
+	}
+	return cli_usage(c, "state %s: not one of show, rekey", a->words[0]);
+}
+
+const struct verb verb_state = {
+	.name = "state",
+	.synopsis = "show | rekey --master-key FILE",
+	.summary = "the state directory",
+	.example = "certwright state show",
+	.exits = "0, 1 error",
+	.options = options,
+	.n_options = ARRAY_LEN(options),
+	.min_words = 1,
+	.max_words = 1,
+	.run = run,
+};
