@@ -1,16 +1,26 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# tidy.sh - clang-tidy over the files below FOLDER that the build in BUILD compiles.
+# tidy.sh - clang-tidy over our files that match PATTERN and that the build in BUILD compiles.
 #
-# Usage: tidy.sh BUILD FOLDER (a shell pattern: 'reconciler/base'). CERTWRIGHT_JOBS files at once (1).
+# Usage: tidy.sh BUILD PATTERN [SHARD OF]    e.g. tidy.sh build/ci/clang 'desired/*.c'
+# SHARD OF: every OF-th file only, beginning with SHARD: ctest runs several shards at once.
 . tests/lint/lib.sh
 
 build=$1
-folder=$2
-root=$(pwd -P)
-compiled=$(mktemp)
-trap 'rm -f "$compiled"' EXIT
-grep -o '"file": "[^"]*"' "$build/compile_commands.json" | cut -d '"' -f 4 | sed "s,^$root/,," | sort -u >"$compiled"
-# xargs ends with 123 when one of them fails; what clang-tidy counts on stderr says nothing.
-ours "$folder/*.c" | grep -Fxf "$compiled" |
-	xargs -r -n 1 -P "${CERTWRIGHT_JOBS:-1}" clang-tidy --quiet -p "$build" 2>/dev/null
+pattern=$2
+shard=${3:-0}
+of=${4:-1}
+
+mapfile -t files < <(ours "$pattern" | grep -Fxf <(
+	grep -o '"file": "[^"]*"' "$build/compile_commands.json" | cut -d '"' -f 4 | sed "s,^$(pwd -P)/,,"
+))
+if ((${#files[@]} == 0)); then
+	echo "tidy.sh: $build compiles nothing that matches '$pattern'"
+	exit 1
+fi
+failed=0
+for ((i = shard % of; i < ${#files[@]}; i += of)); do
+	# What it counts on stderr says nothing.
+	clang-tidy --quiet -p "$build" "${files[i]}" 2>/dev/null || failed=1
+done
+exit $failed
