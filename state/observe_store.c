@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * observe_store.c - one keystore: its parts, the format and password that open it, its entries.
+ *
+ * The format wanted goes first where it recognises the content, then whatever does: a PKCS#12 file
+ * under a .jks name is the most common surprise of all. When every password fails, the error of
+ * the first format that recognised the content is the one reported.
+ *
+ * A store of several parts of which some are missing is neither absent nor unreadable. What its
+ * codec makes of the rest is reported; where it makes nothing of it, one opaque entry without a
+ * name stands for the rest, so that a slot of ours is filled again and somebody else's key file is
+ * a conflict instead of an empty place.
+ */
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "reconciler/base/str.h"
+#include "reconciler/pki/key.h"
+#include "state/observe_rows.h"
+
+struct parts {
+	struct buf data[KEYSTORE_PARTS_MAX];
+	struct bytes view[KEYSTORE_PARTS_MAX]; /* p NULL: absent */
+	struct fs_facts facts[KEYSTORE_PARTS_MAX];
+	size_t n, n_present;
+};
+
+struct opened {
+	struct keystore *ks;
+	const struct keystore_ops *format;
+	int password;
+};
+
+static void parts_release(struct parts *p)
+{
+	for (size_t i = 0; i < KEYSTORE_PARTS_MAX; i++) {
+		buf_release(&p->data[i]);
+	}
+}
+
+static void opened_release(struct opened *op)
+{
+	if (op->ks != NULL) {
+		op->format->close(op->ks);
+		op->ks = NULL;
+	}
+}
+
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+static enum err_code read_part(struct transport *t, const char *path, struct parts *p, size_t i,
+                               struct err *err)
+{
+	static const uint8_t empty[1];
+
+	enum err_code rc = t->ops->stat(t, path, &p->facts[i], err);
+	if (rc != ERR_OK || !p->facts[i].exists) {
+		return rc;
+	}
+	buf_init_secret(&p->data[i], KEYSTORE_FILE_LIMIT);
+	rc = t->ops->read(t, path, KEYSTORE_FILE_LIMIT, &p->data[i], err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	p->view[i] = buf_view(&p->data[i]);
+	if (p->view[i].p == NULL) {
+		p->view[i].p = empty; /* there, and of no length */
+	}
+	p->n_present++;
+	return ERR_OK;
+}
+
+static enum err_code read_parts(const struct look_store *look, const struct keystore_ops *format,
+                                struct parts *p, struct err *err)
+{
+	for (size_t i = 0; i < KEYSTORE_PARTS_MAX && format->suffixes[i] != NULL; i++) {
+		CLEANUP(cleanup_free)
+		char *path = keystore_part_path(look->path, format->suffixes[i]);
+		if (path == NULL) {
+			return err_nomem(err);
+		}
+		p->n = i + 1;
+		enum err_code rc = read_part(look->transport, path, p, i, err);
+		/* Gone since it was looked at: absent. */
+		if (rc == ERR_NOT_FOUND) {
+			err_clear(err);
+		} else if (rc != ERR_OK) {
+			return rc;
+		}
+	}
+	return ERR_OK;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static size_t keys_that_open(const struct keystore_ops *format, const struct keystore *ks,
+                             size_t *ret_keys)
+{
+	size_t opens = 0;
+
+	*ret_keys = 0;
+	for (size_t i = 0; i < format->count(ks); i++) {
+		CLEANUP(secret_release) struct secret key = { 0 };
+		struct keystore_entry entry = { .alias = NULL };
+		format->entry(ks, i, &entry);
+		if (entry.kind == KS_KEY) {
+			++*ret_keys;
+			opens += format->key(ks, i, &key, /* err= */ NULL) == ERR_OK ? 1 : 0;
+		}
+	}
+	return opens;
+}
+
+/* With a previous password the keys are normally under it, too; the present key password is tried
+ * when they are not. */
+static void reopen_for_keys(const struct look_store *look, const struct parts *p,
+                            const struct keystore_passwords *pw, struct opened *op)
+{
+	const struct keystore_passwords other = { .store = pw->store, .key = look->key_password };
+	struct keystore *ks = NULL;
+	size_t keys;
+	size_t opens = keys_that_open(op->format, op->ks, &keys);
+
+	if (look->key_password == NULL || opens == keys ||
+	    op->format->decode(p->view, p->n, &other, &ks, /* err= */ NULL) != ERR_OK) {
+		return;
+	}
+	if (keys_that_open(op->format, ks, &keys) > opens) {
+		op->format->close(op->ks);
+		op->ks = ks;
+	} else {
+		op->format->close(ks);
+	}
+}
+
+/* All passwords, in order. ERR_DENIED: none opens it. */
+static enum err_code open_as(const struct look_store *look, const struct parts *p,
+                             struct opened *op, struct err *err)
+{
+	struct keystore_passwords pw = { .store = look->password, .key = look->key_password };
+
+	enum err_code rc = op->format->decode(p->view, p->n, &pw, &op->ks, err);
+	op->password = op->format->has_password ? 0 : -1;
+	for (size_t i = 0; rc == ERR_DENIED && i < look->n_previous; i++) {
+		struct err again = { .code = ERR_OK };
+		pw = (struct keystore_passwords){ .store = &look->previous[i] };
+		rc = op->format->decode(p->view, p->n, &pw, &op->ks, &again);
+		if (rc == ERR_OK) {
+			op->password = (int)i + 1;
+			reopen_for_keys(look, p, &pw, op);
+		} else if (rc != ERR_DENIED) {
+			*err = again;
+		}
+	}
+	return rc;
+}
+
+/* Another format than the one wanted may have other parts: they are read for it. */
+static enum err_code open_other(const struct look_store *look, struct opened *op, struct err *err)
+{
+	CLEANUP(parts_release) struct parts p = { .n = 0 };
+
+	enum err_code rc = read_parts(look, op->format, &p, err);
+	return rc == ERR_OK ? open_as(look, &p, op, err) : rc;
+}
+
+static enum err_code open_others(const struct observer *ob, const struct look_store *look,
+                                 const struct parts *p, struct opened *op, struct err *err)
+{
+	enum err_code first = ERR_INVALID;
+	bool told = false;
+
+	for (size_t i = 0; i < ob->ctx->n_formats; i++) {
+		struct err why = { .code = ERR_OK };
+		op->format = ob->ctx->formats[i];
+		if (op->format == look->format || !op->format->recognises(p->view[0])) {
+			continue;
+		}
+		enum err_code rc = open_other(look, op, &why);
+		if (rc == ERR_OK || rc == ERR_NOMEM) {
+			*err = why;
+			return rc;
+		}
+		if (!told) {
+			told = true;
+			first = rc;
+			*err = why;
+		}
+	}
+	return first;
+}
+
+/* On failure `err` is the most telling one. */
+static enum err_code open_store(const struct observer *ob, const struct look_store *look,
+                                const struct parts *p, struct opened *op, struct err *err)
+{
+	bool ours =
+		p->view[0].p == NULL || p->view[0].n == 0 || look->format->recognises(p->view[0]);
+	struct err other = { .code = ERR_OK };
+
+	op->format = look->format;
+	enum err_code rc = ours ? open_as(look, p, op, err) : ERR_INVALID;
+	if (rc != ERR_INVALID) {
+		return rc;
+	}
+	enum err_code other_rc =
+		p->view[0].p == NULL ? ERR_INVALID : open_others(ob, look, p, op, &other);
+	if (other_rc == ERR_OK || other_rc == ERR_NOMEM) {
+		err_clear(err);
+		return other_rc;
+	}
+	op->format = look->format;
+	if (ours) {
+		return rc;
+	}
+	if (other.code != ERR_OK) {
+		*err = other;
+		return other_rc;
+	}
+	/* Nobody knows it: the format wanted says what it misses. */
+	return open_as(look, p, op, err);
+}
+
+/* ---- facts ----------------------------------------------------------------------------------- */
+
+static const char *owner_name(struct observer *ob, uint32_t uid)
+{
+	struct passwd entry;
+	struct passwd *found = NULL;
+	char space[4096];
+
+	if (ob->owner != NULL && ob->uid == uid) {
+		return ob->owner;
+	}
+	(void)getpwuid_r(uid, &entry, space, sizeof(space), &found);
+	ob->uid = uid;
+	ob->owner = found != NULL ? arena_str(ob->o->arena, found->pw_name)
+	                          : arena_printf(ob->o->arena, "%u", uid);
+	return ob->owner;
+}
+
+static const char *group_name(struct observer *ob, uint32_t gid)
+{
+	struct group entry;
+	struct group *found = NULL;
+	char space[4096];
+
+	if (ob->group != NULL && ob->gid == gid) {
+		return ob->group;
+	}
+	(void)getgrgid_r(gid, &entry, space, sizeof(space), &found);
+	ob->gid = gid;
+	ob->group = found != NULL ? arena_str(ob->o->arena, found->gr_name)
+	                          : arena_printf(ob->o->arena, "%u", gid);
+	return ob->group;
+}
+
+/* Where a format is several files, those beside part 0 hold the keys. */
+static void take_file_facts(struct observer *ob, const struct parts *p, struct obs_store *row)
+{
+	size_t of = 0;
+
+	row->mode = p->facts[0].mode;
+	for (size_t i = 1; i < p->n; i++) {
+		if (p->facts[i].exists) {
+			row->mode = p->facts[i].mode | (of == 0 ? 0u : row->mode);
+			of = i;
+		}
+	}
+	row->owner = owner_name(ob, p->facts[of].uid);
+	row->group = group_name(ob, p->facts[of].gid);
+	store_digest(p->view, p->n, row->sha256);
+}
+
+/* ---- entries --------------------------------------------------------------------------------- */
+
+static enum err_code take_chain(struct observer *ob, const struct keystore_entry *from,
+                                struct obs_entry *to, struct err *err)
+{
+	const struct seen_cert **v =
+		ARENA_ARRAY(ob->o->arena, const struct seen_cert *, from->n_chain);
+
+	if (v == NULL) {
+		return err_nomem(err);
+	}
+	to->chain.v = v;
+	for (size_t i = 0; i < from->n_chain; i++) {
+		enum err_code rc =
+			seen_cert_add(ob->o->certs, from->chain[i], &v[i], /* err= */ NULL);
+		if (rc == ERR_NOMEM) {
+			return err_nomem(err);
+		}
+		if (rc != ERR_OK) {
+			to->warnings |= KS_WARN_BAD_CERTIFICATE;
+			break;
+		}
+		to->chain.n = i + 1;
+	}
+	return ERR_OK;
+}
+
+static void take_key(const struct opened *op, size_t i, struct obs_entry *to)
+{
+	CLEANUP(secret_release) struct secret key = { 0 };
+	CLEANUP(arena_release) struct arena scratch = { 0 };
+	const struct cert *leaf = NULL;
+
+	arena_init(&scratch);
+	if (to->chain.n > 0) {
+		leaf = seen_cert_parse(to->chain.v[0], &scratch);
+	}
+	to->key_opens = op->format->key(op->ks, i, &key, /* err= */ NULL) == ERR_OK &&
+	                pkcs8_spki_sha256(secret_view(&key), leaf, to->key_spki_sha256,
+	                                  /* err= */ NULL) == ERR_OK;
+	if (!to->key_opens) {
+		memset(to->key_spki_sha256, 0, SHA256_BYTES);
+		to->warnings |= KS_WARN_KEY_UNREADABLE;
+		return;
+	}
+	to->key_matches = to->chain.n > 0 && memcmp(to->key_spki_sha256,
+	                                            to->chain.v[0]->spki_sha256, SHA256_BYTES) == 0;
+}
+
+static enum err_code take_entries(struct observer *ob, const struct opened *op,
+                                  struct obs_store *row, struct err *err)
+{
+	struct arena *a = ob->o->arena;
+	size_t n = op->format->count(op->ks);
+	struct obs_entry *v = ARENA_ARRAY(a, struct obs_entry, n);
+
+	if (v == NULL) {
+		return err_nomem(err);
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct keystore_entry from = { .alias = NULL };
+		op->format->entry(op->ks, i, &from);
+		v[i].alias = arena_str(a, from.alias);
+		v[i].folded = arena_str(a, from.folded);
+		v[i].kind = from.kind;
+		v[i].warnings = from.warnings;
+		enum err_code rc = take_chain(ob, &from, &v[i], err);
+		if (rc != ERR_OK) {
+			return rc;
+		}
+		if (from.kind == KS_KEY) {
+			take_key(op, i, &v[i]);
+		}
+	}
+	row->entries = v;
+	row->n_entries = n;
+	return arena_failed(a) ? err_nomem(err) : ERR_OK;
+}
+
+static enum err_code take_store(struct observer *ob, const struct opened *op, struct obs_store *row,
+                                struct err *err)
+{
+	const char *profile = op->format->profile(op->ks);
+
+	row->status = LOOK_OK;
+	row->format = op->format->type;
+	row->password = op->password;
+	row->warnings = op->format->warnings(op->ks);
+	row->profile = profile == NULL ? NULL : arena_str(ob->o->arena, profile);
+	return take_entries(ob, op, row, err);
+}
+
+static enum err_code take_remains(struct observer *ob, const struct keystore_ops *format,
+                                  struct obs_store *row, struct err *err)
+{
+	struct obs_entry *entry = ARENA_NEW(ob->o->arena, struct obs_entry);
+
+	if (entry == NULL) {
+		return err_nomem(err);
+	}
+	*entry = (struct obs_entry){ .alias = "", .folded = "", .kind = KS_OPAQUE };
+	row->status = LOOK_OK;
+	row->format = format->type;
+	row->password = -1;
+	row->entries = entry;
+	row->n_entries = 1;
+	return ERR_OK;
+}
+
+/* ---- one store ------------------------------------------------------------------------------- */
+
+static enum err_code open_and_take(struct observer *ob, const struct look_store *look,
+                                   const struct parts *p, struct obs_store *row, struct err *err)
+{
+	CLEANUP(opened_release) struct opened op = { .ks = NULL };
+	struct err why = { .code = ERR_OK };
+
+	enum err_code rc = open_store(ob, look, p, &op, &why);
+	if (rc == ERR_OK) {
+		return take_store(ob, &op, row, err);
+	}
+	if (rc == ERR_INVALID && p->n_present < p->n) {
+		return take_remains(ob, look->format, row, err);
+	}
+	row->status = rc == ERR_DENIED ? LOOK_WRONG_PASSWORD : LOOK_UNREADABLE;
+	row->error = observe_sentence(ob, &why);
+	return rc == ERR_NOMEM || row->error == NULL ? err_nomem(err) : ERR_OK;
+}
+
+enum err_code observe_store(struct observer *ob, const struct look_store *look,
+                            struct obs_store *row, struct err *err)
+{
+	CLEANUP(parts_release) struct parts p = { .n = 0 };
+	struct arena *a = ob->o->arena;
+	struct err why = { .code = ERR_OK };
+
+	*row = (struct obs_store){ .target = arena_str(a, look->target),
+		                   .host = arena_str(a, look->host),
+		                   .path = arena_str(a, look->path),
+		                   .at = ob->o->at,
+		                   .password = -1 };
+	if (look->unresolved != NULL) {
+		row->status = LOOK_UNREACHABLE;
+		row->error = arena_str(a, look->unresolved);
+		return arena_failed(a) ? err_nomem(err) : ERR_OK;
+	}
+	enum err_code rc = read_parts(look, look->format, &p, &why);
+	if (rc != ERR_OK) {
+		row->status = observe_status(rc);
+		row->error = observe_sentence(ob, &why);
+		return rc == ERR_NOMEM || arena_failed(a) ? err_nomem(err) : ERR_OK;
+	}
+	if (p.n_present == 0) {
+		row->status = LOOK_ABSENT;
+		return arena_failed(a) ? err_nomem(err) : ERR_OK;
+	}
+	take_file_facts(ob, &p, row);
+	return open_and_take(ob, look, &p, row, err);
+}
