@@ -142,13 +142,17 @@ static int run_rollback(struct cli *c, const struct args *a)
 	return is_left ? left(c) : done(c, &result);
 }
 
+#define REASON_HELP                                                                                \
+	"unspecified, keyCompromise, affiliationChanged, superseded, cessationOfOperation"
+
+const struct option_spec reason_option = { "reason", 0, "WORD", REASON_HELP };
+
 static const struct option_spec revoke_options[] = {
-	{ "reason", 0, "WORD",
-	  "unspecified, keyCompromise, affiliationChanged, superseded, cessationOfOperation" },
+	{ "reason", 0, "WORD", REASON_HELP },
 };
 
 /* RFC 5280 5.3.1; reasons that a CA alone can know are left out. */
-static bool reason_of(const char *word, unsigned *ret)
+bool reason_of_word(const char *word, unsigned *ret)
 {
 	static const struct {
 		const char *word;
@@ -178,9 +182,8 @@ static int run_revoke(struct cli *c, const struct args *a)
 	unsigned reason = 0;
 	bool is_left = false;
 
-	if (!reason_of(args_get(a, "reason"), &reason)) {
-		return cli_usage(c, "--reason %s: %s", args_get(a, "reason"),
-		                 revoke_options[0].help);
+	if (!reason_of_word(args_get(a, "reason"), &reason)) {
+		return cli_usage(c, "--reason %s: %s", args_get(a, "reason"), reason_option.help);
 	}
 	session_init(&s, c, a);
 	order_begin(&o, &w);

@@ -12,5 +12,8 @@ extern const struct verb verb_init, verb_validate, verb_plan, verb_apply, verb_r
 	verb_push, verb_rollback, verb_suspend, verb_resume, verb_state, verb_ca, verb_schema,
 	verb_completion, verb_version;
 
+/* A revocation reason word of RFC 5280 5.3.1 (NULL: unspecified); false: no such word. */
+bool reason_of_word(const char *word, unsigned *ret);
+extern const struct option_spec reason_option;
 /* In the output the user asked for. */
 void plan_print(const struct cli *c, const struct plan *p, struct buf *out);

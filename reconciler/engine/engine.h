@@ -103,3 +103,9 @@ enum err_code engine_rollback(struct engine *e, const char *target, const char *
                               struct err *err);
 enum err_code engine_revoke(struct engine *e, const char *identity, unsigned reason,
                             struct err *err);
+/* Sign a CRL of the Issuer's newest generation now; its DER is appended to out. */
+enum err_code engine_publish_crl(struct engine *e, const char *issuer, struct buf *out,
+                                 struct err *err);
+/* Revoke a certificate of the Issuer that no identity of ours holds any more. */
+enum err_code engine_revoke_certificate(struct engine *e, const char *issuer, struct bytes cert,
+                                        unsigned reason, struct err *err);

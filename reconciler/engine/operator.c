@@ -346,6 +346,47 @@ enum err_code engine_revoke(struct engine *e, const char *identity, unsigned rea
 	return rc;
 }
 
+/* The issuer at the newest generation that has its key here. */
+static enum err_code open_newest(struct engine *e, struct pass *p, const char *name,
+                                 struct issuer **ret, struct err *err)
+{
+	const struct issuer_def *def = desired_issuer(e->desired, name);
+	enum err_code rc = pass_begin(e, p, err);
+
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	const struct issuer_memory *im = memory_issuer(p->memory, name);
+	if (def == NULL || im == NULL || im->n_generations == 0) {
+		return err_set(err, ERR_NOT_FOUND, "no CA of the name '%s' was made here", name);
+	}
+	return issuer_open(e, p, def, im->generations[im->n_generations - 1].generation, ret, err);
+}
+
+enum err_code engine_publish_crl(struct engine *e, const char *issuer, struct buf *out,
+                                 struct err *err)
+{
+	CLEANUP(pass_release) struct pass p = { 0 };
+	CLEANUP(close_issuer) struct issuer *iss = NULL;
+
+	enum err_code rc = open_newest(e, &p, issuer, &iss, err);
+	return rc == ERR_OK ? private_ca_publish_crl(iss, e->clock->wall(e->clock), out, err) : rc;
+}
+
+enum err_code engine_revoke_certificate(struct engine *e, const char *issuer, struct bytes cert,
+                                        unsigned reason, struct err *err)
+{
+	CLEANUP(pass_release) struct pass p = { 0 };
+	CLEANUP(close_issuer) struct issuer *iss = NULL;
+	const struct cert *c = NULL;
+
+	enum err_code rc = open_newest(e, &p, issuer, &iss, err);
+	if (rc == ERR_OK) {
+		rc = cert_parse_any(cert, &p.arena, &c, err);
+	}
+	return rc == ERR_OK ? iss->ops->revoke(iss, c, reason, e->clock->wall(e->clock), err) : rc;
+}
+
 static enum err_code take_request(struct engine *e, const struct request_row *q, struct err *err)
 {
 	CLEANUP(cleanup_json) struct json_t *args = NULL;
