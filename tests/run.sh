@@ -39,8 +39,8 @@ install_missing() {
 	done
 	if ((${#missing[@]} > 0)); then
 		echo "run.sh: installing ${missing[*]}"
-		as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update
-		as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${missing[@]}"
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=3 update
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Acquire::Retries=3 --no-install-recommends install "${missing[@]}"
 	fi
 }
 
