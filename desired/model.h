@@ -17,7 +17,6 @@
 
 #include "reconciler/base/arena.h"
 #include "reconciler/base/bytes.h"
-#include "reconciler/base/map.h"
 #include "reconciler/base/when.h"
 #include "reconciler/pki/spec.h"
 
@@ -61,8 +60,13 @@ struct object {
 	size_t n_labels;
 	struct texts former_names;
 	bool suspend, protect;
-	uint64_t set; /* bit per top-level spec field written or defaulted, in table order */
+	uint64_t set;         /* bit per spec field that has a value, in table order ... */
+	uint64_t written;     /* ... in the object itself; the rest comes from Defaults */
+	const struct pos *at; /* of each written spec field, in table order */
 };
+/* Where spec field `field` ("duration") stands in o->file; the name's place when it was not written
+ * there. */
+struct pos object_pos_of(const struct object *o, const char *field);
 
 /* ---- secrets --------------------------------------------------------------------------------- */
 enum secret_kind {
@@ -99,7 +103,7 @@ struct name_constraints_spec {
 struct extension_spec {
 	struct text oid;
 	bool critical;
-	struct text value; /* "utf8:..." or hex/base64 DER, as load.h documents */
+	struct text value; /* "utf8:TEXT" (a UTF8String), "hex:..." or base64 of the DER */
 	struct bytes der;  /* decoded by the loader */
 };
 struct private_key_spec {
@@ -174,6 +178,9 @@ struct cm_keystores {
 	struct text jks_alias, pkcs12_profile;
 	struct secret_ref jks_password, pkcs12_password;
 };
+struct other_name_spec {
+	struct text oid, utf8;
+};
 struct certificate {
 	struct object o;
 	enum { MODE_MANAGED, MODE_MONITORED } mode;
@@ -182,7 +189,7 @@ struct certificate {
 	struct text common_name, literal_subject, secret_name;
 	const struct subject_spec *subject;
 	struct texts dns_names, ip_addresses, uris, emails;
-	const struct other_name *other_names;
+	const struct other_name_spec *other_names;
 	size_t n_other_names;
 	int64_t duration_s;     /* default 90d */
 	int64_t renew_before_s; /* 0: not written */
@@ -211,8 +218,10 @@ struct certificate {
 /* ---- CASet ----------------------------------------------------------------------------------- */
 enum ca_source_kind { CA_FILE, CA_INLINE, CA_ISSUER, CA_CERTIFICATE, CA_SYSTEM, CA_URL };
 struct ca_source {
-	enum ca_source_kind kind;
-	struct text value;  /* path, PEM, issuer or certificate name, url */
+	struct text file, inline_pem, issuer, certificate, url; /* as written: one of them ... */
+	bool system;
+	enum ca_source_kind kind; /* ... and what that comes to */
+	struct text value;  /* path, PEM, issuer or certificate name, url; "" for the system's */
 	struct text sha256; /* of what the url gives */
 	struct bytes data;  /* file and inline: contents, read from the commit */
 };
@@ -227,7 +236,8 @@ struct ca_set {
 /* ---- Keystore -------------------------------------------------------------------------------- */
 enum entry_source { ENTRY_CERTIFICATE, ENTRY_CA_SET, ENTRY_TRUST_CERTIFICATE };
 struct keystore_entry_spec {
-	struct text alias; /* may be a template */
+	struct text alias;                                  /* may be a template */
+	struct text certificate, ca_set, trust_certificate; /* as written: one of them */
 	enum entry_source source;
 	struct text ref;
 	bool certificate_only;
@@ -313,9 +323,11 @@ struct consumer_spec {
 };
 struct target {
 	struct object o;
-	const struct host *hosts;
+	struct texts host_ranges; /* as written; the next two likewise */
+	struct text inventory, host;
+	const struct host *hosts; /* expanded */
 	size_t n_hosts;
-	const char *const *columns; /* of the inventory, sorted as in its header */
+	const char *const *columns; /* of the inventory, as in its header */
 	size_t n_columns;
 	struct text via; /* "local" */
 	bool take_over;
@@ -370,8 +382,6 @@ struct desired {
 	size_t n_targets;
 	const struct warning *warnings;
 	size_t n_warnings;
-	struct map by_name[KIND_COUNT]; /* name to object */
-	struct map identity_by_name;
 };
 
 const struct issuer_def *desired_issuer(const struct desired *d, const char *name);
