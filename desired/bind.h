@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bind.h - from YAML events into the structs of model.h, through the tables of schema.h.
+ *
+ * Everything that is wrong is reported and passed over, so that one run finds all of it. Only a
+ * file that is no YAML ends early: then `broken` is set and every function returns at once.
+ *
+ * Ownership: results live in `arena`; scratch belongs to the binder.
+ */
+#pragma once
+
+#include "desired/diag.h"
+#include "desired/schema.h"
+#include "desired/yaml.h"
+
+struct seen {
+	const struct table *table;
+	struct pos pos; /* of the mapping */
+	uint64_t bits;  /* rows written */
+	struct pos at[64];
+};
+bool seen_has(const struct seen *s, const char *field);
+struct pos seen_pos(const struct seen *s,
+                    const char *field); /* of its value, else of the mapping */
+
+struct bind {
+	struct diags *diags;
+	struct arena *arena;
+	struct yml *yml;
+	const char *file;
+	bool broken;
+	unsigned merges; /* how deep in merge keys of merge keys */
+
+	struct text *texts; /* scratch stacks: lists of unknown length grow here */
+	size_t n_texts, cap_texts;
+	void **parts;
+	size_t n_parts, cap_parts;
+};
+
+void bind_init(struct bind *b, struct diags *diags, struct arena *arena);
+void bind_release(struct bind *b);
+/* Begin a file. */
+enum err_code bind_open(struct bind *b, const char *file, struct bytes data, struct err *err);
+void bind_close(struct bind *b);
+
+/* The next event; false when the file is broken (reported once). */
+bool bind_next(struct bind *b, struct yml_event *ret);
+void bind_skip(struct bind *b, const struct yml_event *first);
+/* Read the mapping that begins with *first into obj, through t. */
+void bind_map(struct bind *b, const struct table *t, void *obj, const struct yml_event *first,
+              struct seen *ret_seen);
+/* Read one value into its place in obj. */
+void bind_value(struct bind *b, const struct field *f, void *obj, const struct yml_event *first);
+
+bool text_valid_as(enum text_format format, const char *s);
+
+/* Report at a place of the file being read. */
+void bind_report(struct bind *b, struct pos pos, const char *hint, const char *fmt, ...)
+	ATTR_PRINTF(4, 5);
+
+#define BIND_SECRET_HINT                                                                           \
+	"a secret does not belong into git; refer to it: {file: PATH}, {env: NAME}, "              \
+	"{exec: [PROGRAM]}, {credential: NAME} or {generated: {length: 24}}"
+
+/* ---- between bind.c and bind_types.c --------------------------------------------------------- */
+/* "expected WHAT, found ...", and passes over the node. */
+void bind_wrong_type(struct bind *b, const struct field *f, const char *expected,
+                     const struct yml_event *ev);
+/* Scalar with a value into arena text. false: reported and skipped. */
+bool bind_scalar(struct bind *b, const struct field *f, const char *expected,
+                 const struct yml_event *ev, struct text *ret);
+/* For each element of a list call fn; a scalar or mapping instead of a list is reported. */
+typedef void bind_element(struct bind *b, const struct field *f, const struct yml_event *ev,
+                          void *arg);
+void bind_each(struct bind *b, const struct field *f, const struct yml_event *first,
+               bind_element *fn, void *arg);
+bool bind_push_text(struct bind *b, struct text t);
+struct texts bind_take_texts(struct bind *b, size_t mark);
+bool bind_push_part(struct bind *b, void *part);
+/* One contiguous array of the parts since mark. */
+void *bind_take_parts(struct bind *b, size_t mark, size_t size, size_t *ret_n);
+void bind_texts(struct bind *b, const struct field *f, const struct yml_event *first,
+                struct texts *ret);
+bool bind_text(struct bind *b, const struct field *f, const struct yml_event *ev, struct text *ret);
+/* The types that are more than one word. */
+void bind_secret(struct bind *b, const struct field *f, const struct yml_event *first,
+                 struct secret_ref *ret);
+void bind_special(struct bind *b, const struct field *f, void *obj, const struct yml_event *first);
+/* Report rows of t that must be there and are not, or exclude one another; `bits` are the rows that
+ * have a value. */
+struct row_check {
+	const struct table *table;
+	uint64_t bits;
+	struct pos pos;       /* of the whole */
+	const struct pos *at; /* by row, or NULL */
+	const char *file;
+};
+void rows_check(struct diags *d, const struct row_check *c);
