@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * check.c - rules inside one object, once Defaults have come in.
+ *
+ * What was written decides, not what was understood: a dnsNames of the wrong type has been reported
+ * and is not reported again as a missing name.
+ */
+#include <string.h>
+
+#include "desired/loader.h"
+#include "desired/template.h"
+#include "reconciler/base/str.h"
+
+static void check_rows(struct loader *l, const struct object *o)
+{
+	struct pos at[64];
+	size_t n = 0;
+	struct row_check c = { .table = kind_table(o->kind),
+		               .bits = o->set,
+		               .pos = o->pos,
+		               .at = at,
+		               .file = o->file };
+
+	for (size_t i = 0; i < c.table->n; i++) {
+		at[i] = (o->written & (UINT64_C(1) << i)) != 0 && o->at != NULL ? o->at[n++]
+		                                                                : o->pos;
+	}
+	rows_check(&l->diags, &c);
+}
+
+/* ---- Issuer ---- */
+
+static void check_parents(struct loader *l, const struct issuer_def *start)
+{
+	const struct issuer_def *at = start;
+
+	for (size_t depth = 0; at != NULL && at->private_ca != NULL; depth++) {
+		const char *parent = at->private_ca->parent.s;
+		if (parent == NULL) {
+			return;
+		}
+		if (strcmp(parent, start->o.name) == 0 || depth > 16) {
+			loader_report_at(l, &start->o, start->private_ca->parent.pos,
+			                 /* hint= */ NULL,
+			                 depth > 16
+			                         ? "parent: more than 16 CAs above one another"
+			                         : "parent: the chain of parents leads back here");
+			return;
+		}
+		at = (const struct issuer_def *)(void *)loader_find(l, KIND_ISSUER, parent);
+	}
+}
+
+static void check_issuer(struct loader *l, struct object *o)
+{
+	struct issuer_def *i = (struct issuer_def *)(void *)o;
+
+	if (i->private_ca != NULL && object_wrote(o, "privateCA")) {
+		check_parents(l, i);
+	}
+}
+
+/* ---- Certificate ---- */
+
+static bool signature_fits(enum signature_algorithm s, enum key_algorithm k)
+{
+	switch (s) {
+	case SIG_DEFAULT:
+		return true;
+	case SIG_SHA256_RSA:
+	case SIG_SHA384_RSA:
+	case SIG_SHA512_RSA:
+		return k == KEY_RSA;
+	case SIG_ECDSA_SHA256:
+	case SIG_ECDSA_SHA384:
+	case SIG_ECDSA_SHA512:
+		return k == KEY_ECDSA;
+	case SIG_ED25519:
+		return k == KEY_ED25519;
+	}
+	return true;
+}
+
+static void check_names(struct loader *l, const struct object *o, const struct certificate *c)
+{
+	static const char *const fields[] = { "commonName",  "literalSubject", "dnsNames",
+		                              "ipAddresses", "uris",           "emailAddresses",
+		                              "otherNames" };
+	const char *literal = c->literal_subject.s;
+	bool named = c->common_name.s != NULL || c->n_other_names > 0 || c->dns_names.n > 0 ||
+	             c->ip_addresses.n > 0 || c->uris.n > 0 || c->emails.n > 0 ||
+	             (literal != NULL && strcasestr(literal, "CN=") != NULL);
+
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		/* a wrong value has been reported; an empty list has not */
+		named = named || (object_wrote(o, fields[i]) && o->at != NULL &&
+		                  loader_has_error_in(l, o, fields[i]));
+	}
+	if (!named && c->mode == MODE_MANAGED && c->request == NULL) {
+		loader_report_at(l, o, o->pos, "add commonName or dnsNames",
+		                 "Certificate '%s' names nobody: it needs commonName, dnsNames, "
+		                 "ipAddresses, uris, emailAddresses or otherNames",
+		                 o->name);
+	}
+}
+
+static void check_times(struct loader *l, const struct object *o, const struct certificate *c)
+{
+	char text[40];
+
+	if (c->renew_before_s > 0 && c->renew_before_s >= c->duration_s) {
+		duration_format(c->duration_s, text, sizeof(text));
+		loader_report(l, o, "renewBefore", /* hint= */ NULL,
+		              "renewBefore: must be less than duration, which is %s", text);
+	}
+}
+
+static void check_keys(struct loader *l, const struct object *o, const struct certificate *c)
+{
+	if (!signature_fits(c->signature, c->key.algorithm)) {
+		loader_report(l, o, "signatureAlgorithm", /* hint= */ NULL,
+		              "signatureAlgorithm: does not go with the algorithm of privateKey");
+	}
+	if (c->name_constraints != NULL && !c->is_ca) {
+		loader_report(l, o, "nameConstraints", "set isCA: true",
+		              "nameConstraints: only a CA has them");
+	}
+}
+
+/* What the engine shall find filled in, whatever was left out. */
+static void complete_certificate(struct certificate *c)
+{
+	if (c->key.size == 0 && c->key.algorithm != KEY_ED25519) {
+		c->key.size = c->key.algorithm == KEY_RSA ? 2048 : 256;
+	} else if (c->key.algorithm == KEY_ED25519) {
+		c->key.size = 0;
+	}
+	if (c->key_usage == 0 && c->ext_usage == 0 && !object_has(&c->o, "usages")) {
+		c->key_usage = KU_DIGITAL_SIGNATURE |
+		               (c->key.algorithm == KEY_RSA ? KU_KEY_ENCIPHERMENT : 0u);
+		c->ext_usage = EKU_SERVER_AUTH;
+	}
+	if (c->is_ca) {
+		c->key_usage |= KU_CERT_SIGN;
+	}
+}
+
+static void check_certificate(struct loader *l, struct object *o)
+{
+	struct certificate *c = (struct certificate *)(void *)o;
+
+	complete_certificate(c);
+	check_names(l, o, c);
+	check_times(l, o, c);
+	check_keys(l, o, c);
+	if (c->mode == MODE_MANAGED && !object_has(o, "issuerRef") &&
+	    !object_has(o, "issuerRefs")) {
+		loader_report_at(l, o, o->pos, "add issuerRef: {name: ISSUER}, or mode: Monitored",
+		                 "Certificate '%s' needs issuerRef", o->name);
+	}
+	if (c->mode == MODE_MONITORED && c->adopt != NULL) {
+		loader_report(l, o, "adopt", /* hint= */ NULL,
+		              "adopt: of no meaning in mode Monitored");
+	}
+}
+
+/* ---- CASet ---- */
+
+static void read_source_file(struct loader *l, const struct object *o, struct ca_source *s)
+{
+	struct err err = { 0 };
+	char text[512];
+
+	if (l->read(l, s->value.s, &s->data, &err) != ERR_OK) {
+		err_format(&err, text, sizeof(text));
+		loader_report_at(l, o, s->value.pos, /* hint= */ NULL, "file: %s", text);
+	}
+}
+
+static void check_ca_set(struct loader *l, struct object *o)
+{
+	struct ca_set *set = (struct ca_set *)(void *)o;
+
+	for (size_t i = 0; i < set->n_sources; i++) {
+		/* the arena's own element: const only for those who read the finished model */
+		struct ca_source *s = (struct ca_source *)(void *)(uintptr_t)&set->sources[i];
+		if (s->kind == CA_FILE && s->data.n == 0) {
+			read_source_file(l, o, s);
+		}
+		if ((s->kind == CA_INLINE || s->kind == CA_FILE) && s->data.n > 0 &&
+		    s->data.p[0] != 0x30 &&
+		    memmem(s->data.p, s->data.n, "-----BEGIN ", 11) == NULL) {
+			loader_report_at(l, o, s->value.pos, /* hint= */ NULL,
+			                 "%s: holds no certificate in PEM or DER",
+			                 s->kind == CA_FILE ? "file" : "inline");
+		}
+	}
+	if (object_has(o, "sources") && set->n_sources == 0 && set->sources == NULL &&
+	    object_wrote(o, "sources")) {
+		loader_report(l, o, "sources", /* hint= */ NULL, "sources: the list is empty");
+	}
+}
+
+/* ---- Keystore ---- */
+
+/* keytool folds aliases to lower case, and so do the stores that Java reads. */
+static bool same_alias(const struct keystore_def *k, const char *a, const char *b)
+{
+	bool folds = str_equal(k->format.s, "jks") || str_equal(k->format.s, "pkcs12");
+
+	return folds ? str_casecmp_ascii(a, b) == 0 : strcmp(a, b) == 0;
+}
+
+static void check_aliases(struct loader *l, const struct object *o, const struct keystore_def *k)
+{
+	bool named = str_equal(k->format.s, "jks") || str_equal(k->format.s, "pkcs12");
+
+	for (size_t i = 0; i < k->n_entries; i++) {
+		const struct keystore_entry_spec *e = &k->entries[i];
+		if (e->alias.s == NULL) {
+			if (named) {
+				loader_report_at(l, o, e->pos, /* hint= */ NULL,
+				                 "an entry of format %s needs alias", k->format.s);
+			}
+			continue;
+		}
+		for (size_t p = 0; p < i; p++) {
+			const struct text *other = &k->entries[p].alias;
+			if (other->s != NULL && same_alias(k, other->s, e->alias.s)) {
+				loader_report_at(l, o, e->alias.pos, /* hint= */ NULL,
+				                 "alias '%.80s' is taken by the entry at line %u",
+				                 e->alias.s, other->pos.line);
+				break;
+			}
+		}
+	}
+}
+
+static void check_key_aliases(struct loader *l, const struct object *o,
+                              const struct keystore_def *k)
+{
+	for (size_t i = 0; i < k->n_entries; i++) {
+		const struct keystore_entry_spec *e = &k->entries[i];
+		const char *at = e->alias.s;
+		struct piece p;
+		while (e->source == ENTRY_CERTIFICATE && at != NULL && template_next(&at, &p)) {
+			if (placeholder_is_about_cert(p.what)) {
+				loader_report_at(
+					l, o, e->alias.pos, /* hint= */ NULL,
+					"alias: a key entry keeps its alias, so it cannot hold "
+					"facts of the certificate");
+				break;
+			}
+		}
+	}
+}
+
+static void check_passwords(struct loader *l, const struct object *o, const struct keystore_def *k)
+{
+	bool locked = str_equal(k->format.s, "jks") || str_equal(k->format.s, "pkcs12");
+	static const char *const fields[] = { "passwordRef", "keyPasswordRef",
+		                              "previousPasswordRefs" };
+
+	if (locked && !object_has(o, "passwordRef") && !object_has(o, "password")) {
+		loader_report_at(l, o, o->pos,
+		                 "passwordRef: {file: PATH}, or {wellKnown: changeit}",
+		                 "a Keystore of format %s needs passwordRef", k->format.s);
+	}
+	for (size_t i = 0; !locked && k->format.s != NULL && i < ARRAY_LEN(fields); i++) {
+		if (object_wrote(o, fields[i])) {
+			loader_report(l, o, fields[i], /* hint= */ NULL,
+			              "%s: format %s has no password", fields[i], k->format.s);
+		}
+	}
+	if (k->pkcs12_profile.s != NULL && object_wrote(o, "pkcs12Profile") &&
+	    k->format.s != NULL && strcmp(k->format.s, "pkcs12") != 0) {
+		loader_report(l, o, "pkcs12Profile", /* hint= */ NULL,
+		              "pkcs12Profile: goes with format pkcs12 only");
+	}
+}
+
+static void check_keystore(struct loader *l, struct object *o)
+{
+	const struct keystore_def *k = (const struct keystore_def *)(void *)o;
+
+	if (k->format.s != NULL) {
+		check_aliases(l, o, k);
+		check_passwords(l, o, k);
+	}
+	check_key_aliases(l, o, k);
+	if (object_wrote(o, "entries") && k->entries == NULL) {
+		loader_report(l, o, "entries", /* hint= */ NULL, "entries: the list is empty");
+	}
+}
+
+/* ---- Target ---- */
+
+static void check_target(struct loader *l, struct object *o)
+{
+	const struct target *t = (const struct target *)(void *)o;
+
+	for (size_t i = 0; i < t->n_deliver; i++) {
+		const struct deliver_spec *d = &t->deliver[i];
+		if (d->path.s == NULL && d->one_of.n == 0 && str_equal(t->via.s, "local")) {
+			loader_report_at(l, o, d->pos, /* hint= */ NULL, "delivery needs path");
+		}
+	}
+	for (size_t i = 0; i < t->rollout.order.n; i++) {
+		bool found = t->n_hosts == 0;
+		for (size_t h = 0; !found && h < t->n_hosts; h++) {
+			found = strcmp(t->hosts[h].name, t->rollout.order.v[i].s) == 0;
+		}
+		if (!found) {
+			loader_report_at(l, o, t->rollout.order.v[i].pos, /* hint= */ NULL,
+			                 "order: '%.80s' is no host of this Target",
+			                 t->rollout.order.v[i].s);
+		}
+	}
+	for (size_t i = 0; i < t->n_consumers; i++) {
+		if (str_equal(t->consumers[i].target.s, o->name)) {
+			loader_report_at(l, o, t->consumers[i].target.pos, /* hint= */ NULL,
+			                 "target: a Target cannot be its own consumer");
+		}
+	}
+}
+
+void objects_check(struct loader *l)
+{
+	static void (*const checks[KIND_COUNT])(struct loader * l, struct object * o) = {
+		[KIND_ISSUER] = check_issuer, [KIND_CERTIFICATE] = check_certificate,
+		[KIND_CASET] = check_ca_set,  [KIND_KEYSTORE] = check_keystore,
+		[KIND_TARGET] = check_target,
+	};
+
+	for (int k = 0; k < KIND_COUNT; k++) {
+		for (size_t i = 0; i < l->by_kind[k].n; i++) {
+			check_rows(l, l->by_kind[k].v[i]);
+			if (checks[k] != NULL) {
+				checks[k](l, l->by_kind[k].v[i]);
+			}
+		}
+	}
+}

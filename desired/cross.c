@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cross.c - identities, and what must hold between objects: instances meet their hosts, no two
+ * deliveries want one place.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "desired/expand.h"
+#include "desired/loader.h"
+#include "reconciler/base/map.h"
+#include "reconciler/base/str.h"
+
+/* ---- identities ---- */
+
+static int compare_identities(const void *a, const void *b)
+{
+	return strcmp(((const struct identity *)a)->name, ((const struct identity *)b)->name);
+}
+
+static const struct target *for_each_target(const struct loader *l, const struct text *t)
+{
+	return t->s == NULL ? NULL
+	                    : (const struct target *)(void *)loader_find(l, KIND_TARGET, t->s);
+}
+
+static size_t count_identities(const struct loader *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->d->n_certificates; i++) {
+		const struct certificate *c = l->d->certificates[i];
+		const struct target *t = for_each_target(l, &c->for_each);
+		n += c->for_each.s == NULL ? 1 : t != NULL ? t->n_hosts : 0;
+	}
+	return n;
+}
+
+enum err_code identities_make(struct loader *l, struct err *err)
+{
+	size_t total = count_identities(l), n = 0;
+	bool sorted = true;
+
+	if (total > OBJECTS_MAX) {
+		return err_set(err, ERR_INVALID, "forEach makes more than %u certificates",
+		               OBJECTS_MAX);
+	}
+	struct identity *v = total == 0 ? NULL : ARENA_ARRAY(l->arena, struct identity, total);
+	for (size_t i = 0; v != NULL && i < l->d->n_certificates; i++) {
+		const struct certificate *c = l->d->certificates[i];
+		const struct target *t = for_each_target(l, &c->for_each);
+		if (c->for_each.s == NULL) {
+			v[n++] = (struct identity){ .name = c->o.name, .def = c };
+			continue;
+		}
+		sorted = false;
+		for (size_t h = 0; t != NULL && h < t->n_hosts; h++) {
+			v[n++] = (struct identity){ .name = arena_printf(l->arena, "%s@%s",
+				                                         c->o.name,
+				                                         t->hosts[h].name),
+				                    .def = c,
+				                    .target = t,
+				                    .host = &t->hosts[h] };
+		}
+	}
+	if (arena_failed(l->arena)) {
+		return err_nomem(err);
+	}
+	if (!sorted && n > 1) {
+		qsort(v, n, sizeof(*v), compare_identities);
+	}
+	l->d->identities = v;
+	l->d->n_identities = n;
+	return ERR_OK;
+}
+
+/* What a template becomes is checked on its first host only: one example is enough to mend it. */
+static void check_instances(struct loader *l)
+{
+	CLEANUP(arena_release) struct arena scratch;
+	struct err err = { 0 };
+
+	arena_init(&scratch);
+	for (size_t i = 0; i < l->d->n_identities; i++) {
+		const struct identity *id = &l->d->identities[i];
+		struct cert_spec spec;
+		if (id->host == NULL || id->host->index != 0) {
+			continue;
+		}
+		err_clear(&err);
+		if (identity_spec(id, &scratch, &spec, &err) != ERR_OK) {
+			continue; /* a placeholder, reported where it stands */
+		}
+		for (size_t k = 0; k < spec.dns_names.n; k++) {
+			if (!text_valid_as(FORMAT_DNS, spec.dns_names.v[k])) {
+				loader_report(
+					l, &id->def->o, "dnsNames", /* hint= */ NULL,
+					"dnsNames: on host %s the template gives '%.80s', which is "
+					"not a DNS name",
+					id->host->name, spec.dns_names.v[k]);
+			}
+		}
+		if (spec.subject.common_name != NULL && strlen(spec.subject.common_name) > 64) {
+			loader_report(
+				l, &id->def->o, "commonName", /* hint= */ NULL,
+				"commonName: on host %s the template gives '%.80s', which is longer "
+				"than 64 characters",
+				id->host->name, spec.subject.common_name);
+		}
+	}
+}
+
+/* ---- instances and hosts ---- */
+
+static void check_instance(struct loader *l, const struct target *t, const struct text *ref,
+                           struct pos pos)
+{
+	const struct certificate *c = desired_certificate(l->d, ref->s);
+
+	if (c == NULL || c->for_each.s == NULL || strcmp(c->for_each.s, t->o.name) == 0 ||
+	    loader_find(l, KIND_TARGET, c->for_each.s) == NULL) {
+		return;
+	}
+	for (size_t h = 0; h < t->n_hosts; h++) {
+		if (desired_identity_on(l->d, c->o.name, t->hosts[h].name) == NULL) {
+			loader_report_at(
+				l, &t->o, pos, /* hint= */ NULL,
+				"Certificate '%s' has no instance for host %s: its forEach is "
+				"Target '%s'",
+				c->o.name, t->hosts[h].name, c->for_each.s);
+			return;
+		}
+	}
+}
+
+static void check_delivered_keystore(struct loader *l, const struct target *t,
+                                     const struct text *ref)
+{
+	const struct keystore_def *k = desired_keystore(l->d, ref->s);
+
+	if (k == NULL) {
+		return;
+	}
+	if (k->for_each.s != NULL && strcmp(k->for_each.s, t->o.name) != 0 &&
+	    loader_find(l, KIND_TARGET, k->for_each.s) != NULL) {
+		loader_report_at(
+			l, &t->o, ref->pos, /* hint= */ NULL,
+			"Keystore '%s' has an instance per host of Target '%s', not of this one",
+			k->o.name, k->for_each.s);
+		return;
+	}
+	for (size_t i = 0; i < k->n_entries; i++) {
+		if (k->entries[i].source == ENTRY_CERTIFICATE && k->entries[i].ref.s != NULL) {
+			check_instance(l, t, &k->entries[i].ref, ref->pos);
+		}
+	}
+}
+
+/* ---- places ---- */
+
+static const char *place_of(struct loader *l, const struct target *t, const struct host *h,
+                            const char *path)
+{
+	struct scope scope = { .target = t, .host = h };
+	const char *expanded;
+
+	if (expand_text(path, &scope, &l->scratch, &expanded, /* err= */ NULL) != ERR_OK) {
+		return NULL;
+	}
+	return arena_printf(&l->scratch, "%s\n%s\n%s", t->via.s, h->name, expanded);
+}
+
+static bool claim(struct loader *l, struct map *places, const struct target *t,
+                  const struct deliver_spec *d, const struct text *path, const struct host *h)
+{
+	const char *place = place_of(l, t, h, path->s);
+	const struct target *owner = place != NULL ? map_get_str(places, place) : NULL;
+
+	if (owner != NULL) {
+		loader_report_at(l, &t->o, path->pos.line != 0 ? path->pos : d->pos,
+		                 /* hint= */ NULL, "path: %s of host %s is delivered by %s already",
+		                 strrchr(place, '\n') + 1, h->name,
+		                 owner == t
+		                         ? "this Target"
+		                         : arena_printf(&l->scratch, "Target '%s'", owner->o.name));
+		return false;
+	}
+	if (place != NULL &&
+	    map_put_str(places, place, (void *)(uintptr_t)t, /* ret_old= */ NULL) < 0) {
+		l->arena->failed = true;
+	}
+	return true;
+}
+
+static void check_places(struct loader *l, struct map *places, const struct target *t)
+{
+	for (size_t i = 0; t->via.s != NULL && i < t->n_deliver; i++) {
+		const struct deliver_spec *d = &t->deliver[i];
+		const struct text *paths = d->path.s != NULL ? &d->path : d->one_of.v;
+		size_t n = d->path.s != NULL ? 1 : d->one_of.n;
+		bool fine = true;
+		for (size_t p = 0; p < n; p++) {
+			for (size_t h = 0; fine && h < t->n_hosts; h++) {
+				fine = claim(l, places, t, d, &paths[p], &t->hosts[h]);
+			}
+		}
+	}
+}
+
+static void check_keystore_passwords(struct loader *l)
+{
+	for (size_t i = 0; i < l->d->n_keystores; i++) {
+		const struct keystore_def *k = l->d->keystores[i];
+		const struct secret_ref *r = &k->password;
+		if (r->kind != SECRET_KEYSTORE_PASSWORD) {
+			continue;
+		}
+		const struct keystore_def *other = desired_keystore(l->d, r->value.s);
+		if (other != NULL && other->password.kind == SECRET_KEYSTORE_PASSWORD) {
+			loader_report(l, &k->o, "passwordRef", /* hint= */ NULL,
+			              "passwordRef: Keystore '%s' refers to another one itself",
+			              other->o.name);
+		}
+	}
+}
+
+void cross_check(struct loader *l)
+{
+	CLEANUP(map_release) struct map places;
+
+	map_init(&places);
+	check_instances(l);
+	check_keystore_passwords(l);
+	for (size_t i = 0; i < l->d->n_targets; i++) {
+		const struct target *t = l->d->targets[i];
+		for (size_t k = 0; k < t->n_deliver; k++) {
+			const struct deliver_spec *d = &t->deliver[k];
+			if (d->keystore.s != NULL) {
+				check_delivered_keystore(l, t, &d->keystore);
+			} else if (d->certificate.s != NULL) {
+				check_instance(l, t, &d->certificate, d->certificate.pos);
+			}
+		}
+		check_places(l, &places, t);
+	}
+}
