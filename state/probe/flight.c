@@ -94,7 +94,7 @@ static void report_seen(struct flight *f, const struct sighting *s, const char *
 	f->out->status = ENDPOINT_OK;
 	f->out->error = error;
 	f->out->proof = s->proof;
-	f->out->served = (struct seen_chain){ .v = s->chain.v, .n = s->chain.n };
+	f->out->served = s->chain;
 	f->out->protocol = s->protocol;
 	f->out->cipher = s->cipher;
 	f->out->client_cert_asked = s->client_cert_asked;
@@ -122,8 +122,8 @@ static void begin_tls(struct flight *f, struct mono now)
 	struct err err = { .code = ERR_OK };
 	char text[512];
 
-	if (tls_session_start(&f->session, f->env->rules, f->permissive, f->fd, f->look, f->env->o,
-	                      &err) != ERR_OK) {
+	f->session = (struct tls_session){ .look = f->look, .o = f->env->o };
+	if (tls_session_start(&f->session, f->env->rules, f->permissive, f->fd, &err) != ERR_OK) {
 		err_format(&err, text, sizeof(text));
 		f->nomem = err.code == ERR_NOMEM;
 		note(f, WHY_UNREACHABLE, arena_str(f->env->o->arena, text));

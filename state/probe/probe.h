@@ -20,4 +20,4 @@ struct probe_options {
 /* The real prober. Close with prober_tls_close(). */
 enum err_code prober_tls_open(const struct probe_options *opt, struct prober **ret,
                               struct err *err);
-void prober_tls_close(struct prober *p);
+void prober_tls_close(struct prober *base); /* accepts NULL */

@@ -120,48 +120,62 @@ static bool take_certificate(struct bytes *in, bool tls13, struct bytes *ret_der
 	return in->n >= 2 && take(in, 2 + ((size_t)in->p[0] << 8 | in->p[1]), &skipped);
 }
 
-static void keep_certificate(struct tls_session *t, struct bytes der)
+static const struct seen_cert *keep_certificate(struct tls_session *t, struct bytes der,
+                                                size_t number)
 {
 	const struct seen_cert *c = NULL;
 	enum err_code rc = seen_cert_add(t->o->certs, der, &c, /* err= */ NULL);
 
-	if (rc == ERR_NOMEM) {
-		t->nomem = true;
-		return;
+	if (rc == ERR_OK) {
+		return c;
 	}
-	if (rc != ERR_OK) {
-		t->unreadable = arena_printf(t->o->arena,
-		                             "the server sent as number %zu of its chain what is "
-		                             "no certificate",
-		                             t->seen.chain.n + 1);
-		return;
+	if (rc == ERR_INVALID) {
+		t->unreadable = arena_printf(
+			t->o->arena,
+			"the server sent as number %zu of its chain what is no certificate",
+			number);
 	}
-	const struct seen_cert **slot = ARENA_PUSH(t->o->arena, &t->seen.chain);
-	if (slot == NULL) {
-		t->nomem = true;
-		return;
-	}
-	*slot = c;
+	t->nomem = t->nomem || t->unreadable == NULL;
+	return NULL;
 }
 
-static void take_chain(struct tls_session *t, struct bytes in)
+/* The list of a Certificate message. */
+static bool certificate_list(struct bytes message, bool tls13, struct bytes *ret)
 {
-	bool tls13 = gnutls_protocol_get_version(t->tls) == GNUTLS_TLS1_3;
-	struct bytes skipped;
-	struct bytes der;
+	struct bytes context;
 	size_t total;
 
-	t->seen.chain.n = 0;
-	if (tls13 && (in.n < 1 || !take(&in, 1 + (size_t)in.p[0], &skipped))) {
+	if (tls13 && (message.n < 1 || !take(&message, 1 + (size_t)message.p[0], &context))) {
+		return false;
+	}
+	*ret = bytes_of(message.p, message.n);
+	return take_u24(ret, &total) && total == ret->n;
+}
+
+static void take_chain(struct tls_session *t, struct bytes message)
+{
+	bool tls13 = gnutls_protocol_get_version(t->tls) == GNUTLS_TLS1_3;
+	struct bytes list;
+	struct bytes der;
+	size_t n = 0;
+
+	t->seen.chain = (struct seen_chain){ .n = 0 };
+	if (!certificate_list(message, tls13, &list)) {
 		return;
 	}
-	if (!take_u24(&in, &total) || total != in.n) {
-		return;
+	for (struct bytes in = list; n < CHAIN_MAX && take_certificate(&in, tls13, &der); n++) {
 	}
-	while (in.n > 0 && t->seen.chain.n < CHAIN_MAX && t->unreadable == NULL && !t->nomem &&
-	       take_certificate(&in, tls13, &der)) {
-		keep_certificate(t, der);
+	const struct seen_cert **v = ARENA_ARRAY(t->o->arena, const struct seen_cert *, n);
+	t->nomem = v == NULL;
+	for (size_t i = 0; v != NULL && i < n; i++) {
+		(void)take_certificate(&list, tls13, &der);
+		v[i] = keep_certificate(t, der, i + 1);
+		if (v[i] == NULL) {
+			break;
+		}
+		t->seen.chain.n = i + 1;
 	}
+	t->seen.chain.v = v;
 }
 
 static void take_parameters(struct tls_session *t)
@@ -232,6 +246,7 @@ static void take_ca_names(struct tls_session *t, const gnutls_datum_t *names, si
 	t->seen.ca_names = v;
 }
 
+/* The signature is GnuTLS's. NOLINTNEXTLINE(readability-function-size) */
 static int on_certificate_asked(gnutls_session_t tls, const gnutls_datum_t *names, int n_names,
                                 const gnutls_pk_algorithm_t *algorithms ATTR_UNUSED,
                                 int n_algorithms ATTR_UNUSED, gnutls_pcert_st **ret_chain,
@@ -405,10 +420,8 @@ static int configure(struct tls_session *t, const struct tls_rules *rules, bool 
 }
 
 enum err_code tls_session_start(struct tls_session *t, const struct tls_rules *rules,
-                                bool permissive, int fd, const struct look_endpoint *look,
-                                struct observed *o, struct err *err)
+                                bool permissive, int fd, struct err *err)
 {
-	*t = (struct tls_session){ .look = look, .o = o };
 	int rc = gnutls_init(&t->tls, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL |
 	                                      GNUTLS_NO_TICKETS | GNUTLS_KEY_SHARE_TOP);
 	if (rc >= 0) {
@@ -418,12 +431,12 @@ enum err_code tls_session_start(struct tls_session *t, const struct tls_rules *r
 		tls_session_end(t);
 		return pki_err(err, rc, "prepare a TLS session");
 	}
-	if (look->client_key != NULL) {
+	if (t->look->client_key != NULL) {
 		rc = import_identity(t);
-		t->identity_error =
-			rc >= 0 ? NULL
-				: arena_printf(o->arena, "the client identity cannot be used: %s",
-		                               gnutls_strerror(rc));
+		t->identity_error = rc >= 0 ? NULL
+		                            : arena_printf(t->o->arena,
+		                                           "the client identity cannot be used: %s",
+		                                           gnutls_strerror(rc));
 	}
 	return ERR_OK;
 }

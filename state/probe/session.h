@@ -26,10 +26,7 @@ enum err_code tls_rules_init(struct tls_rules *r, struct err *err);
 void tls_rules_release(struct tls_rules *r); /* accepts a zeroed one */
 
 struct sighting {
-	struct {
-		const struct seen_cert **v;
-		size_t n, cap;
-	} chain;
+	struct seen_chain chain;
 	enum proof proof;
 	const char *protocol, *cipher;
 	bool client_cert_asked, client_cert_shown;
@@ -62,10 +59,10 @@ enum tls_step {
 	TLS_FAILED,   /* *ret_error says how */
 };
 
-/* `fd` is borrowed, connected and non-blocking. On failure nothing is held. */
+/* `t` holds look and o, the rest is zero. `fd` is borrowed, connected and non-blocking. On failure
+ * nothing is held. */
 enum err_code tls_session_start(struct tls_session *t, const struct tls_rules *rules,
-                                bool permissive, int fd, const struct look_endpoint *look,
-                                struct observed *o, struct err *err);
+                                bool permissive, int fd, struct err *err);
 enum tls_step tls_session_step(struct tls_session *t, const char **ret_error);
 /* What speaks before or instead of TLS, by its first bytes; NULL: it may be TLS. */
 const char *tls_session_stranger(struct tls_session *t);
