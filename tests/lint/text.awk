@@ -18,7 +18,7 @@ function ban(names, where, why,   list, i, n) {
 
 BEGIN {
 	ban("strcpy strcat sprintf vsprintf strncpy strncat gets stpcpy", "", "no bound: use buf or snprintf")
-	ban("strtok strtok_r", "", "changes its input")
+	ban("strtok", "", "changes its input")
 	ban("atoi atol atoll atof", "", "no errors: use str_to_i64")
 	ban("strtol strtoll strtoul strtoull strtoimax strtoumax", "^reconciler/base/str\\.c$", "use str_to_i64")
 	ban("alloca", "", "unbounded stack")
