@@ -4,8 +4,10 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -313,6 +315,29 @@ START_TEST(a_mounted_file_is_overwritten_in_place)
 }
 END_TEST
 
+START_TEST(a_real_mount_is_overwritten_after_a_real_backup)
+{
+	struct fs_replace r = job("much newer");
+	static char backup[512];
+	struct err err = { 0 };
+
+	put(path, "");
+	put(other, "old");
+	in_dir(backup, "backup");
+	r.backup = backup;
+	/* Each test is a process of its own, so nobody else sees this mount. */
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount(other, path, NULL, MS_BIND, NULL) != 0) {
+		return;
+	}
+	ck_assert_ok(fs_replace(&r, &err), &err);
+	holds(other, "much newer");
+	holds(backup, "old");
+	ck_assert_uint_eq(files(), 3);
+	ck_assert_int_eq(umount(path), 0);
+}
+END_TEST
+
 START_TEST(a_file_changed_meanwhile_is_a_conflict)
 {
 	struct fs_replace r = job("new");
@@ -530,6 +555,7 @@ static void build(Suite *suite)
 	tcase_add_test(tc, a_full_or_broken_disk_leaves_old_or_new_and_no_temporary);
 	tcase_add_test(tc, a_crash_at_any_step_leaves_old_or_new_and_a_rerun_finishes);
 	tcase_add_test(tc, a_mounted_file_is_overwritten_in_place);
+	tcase_add_test(tc, a_real_mount_is_overwritten_after_a_real_backup);
 	tcase_add_test(tc, a_file_changed_meanwhile_is_a_conflict);
 	tcase_add_test(tc, a_change_just_before_the_rename_is_a_conflict);
 	tcase_add_test(tc, expectations_that_hold_are_no_conflict);
