@@ -29,7 +29,8 @@ static enum err_code refuse(const struct private_ca_spec *ca, struct subject_nam
 {
 	(void)err_set(err, ERR_REFUSED, "issuer '%s' may not certify %s '%s': %s", ca->name,
 	              name.kind, name.text, why);
-	return err_hint(err, "widen allow of Issuer '%s', or take the name out", ca->name);
+	(void)err_hint(err, "widen allow of Issuer '%s', or take the name out", ca->name);
+	return ERR_REFUSED;
 }
 
 /* "host", "*.x" (one label), ".x" (any depth). A wildcard asked for is a label like another. */
@@ -215,7 +216,8 @@ enum err_code private_ca_allows(const struct private_ca_spec *spec, const struct
 
 	if (want->is_ca && !spec->allow_ca) {
 		(void)err_set(err, ERR_REFUSED, "issuer '%s' may not certify a CA", spec->name);
-		return err_hint(err, "set allow.isCA: true on Issuer '%s'", spec->name);
+		(void)err_hint(err, "set allow.isCA: true on Issuer '%s'", spec->name);
+		return ERR_REFUSED;
 	}
 	for (size_t i = 0; i < want->dns_names.n && rc == ERR_OK; i++) {
 		struct subject_name name = { "dnsNames", want->dns_names.v[i] };

@@ -26,7 +26,8 @@ static enum err_code add_cert(struct cert_list *list, struct bytes der, struct a
 	enum err_code rc = cert_parse(der, arena, &c, err);
 
 	if (rc != ERR_OK) {
-		return err_wrap(err, "certificate %zu", list->n + 1);
+		(void)err_wrap(err, "certificate %zu", list->n + 1);
+		return rc;
 	}
 	const struct cert **slot = ARENA_PUSH(arena, list);
 	if (slot == NULL) {

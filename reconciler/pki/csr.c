@@ -101,7 +101,8 @@ enum err_code csr_create(const struct cert_spec *spec, bool encode_usages, const
 		rc = key_sign(key, spec->signature, buf_view(&info), &alg, &sig, err);
 	}
 	if (rc != ERR_OK) {
-		return err_wrap(err, "making certificate request");
+		(void)err_wrap(err, "making certificate request");
+		return rc;
 	}
 	der_writer_release(&w);
 	der_put_bits(&w, buf_view(&sig), 0);

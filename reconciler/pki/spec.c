@@ -167,8 +167,7 @@ static void feed_bytes(struct sha256_ctx *ctx, struct bytes v)
 
 static void feed_text(struct sha256_ctx *ctx, const char *s)
 {
-	feed_u64(ctx, s != NULL);
-	feed_bytes(ctx, bytes_of_str(s != NULL ? s : ""));
+	feed_bytes(ctx, bytes_of_str(s != NULL ? s : "")); /* empty is not written */
 }
 
 static void feed_lower(struct sha256_ctx *ctx, const char *s)
