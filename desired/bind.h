@@ -62,7 +62,7 @@ void bind_report(struct bind *b, struct pos pos, const char *hint, const char *f
 	"a secret does not belong into git; refer to it: {file: PATH}, {env: NAME}, "              \
 	"{exec: [PROGRAM]}, {credential: NAME} or {generated: {length: 24}}"
 
-/* ---- between bind.c and bind_types.c --------------------------------------------------------- */
+/* ---- between the bind*.c files --------------------------------------------------------- */
 /* "expected WHAT, found ...", and passes over the node. */
 void bind_wrong_type(struct bind *b, const struct field *f, const char *expected,
                      const struct yml_event *ev);
@@ -82,6 +82,11 @@ void *bind_take_parts(struct bind *b, size_t mark, size_t size, size_t *ret_n);
 void bind_texts(struct bind *b, const struct field *f, const struct yml_event *first,
                 struct texts *ret);
 bool bind_text(struct bind *b, const struct field *f, const struct yml_event *ev, struct text *ret);
+bool bind_is_null(const struct yml_event *ev);
+void bind_bool(struct bind *b, const struct field *f, const struct yml_event *ev, void *at);
+void bind_int(struct bind *b, const struct field *f, const struct yml_event *ev, void *at);
+void bind_duration(struct bind *b, const struct field *f, const struct yml_event *ev, void *at);
+void bind_enum(struct bind *b, const struct field *f, const struct yml_event *ev, void *at);
 /* The types that are more than one word. */
 void bind_secret(struct bind *b, const struct field *f, const struct yml_event *first,
                  struct secret_ref *ret);
