@@ -9,6 +9,7 @@
 #pragma once
 
 #include "desired/model.h"
+#include "providers/private_ca.h"
 #include "reconciler/base/err.h"
 #include "reconciler/pki/cert.h"
 
@@ -27,3 +28,6 @@ enum err_code expand_text(const char *s, const struct scope *scope, struct arena
  * arena. */
 enum err_code identity_spec(const struct identity *id, struct arena *arena, struct cert_spec *ret,
                             struct err *err);
+/* The private CA's parameters at a generation; borrowed likewise. */
+enum err_code issuer_ca_spec(const struct issuer_def *def, int generation, struct arena *arena,
+                             struct private_ca_spec *ret, struct err *err);

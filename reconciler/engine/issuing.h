@@ -6,9 +6,6 @@
 
 #include "reconciler/engine/engine.h"
 
-/* The private CA's parameters at a generation; borrowed from model and arena. */
-enum err_code issuer_ca_spec(const struct issuer_def *def, int generation, struct arena *arena,
-                             struct private_ca_spec *ret, struct err *err);
 /* Open an Issuer at a generation. ERR_NOT_FOUND: that generation has no key here. Closed by the
  * caller. */
 enum err_code issuer_open(struct engine *e, struct pass *p, const struct issuer_def *def,
