@@ -16,6 +16,7 @@
  *   delete ALIAS
  *   save FILE STOREPW
  *   load TYPE FILE STOREPW KEYPW         print the entries
+ *   echo TEXT
  *   keytool ARG ...                      the real one, in this process
  */
 import java.io.BufferedReader;
@@ -184,6 +185,7 @@ public final class KeystoreOracle {
 			case "delete" -> store.deleteEntry(a[1]);
 			case "save" -> save(a[1], a[2]);
 			case "load" -> load(a[1], a[2], a[3], a[4]);
+			case "echo" -> out.println(a[1]);
 			case "keytool" -> sun.security.tools.keytool.Main.main(
 				Arrays.copyOfRange(a, 1, a.length));
 			default -> throw new IllegalArgumentException(a[0]);
