@@ -38,6 +38,13 @@ struct ca_reservation {
 };
 void ca_reservation_release(struct ca_reservation *r);
 
+struct ca_crl {
+	int generation; /* of the CA that signed it */
+	uint64_t number;
+	struct wall this_update, next_update;
+	struct bytes der;
+};
+
 /* Durable when a call returns ERR_OK. Serials are unique per issuer over all generations. */
 struct ca_books {
 	/* The CA key and certificate of a generation. ERR_NOT_FOUND: never made here. */
@@ -66,9 +73,8 @@ struct ca_books {
 	/* The next number, never handed out before (made durable first). */
 	enum err_code (*next_crl_number)(struct ca_books *b, const char *issuer, uint64_t *ret,
 	                                 struct err *err);
-	enum err_code (*record_crl)(struct ca_books *b, const char *issuer, int generation,
-	                            uint64_t number, struct wall this_update,
-	                            struct wall next_update, struct bytes der, struct err *err);
+	enum err_code (*record_crl)(struct ca_books *b, const char *issuer,
+	                            const struct ca_crl *crl, struct err *err);
 };
 
 /* Make key and certificate of spec->generation, once: present already is ERR_OK. A subordinate is

@@ -275,7 +275,6 @@ static enum err_code books_record_cert(struct ca_books *b, const char *issuer,
 static enum err_code revoke(struct store *s, const char *issuer, const struct crl_entry *e,
                             struct err *err)
 {
-	struct wall now = store_now(s);
 	enum err_code rc = touch_book(s, issuer, err);
 
 	if (rc == ERR_OK) {
@@ -292,11 +291,12 @@ static enum err_code revoke(struct store *s, const char *issuer, const struct cr
 	if (rc != ERR_OK || db_changes(s->db) == 0) {
 		return rc;
 	}
-	/* When it was recorded, not the date given: a back-dated one must still make a new CRL. */
-	return db_run(s->db, "UPDATE ca_book SET last_revocation = ?2 WHERE issuer = ?1",
-	              DB_VALUES(db_text(issuer),
-	                        db_wall(now.s > e->revoked_at.s ? now : e->revoked_at)),
-	              err);
+	/* When it was recorded, not the date given (that may lie back), and always later than the
+	 * newest CRL, even within its second. */
+	return db_run(s->db,
+	              "UPDATE ca_book SET last_revocation = max(?2, crl_made_at + 1)"
+	              " WHERE issuer = ?1",
+	              DB_VALUES(db_text(issuer), db_wall(store_now(s))), err);
 }
 
 static enum err_code books_record_revocation(struct ca_books *b, const char *issuer,
@@ -410,31 +410,25 @@ static enum err_code books_next_crl_number(struct ca_books *b, const char *issue
 	return ERR_OK;
 }
 
-struct crl_row {
-	const char *issuer;
-	int generation;
-	uint64_t number;
-	struct wall this_update, next_update;
-	struct bytes der;
-};
-
-static enum err_code keep_crl(struct store *s, const struct crl_row *c, struct err *err)
+static enum err_code keep_crl(struct store *s, const char *issuer, const struct ca_crl *c,
+                              struct err *err)
 {
 	struct db_value number = db_int((int64_t)c->number);
-	enum err_code rc = touch_book(s, c->issuer, err);
+	enum err_code rc = touch_book(s, issuer, err);
 
 	if (rc == ERR_OK) {
 		/* A CRL recorded from elsewhere (a restored CA) moves the counter above it. */
 		rc = db_run(s->db,
-		            "UPDATE ca_book SET crl_number = max(crl_number, ?2) WHERE issuer = ?1",
-		            DB_VALUES(db_text(c->issuer), number), err);
+		            "UPDATE ca_book SET crl_number = max(crl_number, ?2),"
+		            " crl_made_at = max(?3, last_revocation) WHERE issuer = ?1",
+		            DB_VALUES(db_text(issuer), number, db_wall(store_now(s))), err);
 	}
 	if (rc == ERR_OK) {
 		rc = db_run(s->db,
 		            "INSERT INTO crl"
 		            " (issuer, number, generation, this_update, next_update, der)"
 		            " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-		            DB_VALUES(db_text(c->issuer), number, db_int(c->generation),
+		            DB_VALUES(db_text(issuer), number, db_int(c->generation),
 		                      db_wall(c->this_update), db_wall(c->next_update),
 		                      db_blob(c->der)),
 		            err);
@@ -444,31 +438,24 @@ static enum err_code keep_crl(struct store *s, const struct crl_row *c, struct e
 	                             " AND number NOT IN (SELECT number FROM crl"
 	                             "  WHERE issuer = ?1 AND generation = ?2"
 	                             "  ORDER BY number DESC LIMIT ?3)",
-	                             DB_VALUES(db_text(c->issuer), db_int(c->generation),
+	                             DB_VALUES(db_text(issuer), db_int(c->generation),
 	                                       db_int(CRLS_KEPT)),
 	                             err)
 	                    : rc;
 }
 
-static enum err_code books_record_crl(struct ca_books *b, const char *issuer, int generation,
-                                      uint64_t number, struct wall this_update,
-                                      struct wall next_update, struct bytes der, struct err *err)
+static enum err_code books_record_crl(struct ca_books *b, const char *issuer,
+                                      const struct ca_crl *crl, struct err *err)
 {
 	struct store *s = store_of(b);
-	struct crl_row c = { .issuer = issuer,
-		             .generation = generation,
-		             .number = number,
-		             .this_update = this_update,
-		             .next_update = next_update,
-		             .der = der };
 	enum err_code rc;
 
-	if (number > INT64_MAX || der.n > CRL_MAX) {
+	if (crl->number > INT64_MAX || crl->der.n > CRL_MAX) {
 		return err_set(err, ERR_INVALID, "Issuer %s: CRL %llu cannot be kept", issuer,
-		               (unsigned long long)number);
+		               (unsigned long long)crl->number);
 	}
 	rc = store_begin(s, TX_RECONCILER, err);
-	return rc == ERR_OK ? store_end(s, keep_crl(s, &c, err), err) : rc;
+	return rc == ERR_OK ? store_end(s, keep_crl(s, issuer, crl, err), err) : rc;
 }
 
 enum err_code store_crl(struct store *s, const char *issuer, struct buf *out, struct err *err)

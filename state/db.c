@@ -414,7 +414,7 @@ void row_fixed(struct row *r, int col, uint8_t *out, size_t n)
 {
 	struct bytes v = row_blob(r, col);
 
-	if (v.n != n) {
+	if (v.p == NULL || v.n != n) {
 		row_damage(r, col, "has the wrong length");
 		return;
 	}

@@ -97,8 +97,8 @@ struct issuer_memory {
 	size_t n_generations;
 	uint64_t crl_number; /* newest published, 0: none */
 	struct wall crl_next_update;
-	struct wall crl_this_update;
-	struct wall last_revocation;
+	struct wall crl_this_update; /* when it was made; it is stale when that is before */
+	struct wall last_revocation; /* the last time something was revoked */
 };
 
 struct suspension {

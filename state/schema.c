@@ -129,7 +129,7 @@ static const char *const version_1[] = {
 	/* crl_number: the last handed out, used or not */
 	"CREATE TABLE ca_book ("
 	" issuer TEXT NOT NULL PRIMARY KEY, crl_number INTEGER NOT NULL DEFAULT 0,"
-	" last_revocation INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;",
+	" crl_made_at INTEGER NOT NULL DEFAULT 0, last_revocation INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;",
 	"CREATE TABLE crl ("
 	" issuer TEXT NOT NULL, number INTEGER NOT NULL, generation INTEGER NOT NULL,"
 	" this_update INTEGER NOT NULL, next_update INTEGER NOT NULL, der BLOB NOT NULL,"

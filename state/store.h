@@ -18,7 +18,8 @@ struct store;
 
 enum store_mode {
 	STORE_READ,       /* nothing is written; the database must exist */
-	STORE_OPERATOR,   /* request rows only, beside a running reconciler */
+	STORE_OPERATOR,   /* beside a running reconciler: requests, suspensions, observations,
+	                     generated secrets, memos */
 	STORE_RECONCILER, /* the lock; ERR_CONFLICT names the pid that has it */
 };
 struct store_options {
@@ -60,10 +61,16 @@ enum err_code store_identity_ordered(struct store *s, const char *identity, stru
  * done. */
 enum err_code store_identity_issued(struct store *s, const char *identity, struct chain chain,
                                     struct err *err);
-/* Take over a pair as it is (adoption): becomes revisions[0]. pkcs8 NULL: certificate only. */
-enum err_code store_identity_adopt(struct store *s, const char *identity, struct chain chain,
-                                   const struct secret *pkcs8, const char *issuer,
-                                   int issuer_generation, int renew, struct err *err);
+struct adoption {
+	const char *identity;
+	struct chain chain;
+	const struct secret *pkcs8; /* NULL: certificate only */
+	const char *issuer;         /* "": from elsewhere */
+	int issuer_generation;
+	int renew;
+};
+/* Take over a pair as it is: becomes revisions[0]. */
+enum err_code store_identity_adopt(struct store *s, const struct adoption *a, struct err *err);
 /* ERR_NOT_FOUND: no such revision or no key; ERR_DENIED: does not unseal. */
 enum err_code store_identity_key(struct store *s, const char *identity, int revision,
                                  struct secret *ret_pkcs8, struct err *err);
@@ -78,15 +85,18 @@ struct slot_write {
 	uint8_t sha256[SHA256_BYTES];
 	struct bytes anchor_der; /* trust: the certificate, kept for retiring */
 };
+struct store_write {
+	const char *target, *host, *path;
+	uint8_t sha256[SHA256_BYTES]; /* of what was written */
+	const struct slot_write *slots;
+	size_t n_slots;
+};
 /* We wrote these bytes there; `slots` are all entries of ours in it now (others of this store are
  * forgotten). */
-enum err_code store_written(struct store *s, const char *target, const char *host, const char *path,
-                            const uint8_t sha256[SHA256_BYTES], const struct slot_write *slots,
-                            size_t n_slots, struct err *err);
-/* The slots alone: found right, not written (adoption after a lost state). */
-enum err_code store_slots_ours(struct store *s, const char *target, const char *host,
-                               const char *path, const struct slot_write *slots, size_t n_slots,
-                               struct err *err);
+enum err_code store_written(struct store *s, const struct store_write *w, struct err *err);
+/* These slots are ours, too: found right, not written (after a lost state). sha256 is not looked
+ * at. */
+enum err_code store_slots_ours(struct store *s, const struct store_write *w, struct err *err);
 /* An activation of the host succeeded (or was tried: success false counts it only). Applies to the
  * store's present content. */
 enum err_code store_activated(struct store *s, const char *key, const uint8_t sha256[SHA256_BYTES],
@@ -158,7 +168,7 @@ enum err_code store_generated(struct store *s, const char *name, int length, str
                               struct err *err);
 /* A memo of derived text, valid while `inputs` stays the same and until `until`: no-op plans. */
 enum err_code store_memo_get(struct store *s, const char *name, const uint8_t inputs[SHA256_BYTES],
-                             struct wall now, struct buf *ret, bool *ret_found, struct err *err);
+                             struct buf *ret, bool *ret_found, struct err *err);
 enum err_code store_memo_put(struct store *s, const char *name, const uint8_t inputs[SHA256_BYTES],
                              struct wall until, struct bytes value, struct err *err);
 /* Changes with every write to anything that a plan reads (identities, stores, slots, anchors,

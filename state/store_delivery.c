@@ -69,23 +69,23 @@ static enum err_code put_anchor(struct store *s, const char *key, const struct s
 	               : rc;
 }
 
-static enum err_code put_slots(struct store *s, const char *key, const struct slot_write *slots,
-                               size_t n, struct err *err)
+static enum err_code put_slots(struct store *s, const char *key, const struct store_write *w,
+                               struct err *err)
 {
-	enum err_code rc = db_run(s->db, "DELETE FROM slot WHERE store_key = ?1",
-	                          DB_VALUES(db_text(key)), err);
+	enum err_code rc = ERR_OK;
 
-	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+	for (size_t i = 0; rc == ERR_OK && i < w->n_slots; i++) {
+		const struct slot_write *slot = &w->slots[i];
 		rc = db_run(s->db,
 		            "INSERT INTO slot (store_key, alias, identity, sha256)"
 		            " VALUES (?1, ?2, ?3, ?4)"
 		            " ON CONFLICT DO UPDATE SET identity = excluded.identity,"
 		            " sha256 = excluded.sha256",
-		            DB_VALUES(db_text(key), db_text(slots[i].alias),
-		                      db_text(slots[i].identity), digest(slots[i].sha256)),
+		            DB_VALUES(db_text(key), db_text(slot->alias), db_text(slot->identity),
+		                      digest(slot->sha256)),
 		            err);
-		if (rc == ERR_OK && slots[i].identity == NULL && slots[i].anchor_der.n > 0) {
-			rc = put_anchor(s, key, &slots[i], err);
+		if (rc == ERR_OK && slot->identity == NULL && slot->anchor_der.n > 0) {
+			rc = put_anchor(s, key, slot, err);
 		}
 	}
 	/* Anchors keep their first date as long as a slot of theirs stays. */
@@ -97,43 +97,39 @@ static enum err_code put_slots(struct store *s, const char *key, const struct sl
 	                    : rc;
 }
 
-/* `written` NULL: the slots alone. */
-static enum err_code note(struct store *s, const struct store_memory *where, const uint8_t *written,
-                          const struct slot_write *slots, size_t n, struct err *err)
+static enum err_code note(struct store *s, const struct store_write *w, bool written,
+                          struct err *err)
 {
 	CLEANUP(arena_release) struct arena scratch = { 0 };
-	const char *key = store_key(&scratch, where->target, where->host, where->path);
-	enum err_code rc =
-		key == NULL ? err_nomem(err)
-			    : touch_store(s, key, where->target, where->host, where->path, err);
+	const char *key = store_key(&scratch, w->target, w->host, w->path);
+	enum err_code rc = key == NULL ? err_nomem(err)
+	                               : touch_store(s, key, w->target, w->host, w->path, err);
 
-	if (rc == ERR_OK && written != NULL) {
+	if (rc == ERR_OK && written) {
 		rc = db_run(s->db,
 		            "UPDATE store SET written = ?2, written_at = ?3, activations = 0"
 		            " WHERE key = ?1",
-		            DB_VALUES(db_text(key), digest(written), db_wall(store_now(s))), err);
+		            DB_VALUES(db_text(key), digest(w->sha256), db_wall(store_now(s))), err);
 	}
-	return rc == ERR_OK ? put_slots(s, key, slots, n, err) : rc;
+	if (rc == ERR_OK && written) {
+		rc = db_run(s->db, "DELETE FROM slot WHERE store_key = ?1", DB_VALUES(db_text(key)),
+		            err);
+	}
+	return rc == ERR_OK ? put_slots(s, key, w, err) : rc;
 }
 
-enum err_code store_written(struct store *s, const char *target, const char *host, const char *path,
-                            const uint8_t sha256[SHA256_BYTES], const struct slot_write *slots,
-                            size_t n_slots, struct err *err)
+enum err_code store_written(struct store *s, const struct store_write *w, struct err *err)
 {
-	struct store_memory where = { .target = target, .host = host, .path = path };
 	enum err_code rc = store_begin(s, TX_RECONCILER, err);
 
-	return rc == ERR_OK ? store_end(s, note(s, &where, sha256, slots, n_slots, err), err) : rc;
+	return rc == ERR_OK ? store_end(s, note(s, w, /* written= */ true, err), err) : rc;
 }
 
-enum err_code store_slots_ours(struct store *s, const char *target, const char *host,
-                               const char *path, const struct slot_write *slots, size_t n_slots,
-                               struct err *err)
+enum err_code store_slots_ours(struct store *s, const struct store_write *w, struct err *err)
 {
-	struct store_memory where = { .target = target, .host = host, .path = path };
 	enum err_code rc = store_begin(s, TX_RECONCILER, err);
 
-	return rc == ERR_OK ? store_end(s, note(s, &where, NULL, slots, n_slots, err), err) : rc;
+	return rc == ERR_OK ? store_end(s, note(s, w, /* written= */ false, err), err) : rc;
 }
 
 static enum err_code activated(struct store *s, const char *key, const uint8_t sha256[SHA256_BYTES],

@@ -374,26 +374,24 @@ static enum err_code adopt(struct store *s, const struct new_revision *in, struc
 	return rc == ERR_OK ? answered(s, n.identity, err) : rc;
 }
 
-enum err_code store_identity_adopt(struct store *s, const char *identity, struct chain chain,
-                                   const struct secret *pkcs8, const char *issuer,
-                                   int issuer_generation, int renew, struct err *err)
+enum err_code store_identity_adopt(struct store *s, const struct adoption *a, struct err *err)
 {
 	static const uint8_t none[SHA256_BYTES];
-	struct new_revision n = { .identity = identity,
+	struct new_revision n = { .identity = a->identity,
 		                  .status = REVISION_HELD,
-		                  .issuer = issuer == NULL ? "" : issuer,
+		                  .issuer = a->issuer == NULL ? "" : a->issuer,
 		                  .request_id = "",
-		                  .issuer_generation = issuer_generation,
-		                  .renew = renew,
+		                  .issuer_generation = a->issuer_generation,
+		                  .renew = a->renew,
 		                  .request_digest = none,
 		                  .key_digest = none,
-		                  .pkcs8 = pkcs8 };
+		                  .pkcs8 = a->pkcs8 };
 	enum err_code rc = store_begin(s, TX_RECONCILER, err);
 
 	if (rc == ERR_OK) {
-		rc = store_end(s, adopt(s, &n, chain, err), err);
+		rc = store_end(s, adopt(s, &n, a->chain, err), err);
 	}
-	return rc == ERR_OK ? ERR_OK : err_wrap(err, "identity '%s': adopt", identity);
+	return rc == ERR_OK ? ERR_OK : err_wrap(err, "identity '%s': adopt", a->identity);
 }
 
 enum err_code store_identity_key(struct store *s, const char *identity, int revision,

@@ -34,6 +34,14 @@ static enum err_code taken(const char *dir, int fd, struct err *err)
 	                (int)pid);
 }
 
+static int give_away(int *fd)
+{
+	int kept = *fd;
+
+	*fd = -1;
+	return kept;
+}
+
 enum err_code store_lock(const char *dir, int *ret_fd, struct err *err)
 {
 	CLEANUP(cleanup_close) int fd = -1;
@@ -58,7 +66,6 @@ enum err_code store_lock(const char *dir, int *ret_fd, struct err *err)
 	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)n, 0) != n) {
 		return err_set_sys(err, errno, "write lock %s", path);
 	}
-	*ret_fd = fd;
-	fd = -1;
+	*ret_fd = give_away(&fd);
 	return ERR_OK;
 }

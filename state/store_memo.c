@@ -57,7 +57,7 @@ enum err_code store_accepted_get(struct store *s, const char *repo_id, char ret[
 }
 
 enum err_code store_memo_get(struct store *s, const char *name, const uint8_t inputs[SHA256_BYTES],
-                             struct wall now, struct buf *ret, bool *ret_found, struct err *err)
+                             struct buf *ret, bool *ret_found, struct err *err)
 {
 	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
 	bool found = false;
@@ -65,7 +65,7 @@ enum err_code store_memo_get(struct store *s, const char *name, const uint8_t in
 		db_query(s->db,
 	                 "SELECT value FROM memo WHERE name = ?1 AND inputs = ?2 AND until > ?3",
 	                 DB_VALUES(db_text(name), db_blob(bytes_of(inputs, SHA256_BYTES)),
-	                           db_wall(now)),
+	                           db_wall(store_now(s))),
 	                 &q, err);
 
 	if (rc == ERR_OK) {

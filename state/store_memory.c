@@ -355,7 +355,7 @@ static enum err_code load_issuers(struct loading *l, struct err *err)
 		rc = db_query(
 			l->s->db,
 			"SELECT b.issuer, b.last_revocation, coalesce(c.number, 0),"
-			" coalesce(c.this_update, 0), coalesce(c.next_update, 0)"
+			" b.crl_made_at, coalesce(c.next_update, 0)"
 			" FROM ca_book b LEFT JOIN crl c ON c.issuer = b.issuer AND c.number ="
 			" (SELECT max(number) FROM crl WHERE issuer = b.issuer)"
 			" ORDER BY b.issuer",

@@ -57,35 +57,46 @@ static bool same_as(struct stmt *q, int64_t status, struct bytes content)
 	return r.wrong == NULL && old_status == status && bytes_equal(old, content);
 }
 
+struct change {
+	enum seen_kind kind;
+	const char *key;
+	int64_t status;
+	struct bytes content;
+};
+
+static enum err_code is_news(struct saving *w, const char *sql, const struct change *c, bool *ret,
+                             struct err *err)
+{
+	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
+	bool found = false;
+	enum err_code rc = db_query(w->s->db, sql, DB_VALUES(db_text(c->key)), &q, err);
+
+	if (rc == ERR_OK) {
+		rc = db_next(q, &found, err);
+	}
+	if (rc == ERR_OK) {
+		*ret = !found || !same_as(q, c->status, c->content);
+	}
+	return rc;
+}
+
 /* Into the history unless `sql` finds the same status and content. */
-static enum err_code note_change(struct saving *w, const char *sql, enum seen_kind kind,
-                                 const char *key, int64_t status, struct bytes content,
+static enum err_code note_change(struct saving *w, const char *sql, const struct change *c,
                                  struct err *err)
 {
 	uint8_t digest[SHA256_BYTES] = { 0 };
-	bool found = false;
-	bool same = false;
+	bool news = false;
+	enum err_code rc = is_news(w, sql, c, &news, err);
 
-	{
-		CLEANUP(cleanup_stmt) struct stmt *q = NULL;
-		enum err_code rc = db_query(w->s->db, sql, DB_VALUES(db_text(key)), &q, err);
-		if (rc == ERR_OK) {
-			rc = db_next(q, &found, err);
-		}
-		if (rc != ERR_OK) {
-			return rc;
-		}
-		same = found && same_as(q, status, content);
+	if (rc != ERR_OK || !news) {
+		return rc;
 	}
-	if (same) {
-		return ERR_OK;
-	}
-	pki_sha256(content.p, content.n, digest);
+	pki_sha256(c->content.p, c->content.n, digest);
 	return db_run(w->s->db,
 	              "INSERT INTO history (at, kind, key, status, content)"
 	              " VALUES (?1, ?2, ?3, ?4, ?5)",
-	              DB_VALUES(db_wall(w->o->at), db_int(kind), db_text(key), db_int(status),
-	                        db_blob(bytes_of(digest, SHA256_BYTES))),
+	              DB_VALUES(db_wall(w->o->at), db_int(c->kind), db_text(c->key),
+	                        db_int(c->status), db_blob(bytes_of(digest, SHA256_BYTES))),
 	              err);
 }
 
@@ -125,7 +136,10 @@ static enum err_code save_store(struct saving *w, const struct obs_store *o, str
 	}
 	if (rc == ERR_OK) {
 		rc = note_change(w, "SELECT status, sha256 FROM seen_store WHERE key = ?1",
-		                 SEEN_STORE, key, o->status, bytes_of(o->sha256, SHA256_BYTES),
+		                 &(struct change){ .kind = SEEN_STORE,
+		                                   .key = key,
+		                                   .status = o->status,
+		                                   .content = bytes_of(o->sha256, SHA256_BYTES) },
 		                 err);
 	}
 	return rc == ERR_OK ? write_store(w, key, o, err) : rc;
@@ -147,7 +161,11 @@ static enum err_code save_endpoint(struct saving *w, const struct obs_endpoint *
 	}
 	if (rc == ERR_OK) {
 		rc = note_change(w, "SELECT status, served FROM seen_endpoint WHERE key = ?1",
-		                 SEEN_ENDPOINT, o->key, o->status, buf_view(&w->blob), err);
+		                 &(struct change){ .kind = SEEN_ENDPOINT,
+		                                   .key = o->key,
+		                                   .status = o->status,
+		                                   .content = buf_view(&w->blob) },
+		                 err);
 	}
 	return rc == ERR_OK
 	               ? db_run(w->s->db,
@@ -175,7 +193,11 @@ static enum err_code save_config(struct saving *w, const struct obs_config *o, s
 	enum err_code rc = note_change(
 		w,
 		"SELECT status, CAST(coalesce(value, '') AS BLOB) FROM seen_config WHERE key = ?1",
-		SEEN_CONFIG, o->key, o->status, content, err);
+		&(struct change){ .kind = SEEN_CONFIG,
+	                          .key = o->key,
+	                          .status = o->status,
+	                          .content = content },
+		err);
 
 	return rc == ERR_OK
 	               ? db_run(w->s->db,

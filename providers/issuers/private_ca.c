@@ -439,9 +439,12 @@ static enum err_code make_crl(struct private_ca *ca, struct wall now, struct are
 		rc = crl_create(&in, ca->key, &der, err);
 	}
 	if (rc == ERR_OK) {
-		rc = ca->books->record_crl(ca->books, ca->spec->name, ca->spec->generation,
-		                           in.number, in.this_update, in.next_update,
-		                           buf_view(&der), err);
+		struct ca_crl crl = { .generation = ca->spec->generation,
+			              .number = in.number,
+			              .this_update = in.this_update,
+			              .next_update = in.next_update,
+			              .der = buf_view(&der) };
+		rc = ca->books->record_crl(ca->books, ca->spec->name, &crl, err);
 	}
 	if (rc == ERR_OK) {
 		buf_add_bytes(out, buf_view(&der));

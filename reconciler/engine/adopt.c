@@ -132,8 +132,13 @@ enum err_code adopt_identity(struct engine *e, struct pass *p, const struct acti
 		return err_wrap(err, "adopting from %s", a->store->path);
 	}
 	find_issuer(p, chain.v[0], &issuer, &generation);
-	rc = store_identity_adopt(e->store, a->identity->name, chain, &key, issuer, generation,
-	                          a->identity->def->renew, err);
+	struct adoption pair = { .identity = a->identity->name,
+		                 .chain = chain,
+		                 .pkcs8 = &key,
+		                 .issuer = issuer,
+		                 .issuer_generation = generation,
+		                 .renew = a->identity->def->renew };
+	rc = store_identity_adopt(e->store, &pair, err);
 	if (rc == ERR_OK) {
 		*ret = (struct fresh){ .identity = a->identity, .chain = chain };
 	}

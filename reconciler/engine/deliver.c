@@ -129,8 +129,13 @@ static enum err_code write_store(struct work *w, const struct action *a, struct 
 	}
 	x->done = rc == ERR_OK;
 	if (rc == ERR_OK) {
-		rc = store_written(r->engine->store, a->store->target->o.name, a->store->host->name,
-		                   a->store->path, x->after.sha256, x->slots, x->n_slots, err);
+		struct store_write note = { .target = a->store->target->o.name,
+			                    .host = a->store->host->name,
+			                    .path = a->store->path,
+			                    .slots = x->slots,
+			                    .n_slots = x->n_slots };
+		memcpy(note.sha256, x->after.sha256, SHA256_BYTES);
+		rc = store_written(r->engine->store, &note, err);
 	}
 	return rc;
 }

@@ -180,17 +180,16 @@ static enum err_code next_crl_number(struct ca_books *base, const char *issuer, 
 	return rc;
 }
 
-static enum err_code record_crl(struct ca_books *base, const char *issuer, int generation,
-                                uint64_t number, struct wall this_update, struct wall next_update,
-                                struct bytes der, struct err *err)
+static enum err_code record_crl(struct ca_books *base, const char *issuer, const struct ca_crl *crl,
+                                struct err *err)
 {
 	struct books *b = books(base);
 
 	ck_assert_str_ne(issuer, "");
-	ck_assert_int_ge(generation, 1);
-	ck_assert_int_lt(this_update.s, next_update.s);
-	ck_assert_uint_gt(der.n, 0);
-	ck_assert_uint_eq(number, b->crl_number);
+	ck_assert_int_ge(crl->generation, 1);
+	ck_assert_int_lt(crl->this_update.s, crl->next_update.s);
+	ck_assert_uint_gt(crl->der.n, 0);
+	ck_assert_uint_eq(crl->number, b->crl_number);
 	enum err_code rc = begin(b, err);
 	if (rc == ERR_OK) {
 		b->crls_recorded++;

@@ -202,9 +202,12 @@ START_TEST(crl_numbers_rise_for_ever_and_above_what_was_published_elsewhere)
 	ck_assert_ok(b->next_crl_number(b, "corp", &n, &f.err), &f.err);
 	ck_assert_uint_eq(n, 2);
 	for (uint64_t i = 2; i < 8; i++) {
-		ck_assert_ok(b->record_crl(b, "corp", 1, i, T0, (struct wall){ T0.s + (int64_t)i },
-		                           bytes_of_str(i == 7 ? "seven" : "crl"), &f.err),
-		             &f.err);
+		struct ca_crl crl_n = { .generation = 1,
+			                .number = i,
+			                .this_update = { T0.s - 300 },
+			                .next_update = { T0.s + (int64_t)i },
+			                .der = bytes_of_str(i == 7 ? "seven" : "crl") };
+		ck_assert_ok(b->record_crl(b, "corp", &crl_n, &f.err), &f.err);
 	}
 	ck_assert_ok(b->next_crl_number(b, "corp", &n, &f.err), &f.err);
 	ck_assert_uint_eq(n, 8);
@@ -215,6 +218,35 @@ START_TEST(crl_numbers_rise_for_ever_and_above_what_was_published_elsewhere)
 	ck_assert_int_eq(memory_issuer(m, "corp")->crl_next_update.s, T0.s + 7);
 	ck_assert_int_eq(memory_issuer(m, "corp")->crl_this_update.s, T0.s);
 	fixture_forget(m, &certs);
+	fixture_release(&f);
+}
+END_TEST
+
+START_TEST(a_crl_is_stale_from_the_revocation_to_the_next_crl_even_within_a_second)
+{
+	struct fixture f;
+	struct seen_certs certs;
+	struct crl_entry e = { .revoked_at = { T0.s - 9999 } };
+	struct ca_crl crl = { .generation = 1, .this_update = T0, .next_update = T0 };
+
+	fixture_init(&f);
+	struct ca_books *b = store_ca_books(f.s);
+	crl.der = bytes_of_str("crl");
+	for (int round = 0; round < 3; round++) {
+		uint8_t serial = (uint8_t)(0x40 + round);
+		e.serial = bytes_of(&serial, 1);
+		ck_assert_ok(b->record_revocation(b, "corp", &e, &f.err), &f.err);
+		struct memory *m = fixture_memory(&f, &certs);
+		const struct issuer_memory *im = memory_issuer(m, "corp");
+		ck_assert_int_gt(im->last_revocation.s, im->crl_this_update.s);
+		fixture_forget(m, &certs);
+		ck_assert_ok(b->next_crl_number(b, "corp", &crl.number, &f.err), &f.err);
+		ck_assert_ok(b->record_crl(b, "corp", &crl, &f.err), &f.err);
+		m = fixture_memory(&f, &certs);
+		im = memory_issuer(m, "corp");
+		ck_assert_int_le(im->last_revocation.s, im->crl_this_update.s);
+		fixture_forget(m, &certs);
+	}
 	fixture_release(&f);
 }
 END_TEST
@@ -299,6 +331,7 @@ static void build(Suite *s)
 	tcase_add_test(tc, revocations_come_in_serial_order_and_keep_their_first_date);
 	tcase_add_test(tc, a_revocation_goes_a_day_after_its_certificate_expired);
 	tcase_add_test(tc, crl_numbers_rise_for_ever_and_above_what_was_published_elsewhere);
+	tcase_add_test(tc, a_crl_is_stale_from_the_revocation_to_the_next_crl_even_within_a_second);
 	tcase_add_test(tc, a_crash_after_any_write_of_an_issue_never_takes_a_second_serial);
 	suite_add_tcase(s, tc);
 }

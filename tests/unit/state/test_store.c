@@ -331,10 +331,24 @@ START_TEST(damaged_rows_are_sentences)
 	struct ca_books *books = store_ca_books(f.s);
 	memcpy(slot.sha256, anchor->sha256, SHA256_BYTES);
 	ck_assert_int_eq(secret_set_str(&key, "k"), 0);
-	ck_assert_ok(store_identity_adopt(f.s, "web", (struct chain){ .v = v, .n = 1 }, &key, "i",
-	                                  1, 0, &f.err),
+	ck_assert_ok(store_identity_adopt(f.s,
+	                                  &(struct adoption){
+						  .identity = "web",
+						  .chain = (struct chain){ .v = v, .n = 1 },
+						  .pkcs8 = &key,
+						  .issuer = "i",
+						  .issuer_generation = 1,
+						  .renew = 0 },
+	                                  &f.err),
 	             &f.err);
-	ck_assert_ok(store_written(f.s, "t", "h", "/p", leaf.sha256, &slot, 1, &f.err), &f.err);
+	ck_assert_ok(store_written(f.s,
+	                           &(struct store_write){ .target = "t",
+	                                                  .host = "h",
+	                                                  .path = "/p",
+	                                                  .slots = &slot,
+	                                                  .n_slots = 1 },
+	                           &f.err),
+	             &f.err);
 	ck_assert_ok(store_failed(f.s, "push:t@h:/p", &b, &f.err), &f.err);
 	ck_assert_ok(books->store_ca(books, "ca", 1, &key, anchor->der, &f.err), &f.err);
 	ck_assert_int_eq(load(&f), ERR_OK);
@@ -434,7 +448,7 @@ START_TEST(a_write_that_the_file_system_refuses_changes_nothing)
 	ck_assert_int_eq(rc, ERR_IO);
 	err_clear(&f.err);
 	buf_init(&got, sizeof(big));
-	ck_assert_ok(store_memo_get(f.s, "big", inputs, T0, &got, &found, &f.err), &f.err);
+	ck_assert_ok(store_memo_get(f.s, "big", inputs, &got, &found, &f.err), &f.err);
 	ck_assert(!found);
 	ck_assert_ok(store_memo_put(f.s, "big", inputs, (struct wall){ T0.s + 9 },
 	                            bytes_of(big, sizeof(big)), &f.err),
@@ -457,14 +471,13 @@ START_TEST(a_memo_is_found_for_its_inputs_until_its_time)
 	                            bytes_of_str("text"), &f.err),
 	             &f.err);
 	fixture_reopen(&f);
-	ck_assert_ok(store_memo_get(f.s, "plan", one, T0, &got, &found, &f.err), &f.err);
+	ck_assert_ok(store_memo_get(f.s, "plan", one, &got, &found, &f.err), &f.err);
 	ck_assert(found);
 	ck_assert_str_eq(buf_str(&got), "text");
-	ck_assert_ok(store_memo_get(f.s, "plan", two, T0, &got, &found, &f.err), &f.err);
+	ck_assert_ok(store_memo_get(f.s, "plan", two, &got, &found, &f.err), &f.err);
 	ck_assert(!found);
-	ck_assert_ok(store_memo_get(f.s, "plan", one, (struct wall){ T0.s + 10 }, &got, &found,
-	                            &f.err),
-	             &f.err);
+	clock_manual_advance(&f.clock, 10);
+	ck_assert_ok(store_memo_get(f.s, "plan", one, &got, &found, &f.err), &f.err);
 	ck_assert(!found);
 	ck_assert_uint_eq(got.len, 4);
 	fixture_release(&f);

@@ -24,11 +24,12 @@ static struct slot_write pair(const char *alias, const char *identity, uint8_t f
 
 static void written(struct fixture *f, uint8_t fill, const struct slot_write *slots, size_t n)
 {
-	uint8_t sha256[SHA256_BYTES];
+	struct store_write w = {
+		.target = "web", .host = "h1", .path = "/etc/ks.p12", .slots = slots, .n_slots = n
+	};
 
-	memset(sha256, fill, sizeof(sha256));
-	ck_assert_ok(store_written(f->s, "web", "h1", "/etc/ks.p12", sha256, slots, n, &f->err),
-	             &f->err);
+	memset(w.sha256, fill, sizeof(w.sha256));
+	ck_assert_ok(store_written(f->s, &w, &f->err), &f->err);
 }
 
 START_TEST(what_was_written_is_ours_until_something_else_is)
@@ -102,16 +103,17 @@ START_TEST(an_anchor_that_is_another_certificate_writes_nothing)
 {
 	struct fixture f;
 	struct seen_certs certs;
-	uint8_t sha256[SHA256_BYTES] = { 0 };
 
 	fixture_init(&f);
 	struct slot_write slot = trust("corp", real_cert(&f, fixture_a_pem));
 	slot.sha256[0] ^= 1;
-	ck_assert_int_eq(store_written(f.s, "web", "h1", "/p", sha256, &slot, 1, &f.err), ERR_BUG);
+	struct store_write w = {
+		.target = "web", .host = "h1", .path = "/p", .slots = &slot, .n_slots = 1
+	};
+	ck_assert_int_eq(store_written(f.s, &w, &f.err), ERR_BUG);
 	err_clear(&f.err);
 	slot.anchor_der = bytes_of_str("no certificate");
-	ck_assert_int_eq(store_written(f.s, "web", "h1", "/p", sha256, &slot, 1, &f.err),
-	                 ERR_INVALID);
+	ck_assert_int_eq(store_written(f.s, &w, &f.err), ERR_INVALID);
 	struct memory *m = fixture_memory(&f, &certs);
 	ck_assert_uint_eq(m->n_stores + m->n_slots + m->n_anchors, 0);
 	fixture_forget(m, &certs);
@@ -126,9 +128,26 @@ START_TEST(slots_found_right_are_ours_without_having_been_written)
 	struct slot_write slot = pair("server", "web", 1);
 
 	fixture_init(&f);
-	ck_assert_ok(store_slots_ours(f.s, "web", "h1", "/etc/ks.p12", &slot, 1, &f.err), &f.err);
+	ck_assert_ok(store_slots_ours(f.s,
+	                              &(struct store_write){ .target = "web",
+	                                                     .host = "h1",
+	                                                     .path = "/etc/ks.p12",
+	                                                     .slots = &slot,
+	                                                     .n_slots = 1 },
+	                              &f.err),
+	             &f.err);
+	struct slot_write more = pair("other", "web", 2);
+	ck_assert_ok(store_slots_ours(f.s,
+	                              &(struct store_write){ .target = "web",
+	                                                     .host = "h1",
+	                                                     .path = "/etc/ks.p12",
+	                                                     .slots = &more,
+	                                                     .n_slots = 1 },
+	                              &f.err),
+	             &f.err);
 	struct memory *m = fixture_memory(&f, &certs);
 	ck_assert_ptr_nonnull(memory_slot(m, KEY, "server"));
+	ck_assert_ptr_nonnull(memory_slot(m, KEY, "other"));
 	ck_assert_int_eq(memory_store(m, KEY)->written_at.s, 0);
 	fixture_forget(m, &certs);
 	fixture_release(&f);
@@ -270,8 +289,22 @@ START_TEST(a_slot_is_found_although_its_path_and_alias_hold_the_separator)
 	struct slot_write two = pair("c", "two", 2);
 
 	fixture_init(&f);
-	ck_assert_ok(store_slots_ours(f.s, "t", "h", "/a", &one, 1, &f.err), &f.err);
-	ck_assert_ok(store_slots_ours(f.s, "t", "h", "/a#b", &two, 1, &f.err), &f.err);
+	ck_assert_ok(store_slots_ours(f.s,
+	                              &(struct store_write){ .target = "t",
+	                                                     .host = "h",
+	                                                     .path = "/a",
+	                                                     .slots = &one,
+	                                                     .n_slots = 1 },
+	                              &f.err),
+	             &f.err);
+	ck_assert_ok(store_slots_ours(f.s,
+	                              &(struct store_write){ .target = "t",
+	                                                     .host = "h",
+	                                                     .path = "/a#b",
+	                                                     .slots = &two,
+	                                                     .n_slots = 1 },
+	                              &f.err),
+	             &f.err);
 	struct memory *m = fixture_memory(&f, &certs);
 	ck_assert_str_eq(memory_slot(m, "t@h:/a", "b#c")->identity, "one");
 	ck_assert_str_eq(memory_slot(m, "t@h:/a#b", "c")->identity, "two");

@@ -201,11 +201,25 @@ START_TEST(an_adopted_pair_is_the_first_revision_without_digests)
 	struct seen_certs certs;
 
 	fixture_init(&f);
-	ck_assert_ok(store_identity_adopt(f.s, "web", (struct chain){ .v = v, .n = 1 }, &key,
-	                                  "corp-ca", 2, 5, &f.err),
+	ck_assert_ok(store_identity_adopt(f.s,
+	                                  &(struct adoption){
+						  .identity = "web",
+						  .chain = (struct chain){ .v = v, .n = 1 },
+						  .pkcs8 = &key,
+						  .issuer = "corp-ca",
+						  .issuer_generation = 2,
+						  .renew = 5 },
+	                                  &f.err),
 	             &f.err);
-	ck_assert_ok(store_identity_adopt(f.s, "bare", (struct chain){ .v = v, .n = 1 },
-	                                  /* pkcs8= */ NULL, "", 0, 0, &f.err),
+	ck_assert_ok(store_identity_adopt(f.s,
+	                                  &(struct adoption){
+						  .identity = "bare",
+						  .chain = (struct chain){ .v = v, .n = 1 },
+						  .pkcs8 = NULL,
+						  .issuer = "",
+						  .issuer_generation = 0,
+						  .renew = 0 },
+	                                  &f.err),
 	             &f.err);
 	struct memory *m = fixture_memory(&f, &certs);
 	const struct held *h = &memory_identity(m, "web")->revisions[0];

@@ -238,8 +238,15 @@ START_TEST(memory_and_observation_share_their_certificates)
 	fixture_init(&f);
 	world_init(&f, &w);
 	const struct cert *leaf = real_cert(&f, fixture_a_pem);
-	ck_assert_ok(store_identity_adopt(f.s, "web", (struct chain){ .v = &leaf, .n = 1 },
-	                                  /* pkcs8= */ NULL, "", 0, 0, &f.err),
+	ck_assert_ok(store_identity_adopt(f.s,
+	                                  &(struct adoption){
+						  .identity = "web",
+						  .chain = (struct chain){ .v = &leaf, .n = 1 },
+						  .pkcs8 = NULL,
+						  .issuer = "",
+						  .issuer_generation = 0,
+						  .renew = 0 },
+	                                  &f.err),
 	             &f.err);
 	ck_assert_ok(store_observed_save(f.s, &w.o, &f.err), &f.err);
 	struct memory *m = fixture_memory(&f, &certs);
