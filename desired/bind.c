@@ -319,9 +319,10 @@ static void play_merge(struct bind *b, const struct table *t, void *obj, struct 
 }
 
 /* A key that no row has: merge key, oddity or mistake. Reads its value. */
-static void bind_odd_key(struct bind *b, const struct table *t, const struct yml_event *key,
+static void bind_odd_key(struct bind *b, struct seen *seen, const struct yml_event *key,
                          struct merges *m)
 {
+	const struct table *t = seen->table;
 	struct yml_event ev;
 
 	if (key->what != YML_SCALAR) {
@@ -332,6 +333,7 @@ static void bind_odd_key(struct bind *b, const struct table *t, const struct yml
 		return;
 	} else {
 		unknown_key(b, t, key);
+		seen->misread = true;
 	}
 	if (bind_next(b, &ev)) {
 		bind_skip(b, &ev);
@@ -349,7 +351,7 @@ static void bind_pairs(struct bind *b, const struct table *t, void *obj, struct 
 	while (bind_next(b, &key) && key.what != YML_MAP_END) {
 		const struct field *f = key.what == YML_SCALAR ? table_find(t, key.s, &hint) : NULL;
 		if (f == NULL) {
-			bind_odd_key(b, t, &key, &m);
+			bind_odd_key(b, seen, &key, &m);
 		} else {
 			bind_pair(b, f, obj, seen, &key, merging);
 		}
@@ -377,6 +379,7 @@ void bind_map(struct bind *b, const struct table *t, void *obj, const struct yml
 	seen->table = t;
 	seen->pos = first->pos;
 	seen->bits = 0;
+	seen->misread = false;
 	if (first->what != YML_MAP) {
 		const struct field f = { .name = t->name };
 		bind_wrong_type(b, &f, "a mapping", first);
@@ -391,6 +394,7 @@ void bind_map(struct bind *b, const struct table *t, void *obj, const struct yml
 			               .bits = seen->bits,
 			               .pos = seen->pos,
 			               .at = seen->at,
+			               .misread = seen->misread,
 			               .file = b->file };
 		rows_check(b->diags, &c);
 	}

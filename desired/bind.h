@@ -16,6 +16,7 @@
 struct seen {
 	const struct table *table;
 	struct pos pos; /* of the mapping */
+	bool misread;   /* a key was unknown: what is missing may be just that */
 	uint64_t bits;  /* rows written */
 	struct pos at[64];
 };
@@ -99,5 +100,6 @@ struct row_check {
 	struct pos pos;       /* of the whole */
 	const struct pos *at; /* by row, or NULL */
 	const char *file;
+	bool misread; /* say nothing about what is missing */
 };
 void rows_check(struct diags *d, const struct row_check *c);

@@ -42,17 +42,23 @@ static void group_check(struct diags *d, const struct row_check *c, unsigned gro
 			continue;
 		}
 		if (first != NULL) {
-			diags_add(d, c->file, c->at != NULL ? c->at[i] : c->pos, /* hint= */ NULL,
-			          "%s and %s of %s exclude each other", first, f->name, t->name);
+			if (f->type != FIELD_UNSUPPORTED) {
+				diags_add(d, c->file, c->at != NULL ? c->at[i] : c->pos,
+				          /* hint= */ NULL, "%s and %s exclude each other", first,
+				          f->name);
+			}
+		} else {
+			first = f->name;
 		}
-		first = f->name;
 	}
-	if (first == NULL && required) {
+	if (first == NULL && required && !c->misread) {
 		CLEANUP(buf_release) struct buf names = { 0 };
 		buf_init(&names, 4096);
 		names_of_group(t, group, &names);
-		diags_add(d, c->file, c->pos, /* hint= */ NULL, "%s needs one of %s", t->name,
-		          buf_str(&names));
+		diags_add(d, c->file, c->pos, /* hint= */ NULL,
+		          strchr(buf_str(&names), ',') != NULL ? "%s needs one of %s"
+		                                               : "%s needs %s",
+		          t->name, buf_str(&names));
 	}
 }
 
@@ -63,7 +69,7 @@ void rows_check(struct diags *d, const struct row_check *c)
 	for (size_t i = 0; i < c->table->n; i++) {
 		const struct field *f = &c->table->fields[i];
 		groups |= f->groups;
-		if (f->groups == 0 && (f->flags & FIELD_REQUIRED) != 0 &&
+		if (f->groups == 0 && (f->flags & FIELD_REQUIRED) != 0 && !c->misread &&
 		    (c->bits & (UINT64_C(1) << i)) == 0) {
 			diags_add(d, c->file, c->pos, /* hint= */ NULL, "%s needs %s",
 			          c->table->name, f->name);

@@ -19,7 +19,8 @@ static void check_rows(struct loader *l, const struct object *o)
 		               .bits = o->set,
 		               .pos = o->pos,
 		               .at = at,
-		               .file = o->file };
+		               .file = o->file,
+		               .misread = o->misread };
 
 	for (size_t i = 0; i < c.table->n; i++) {
 		at[i] = (o->written & (UINT64_C(1) << i)) != 0 && o->at != NULL ? o->at[n++]
@@ -96,7 +97,7 @@ static void check_names(struct loader *l, const struct object *o, const struct c
 		named = named || (object_wrote(o, fields[i]) && o->at != NULL &&
 		                  loader_has_error_in(l, o, fields[i]));
 	}
-	if (!named && c->mode == MODE_MANAGED && c->request == NULL) {
+	if (!named && !o->misread && c->mode == MODE_MANAGED && c->request == NULL) {
 		loader_report_at(l, o, o->pos, "add commonName or dnsNames",
 		                 "Certificate '%s' names nobody: it needs commonName, dnsNames, "
 		                 "ipAddresses, uris, emailAddresses or otherNames",
@@ -261,7 +262,7 @@ static void check_passwords(struct loader *l, const struct object *o, const stru
 	static const char *const fields[] = { "passwordRef", "keyPasswordRef",
 		                              "previousPasswordRefs" };
 
-	if (locked && !object_has(o, "passwordRef") && !object_has(o, "password")) {
+	if (locked && !o->misread && !object_has(o, "passwordRef") && !object_has(o, "password")) {
 		loader_report_at(l, o, o->pos,
 		                 "passwordRef: {file: PATH}, or {wellKnown: changeit}",
 		                 "a Keystore of format %s needs passwordRef", k->format.s);
@@ -299,12 +300,6 @@ static void check_target(struct loader *l, struct object *o)
 {
 	const struct target *t = (const struct target *)(void *)o;
 
-	for (size_t i = 0; i < t->n_deliver; i++) {
-		const struct deliver_spec *d = &t->deliver[i];
-		if (d->path.s == NULL && d->one_of.n == 0 && str_equal(t->via.s, "local")) {
-			loader_report_at(l, o, d->pos, /* hint= */ NULL, "delivery needs path");
-		}
-	}
 	for (size_t i = 0; i < t->rollout.order.n; i++) {
 		bool found = t->n_hosts == 0;
 		for (size_t h = 0; !found && h < t->n_hosts; h++) {

@@ -56,6 +56,7 @@ void spec_note_written(struct bind *b, void *obj, const struct seen *seen)
 
 	o->written = seen->bits;
 	o->set = seen->bits;
+	o->misread = seen->misread;
 	o->at = at;
 	for (uint64_t bits = seen->bits; at != NULL && bits != 0; bits &= bits - 1) {
 		at[n++] = seen->at[__builtin_ctzll(bits)];
@@ -341,7 +342,7 @@ static void keep_object(struct document *doc)
 	if (doc->name.s == NULL) {
 		return;
 	}
-	if (doc->object == NULL) {
+	if (doc->object == NULL || (doc->seen & (1u << PART_SPEC)) == 0) {
 		const char **ghost = ARENA_PUSH(l->arena, &l->ghosts);
 		if (ghost != NULL) {
 			*ghost = doc->name.s;

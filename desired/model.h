@@ -60,6 +60,7 @@ struct object {
 	size_t n_labels;
 	struct texts former_names;
 	bool suspend, protect;
+	bool misread;         /* its spec held an unknown key: what is missing may be just that */
 	uint64_t set;         /* bit per spec field that has a value, in table order ... */
 	uint64_t written;     /* ... in the object itself; the rest comes from Defaults */
 	const struct pos *at; /* of each written spec field, in table order */
@@ -294,8 +295,12 @@ struct command_spec {
 	struct pos pos;
 };
 struct activate_spec {
-	const struct command_spec *before, *check, *after;
-	size_t n_before, n_check, n_after;
+	const struct command_spec *before;
+	size_t n_before;
+	const struct command_spec *check;
+	size_t n_check;
+	const struct command_spec *after;
+	size_t n_after;
 	int64_t timeout_s;         /* default 60 */
 	struct texts when_entries; /* aliases; empty: any change */
 	bool when_configured;

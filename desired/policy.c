@@ -206,7 +206,7 @@ static void tell(struct evaluation *e, bool missing)
 	if (!missing) {
 		buf_printf(&text, " is %s", e->found);
 	}
-	buf_add_str(&text, "; ");
+	buf_add_str(&text, missing ? " " : "; ");
 	expected_words(e->r, missing, &text);
 	if (e->r->message.s != NULL) {
 		buf_printf(&text, ": %s", e->r->message.s);

@@ -27,10 +27,22 @@ static const struct word words_renewal[] = { { "RenewBefore", 0 }, { "Disabled",
 static const struct field table_renewal_fields[] = {
 	ROW("policy", ENUM, AT(certificate, renewal_disabled), .words = words_renewal,
 	    .flags = FIELD_SHOW_DEFAULT, .doc = "Disabled: never renew by itself."),
-	ROW("windows", LIST, AT(certificate, renewal_windows), .sub = &table_renewal_window,
+	ROW("windows", LIST, AT_LIST(certificate, renewal_windows), .sub = &table_renewal_window,
 	    .doc = "Times when a renewal may begin; never later than is safe."),
 };
 static TABLE(table_renewal, certificate, "renewal", "When renewals happen.");
+
+static void check_create(struct bind *b, void *obj, const struct seen *seen)
+{
+	const struct cm_keystores *k = obj;
+	bool create = seen->table->fields[1].words == NULL ? k->jks_create : k->pkcs12_create;
+
+	if (create && !seen_has(seen, "passwordSecretRef") && !seen_has(seen, "password")) {
+		bind_report(b, seen->pos,
+		            "passwordSecretRef: {name: NAME, key: KEY} reads secretsDir/NAME/KEY",
+		            "%s: create needs passwordSecretRef", seen->table->name);
+	}
+}
 
 static const struct field table_jks_fields[] = {
 	ROW("create", BOOL, AT(cm_keystores, jks_create), .flags = FIELD_REQUIRED,
@@ -41,7 +53,8 @@ static const struct field table_jks_fields[] = {
 	    .doc = "Its password."),
 	ROW("password", INLINE_SECRET, .doc = "Refused: secrets are references."),
 };
-static TABLE(table_jks, cm_keystores, "keystores.jks", "A Java keystore of the certificate.");
+static TABLE(table_jks, cm_keystores, "keystores.jks", "A Java keystore of the certificate.",
+             .check = check_create);
 static const struct field table_pkcs12_fields[] = {
 	ROW("create", BOOL, AT(cm_keystores, pkcs12_create), .flags = FIELD_REQUIRED,
 	    .doc = "Make keystore.p12 and truststore.p12."),
@@ -51,22 +64,8 @@ static const struct field table_pkcs12_fields[] = {
 	    .doc = "Its password."),
 	ROW("password", INLINE_SECRET, .doc = "Refused: secrets are references."),
 };
-static TABLE(table_pkcs12, cm_keystores, "keystores.pkcs12", "A PKCS#12 file of the certificate.");
-
-static void check_keystores(struct bind *b, void *obj, const struct seen *seen)
-{
-	const struct cm_keystores *k = obj;
-	const char *hint = "passwordSecretRef: {name: NAME, key: KEY} reads secretsDir/NAME/KEY";
-
-	if (k->jks_create && k->jks_password.kind == SECRET_NONE && !k->jks_password.pos.line) {
-		bind_report(b, seen_pos(seen, "jks"), hint, "jks: create needs passwordSecretRef");
-	}
-	if (k->pkcs12_create && k->pkcs12_password.kind == SECRET_NONE &&
-	    !k->pkcs12_password.pos.line) {
-		bind_report(b, seen_pos(seen, "pkcs12"), hint,
-		            "pkcs12: create needs passwordSecretRef");
-	}
-}
+static TABLE(table_pkcs12, cm_keystores, "keystores.pkcs12", "A PKCS#12 file of the certificate.",
+             .check = check_create);
 
 static const struct field table_keystores_fields[] = {
 	ROW("jks", MAP, .sub = &table_jks, WITHIN, .doc = "A Java keystore of the certificate."),
@@ -74,7 +73,7 @@ static const struct field table_keystores_fields[] = {
 	    .doc = "A PKCS#12 file of the certificate."),
 };
 static TABLE(table_keystores, cm_keystores, "keystores",
-             "cert-manager's keystores beside the certificate.", .check = check_keystores);
+             "cert-manager's keystores beside the certificate.");
 
 static const struct word words_output[] = { { "DER", 0 }, { "CombinedPEM", 1 }, { NULL, 0 } };
 struct output_form {
@@ -110,7 +109,7 @@ static const struct field table_expect_fields[] = {
 };
 static TABLE(table_expect, monitor_spec, "expect", "What the served certificate shall say.");
 static const struct field table_monitor_fields[] = {
-	ROW("endpoints", LIST, AT(monitor_spec, endpoints), .sub = &table_endpoint,
+	ROW("endpoints", LIST, AT_LIST(monitor_spec, endpoints), .sub = &table_endpoint,
 	    .doc = "Servers to look at."),
 	ROW("caSetRef", REF, AT(monitor_spec, ca_set), .ref = KIND_CASET,
 	    .doc = "Anchors that served chains shall end in."),
@@ -187,7 +186,7 @@ static const struct field table_certificate_fields[] = {
 	ROW("uris", TEXTS, AT(certificate, uris), HOST_T, .format = FORMAT_URI, .doc = "URIs."),
 	ROW("emailAddresses", TEXTS, AT(certificate, emails), HOST_T, .format = FORMAT_EMAIL,
 	    .doc = "E-mail addresses."),
-	ROW("otherNames", LIST, AT(certificate, other_names), .sub = &table_other_name,
+	ROW("otherNames", LIST, AT_LIST(certificate, other_names), .sub = &table_other_name,
 	    .doc = "SANs of any other type."),
 	ROW("subject", POINTER, AT(certificate, subject), .sub = &table_subject, .groups = 2,
 	    .doc = "Attributes of the subject beside commonName."),
@@ -227,7 +226,7 @@ static const struct field table_certificate_fields[] = {
 	    .sub = &table_name_constraints, .doc = "Of a CA certificate."),
 	ROW("revisionHistoryLimit", INT, .width = 0, .min = 1, .max = INT32_MAX,
 	    .doc = "Accepted and ignored."),
-	ROW("extensions", LIST, AT(certificate, extensions), .sub = &table_extension,
+	ROW("extensions", LIST, AT_LIST(certificate, extensions), .sub = &table_extension,
 	    .doc = "X.509 extensions put in as they are."),
 	ROW("mode", ENUM, AT(certificate, mode), .words = words_mode, .flags = FIELD_SHOW_DEFAULT,
 	    .doc = "Monitored: never issued or delivered, only observed and reported."),

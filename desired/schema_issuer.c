@@ -96,7 +96,7 @@ static const struct field table_private_ca_fields[] = {
 	    .doc = "Revocation list. None is made unless this is written."),
 	ROW("issuingCertificateURLs", TEXTS, AT(private_ca, issuer_urls), .format = FORMAT_URI,
 	    .doc = "Where the CA's certificate can be fetched; put into certificates."),
-	ROW("extensions", LIST, AT(private_ca, extensions), .sub = &table_extension,
+	ROW("extensions", LIST, AT_LIST(private_ca, extensions), .sub = &table_extension,
 	    .doc = "Put into every certificate."),
 	ROW("backdate", DURATION, AT(private_ca, backdate_s), .dflt = 300, .min = 0,
 	    .max = 30 * 86400, .doc = "How far notBefore lies in the past, for slow clocks."),

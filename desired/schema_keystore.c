@@ -54,8 +54,8 @@ static TABLE(table_ca_source, ca_source, "source", "Where anchors come from.",
              .check = check_source);
 
 static const struct field table_ca_set_fields[] = {
-	ROW("sources", LIST, AT(ca_set, sources), .sub = &table_ca_source, .flags = FIELD_REQUIRED,
-	    .doc = "Where anchors come from."),
+	ROW("sources", LIST, AT_LIST(ca_set, sources), .sub = &table_ca_source,
+	    .flags = FIELD_REQUIRED, .doc = "Where anchors come from."),
 	ROW("exclude", TEXTS, AT(ca_set, exclude), .format = FORMAT_FINGERPRINT,
 	    .doc = "Anchors to leave out, by SHA-256."),
 	ROW("overlap", DURATION, AT(ca_set, overlap_s), .dflt = 7 * 86400, .min = 0,
@@ -124,13 +124,13 @@ static const struct field table_keystore_fields[] = {
 	           "jks."),
 	ROW("forEach", MAP, AT(keystore_def, for_each), .sub = &table_for_each,
 	    .doc = "One instance per host of a Target."),
-	ROW("entries", LIST, AT(keystore_def, entries), .sub = &table_entry,
+	ROW("entries", LIST, AT_LIST(keystore_def, entries), .sub = &table_entry,
 	    .flags = FIELD_REQUIRED, .doc = "What it holds."),
 	ROW("passwordRef", SECRET, AT(keystore_def, password), .sub = &table_secret,
 	    .doc = "Password of the store. Needed for pkcs12 and jks."),
 	ROW("keyPasswordRef", SECRET, AT(keystore_def, key_password), .sub = &table_secret,
 	    .dflt_text = "the same", .doc = "Password of its keys."),
-	ROW("previousPasswordRefs", SECRETS, AT(keystore_def, previous_passwords),
+	ROW("previousPasswordRefs", SECRETS, AT_LIST(keystore_def, previous_passwords),
 	    .sub = &table_secret,
 	    .doc = "Tried when the present store does not open; it is then written with the "
 	           "current one."),

@@ -12,7 +12,8 @@
 static const struct field table_match_fields[] = {
 	ROW("kinds", TEXTS, AT(policy_match, kinds), .min = 1,
 	    .doc = "Kinds it is about; all when absent."),
-	ROW("labels", LABELS, AT(policy_match, labels), .doc = "Labels that objects must have."),
+	ROW("labels", LABELS, AT_LIST(policy_match, labels),
+	    .doc = "Labels that objects must have."),
 	ROW("names", TEXTS, AT(policy_match, names), .min = 1, .doc = "Names, as globs."),
 };
 static TABLE(table_match, policy_match, "match", "What a Policy is about.");
@@ -54,10 +55,11 @@ static const struct word words_severity[] = { { "error", SEVERITY_ERROR },
 	                                      { NULL, 0 } };
 static const struct field table_policy_fields[] = {
 	ROW("match", MAP, AT(policy, match), .sub = &table_match, .doc = "What it is about."),
-	ROW("rules", LIST, AT(policy, rules), .sub = &table_rule, .doc = "What nobody may commit."),
+	ROW("rules", LIST, AT_LIST(policy, rules), .sub = &table_rule,
+	    .doc = "What nobody may commit."),
 	ROW("severity", ENUM, AT(policy, severity), .words = words_severity,
 	    .flags = FIELD_SHOW_DEFAULT, .doc = "What a broken rule is."),
-	ROW("silence", LIST, AT(policy, silence), .sub = &table_silence,
+	ROW("silence", LIST, AT_LIST(policy, silence), .sub = &table_silence,
 	    .doc = "Built-in warnings that are known, with the reason."),
 	COMMON_SPEC_FIELDS,
 };
