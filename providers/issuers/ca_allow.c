@@ -174,7 +174,7 @@ static enum err_code judge_subject(const struct private_ca_spec *ca, const struc
 
 	der_writer_init(&w);
 	enum err_code rc = dn_put(&w, &want->subject, err);
-	struct dn_iter it = dn_iter_of(bytes_of(w.p + w.at, der_mark(&w)));
+	struct dn_iter it = dn_iter_of(der_writer_view(&w));
 	while (rc == ERR_OK && dn_next(&it)) {
 		CLEANUP(buf_release) struct buf cn = { 0 };
 		const char *attr = dn_attr_name(it.attr.oid);

@@ -164,7 +164,7 @@ static bool literal_satisfies(const struct cert *c, const char *literal)
 	if (dn_put_text(&w, literal, /* err= */ NULL) != ERR_OK || w.failed) {
 		return false;
 	}
-	return dn_same(c->subject_der, bytes_of(w.p + w.at, der_mark(&w)));
+	return dn_same(c->subject_der, der_writer_view(&w));
 }
 
 static bool common_name_satisfies(const struct cert *c, const struct cert_spec *spec)
@@ -266,7 +266,7 @@ static bool constraints_satisfy(const struct cert *c, const struct cert_spec *sp
 	    w.failed) {
 		return false;
 	}
-	return bytes_equal(got->der, bytes_of(w.p + w.at, der_mark(&w)));
+	return bytes_equal(got->der, der_writer_view(&w));
 }
 
 static const char *key_differs(const struct cert *c, const struct key_spec *want)

@@ -89,5 +89,7 @@ void der_put_time(struct der_writer *w, struct wall t); /* UTCTime to 2049, then
 void der_put_generalized_time(struct der_writer *w, struct wall t);
 void der_put_str(struct der_writer *w, int tag, const char *s);
 void der_put_bits(struct der_writer *w, struct bytes v, unsigned unused_bits);
+/* What was written so far; borrowed until the next write. Check `failed` first. */
+struct bytes der_writer_view(const struct der_writer *w);
 /* Append the finished encoding to `out`. */
 enum err_code der_writer_finish(struct der_writer *w, struct buf *out, struct err *err);

@@ -68,9 +68,9 @@ static uint8_t *der_room(struct der_writer *w, size_t n)
 
 void der_put_raw(struct der_writer *w, struct bytes encoded)
 {
-	uint8_t *p = der_room(w, encoded.n);
+	uint8_t *p = encoded.n > 0 ? der_room(w, encoded.n) : NULL;
 
-	if (p != NULL && encoded.n > 0) {
+	if (p != NULL) {
 		memcpy(p, encoded.p, encoded.n);
 	}
 }
@@ -276,14 +276,17 @@ void der_put_generalized_time(struct der_writer *w, struct wall t)
 	der_put_time_as(w, t, /* utc= */ false);
 }
 
+struct bytes der_writer_view(const struct der_writer *w)
+{
+	return w->p == NULL ? bytes_of(/* p= */ NULL, 0) : bytes_of(w->p + w->at, der_mark(w));
+}
+
 enum err_code der_writer_finish(struct der_writer *w, struct buf *out, struct err *err)
 {
 	if (w->failed) {
 		return err_set(err, ERR_INVALID,
 		               "value cannot be encoded in DER (bad OID, date or size)");
 	}
-	if (w->p != NULL) {
-		buf_add(out, w->p + w->at, der_mark(w));
-	}
+	buf_add_bytes(out, der_writer_view(w));
 	return buf_check(out, "DER encoding", err);
 }

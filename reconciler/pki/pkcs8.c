@@ -238,7 +238,7 @@ static enum err_code put_public(struct der_writer *w, const struct pkcs8_facts *
 	der_put_integer(&key, modulus);
 	der_wrap(&key, DER_SEQUENCE, 0);
 	w->failed |= key.failed;
-	der_put_bits(w, bytes_of(key.p + key.at, der_mark(&key)), 0);
+	der_put_bits(w, der_writer_view(&key), 0);
 	return ERR_OK;
 }
 

@@ -160,7 +160,7 @@ START_TEST(oids_go_both_ways)
 		der_writer_init(&w);
 		der_put_oid(&w, good[i]);
 		ck_assert(!w.failed && der_oid_valid(good[i]));
-		struct der d = der_of(bytes_of(w.p + w.at, der_mark(&w)));
+		struct der d = der_of(der_writer_view(&w));
 		struct bytes oid;
 		ck_assert(der_get(&d, DER_OID, &oid));
 		ck_assert(der_oid_text(oid, text, sizeof(text)));
