@@ -182,7 +182,8 @@ void args_release(struct args *a)
 enum err_code args_specs(struct args *a, const struct option_spec *own, size_t n_own,
                          struct err *err)
 {
-	const struct option_spec **specs = calloc(global_options_n + n_own + 1, sizeof(*specs));
+	const struct option_spec **specs =
+		calloc(global_options_n + n_own + 1, sizeof(const struct option_spec *));
 
 	if (specs == NULL) {
 		return err_nomem(err);

@@ -14,7 +14,7 @@
 #include "reconciler/cli/cli.h"
 
 #define PLAN_FILE_LIMIT ((size_t)1 << 20)
-#define PLAN_LIFE_S     (24 * 3600)
+#define PLAN_LIFE_S     INT64_C(86400)
 #define FORMAT_VERSION  "1.0"
 
 enum err_code planfile_write(const char *path, const struct plan *p, struct wall now,

@@ -93,18 +93,20 @@ static int run_push(struct cli *c, const struct args *a)
 	struct err err = { 0 };
 	struct json_writer w;
 	bool is_left = false;
-	bool only = args_has(a, "activate-only");
-	bool replace = args_has(a, "replace-unreadable");
+	struct push_by_hand what = { .activate_only = args_has(a, "activate-only"),
+		                     .replace_unreadable = args_has(a, "replace-unreadable") };
 
 	session_init(&s, c, a);
 	split_host(&s, a->words[0], &o);
 	order_begin(&o, &w);
-	json_member_bool(&w, "activateOnly", only);
-	json_member_bool(&w, "replaceUnreadable", replace);
+	json_member_bool(&w, "activateOnly", what.activate_only);
+	json_member_bool(&w, "replaceUnreadable", what.replace_unreadable);
 	json_end_object(&w);
 	enum err_code rc = open_or_leave(&s, &o, &is_left, &err);
 	if (rc == ERR_OK && !is_left) {
-		rc = engine_push(&s.engine, o.name, o.host, only, replace, &result, &err);
+		what.target = o.name;
+		what.host = o.host;
+		rc = engine_push(&s.engine, &what, &result, &err);
 	}
 	buf_release(&o.args);
 	if (rc != ERR_OK) {

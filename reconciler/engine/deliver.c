@@ -124,8 +124,13 @@ static enum err_code write_store(struct work *w, const struct action *a, struct 
 		rc = image_compose(&c, &x->before, &x->after, &x->slots, &x->n_slots, err);
 	}
 	if (rc == ERR_OK) {
-		rc = image_write(r->engine, w->transport, a->store, &x->before, &x->after,
-		                 /* backup= */ true, err);
+		rc = image_write(&(struct image_swap){ .engine = r->engine,
+		                                       .transport = w->transport,
+		                                       .store = a->store,
+		                                       .now = &x->before,
+		                                       .next = &x->after,
+		                                       .backup = true },
+		                 err);
 	}
 	x->done = rc == ERR_OK;
 	if (rc == ERR_OK) {
@@ -316,8 +321,12 @@ static enum err_code put_back_store(struct work *w, struct write *x, struct err 
 		for (size_t i = 0; i < x->before.n; i++) {
 			x->before.private_part[i] = x->after.private_part[i];
 		}
-		rc = image_write(w->run->engine, t, x->store, &now, &x->before,
-		                 /* backup= */ false, err);
+		rc = image_write(&(struct image_swap){ .engine = w->run->engine,
+		                                       .transport = t,
+		                                       .store = x->store,
+		                                       .now = &now,
+		                                       .next = &x->before },
+		                 err);
 	}
 	image_release(&now);
 	return rc;

@@ -91,12 +91,15 @@ enum err_code engine_converge(struct engine *e, unsigned max_rounds, struct conv
 
 /* Operator requests waiting in the store are taken (renew, approve, revoke, push, rollback ...). */
 enum err_code engine_take_requests(struct engine *e, struct err *err);
-/* One delivery by hand: push (again) or only activate; replace_unreadable overwrites what does not
- * open (with backup). */
-enum err_code engine_push(struct engine *e, const char *target, const char *host,
-                          bool activate_only, bool replace_unreadable, struct apply_result *ret,
-                          struct err *err);
-/* Back to the backup or to a revision by fingerprint; holds re-push until released. Never to a
+struct push_by_hand {
+	const char *target, *host; /* host NULL: all of the target's */
+	bool activate_only;
+	bool replace_unreadable; /* overwrite what does not open, with backup */
+};
+/* One delivery by hand: push again, or only activate. */
+enum err_code engine_push(struct engine *e, const struct push_by_hand *what,
+                          struct apply_result *ret, struct err *err);
+/* Back to the revision before, or to one by fingerprint; holds re-push until released. Never to a
  * revoked, compromised or expired one. */
 enum err_code engine_rollback(struct engine *e, const char *target, const char *host,
                               const char *to_fingerprint, struct apply_result *ret,

@@ -394,44 +394,42 @@ enum err_code image_compose(const struct compose *c, const struct image *now, st
 
 #define PRIVATE_MODE_MAX 0640u
 
-static enum err_code write_part(struct engine *e, struct transport *t,
-                                const struct want_store *store, const struct image *now,
-                                const struct image *next, size_t i, bool backup, struct err *err)
+static enum err_code write_part(const struct image_swap *s, size_t i, struct err *err)
 {
-	CLEANUP(cleanup_free) char *backup_path = NULL;
-	uint32_t mode = store->deliver->mode;
+	CLEANUP(cleanup_free) char *backup = NULL;
+	const struct deliver_spec *deliver = s->store->deliver;
+	const struct clock *clock = s->engine->clock;
+	struct transport *t = s->transport;
 
-	if (backup && now->present[i] && store->deliver->backup_keep > 0) {
-		backup_path = str_printf("%s.certwright-%lld", next->paths[i],
-		                         (long long)e->clock->wall(e->clock).s);
-		if (backup_path == NULL) {
+	if (s->backup && s->now->present[i] && deliver->backup_keep > 0) {
+		backup = str_printf("%s.certwright-%lld", s->next->paths[i],
+		                    (long long)clock->wall(clock).s);
+		if (backup == NULL) {
 			return err_nomem(err);
 		}
 	}
 	struct transport_write w = {
-		.path = next->paths[i],
-		.data = secret_view(&next->parts[i]),
-		.mode = next->private_part[i] ? mode & PRIVATE_MODE_MAX : mode,
-		.owner = store->deliver->owner.s,
-		.group = store->deliver->group.s,
-		.backup = backup_path,
-		.expect = &now->facts[i],
+		.path = s->next->paths[i],
+		.data = secret_view(&s->next->parts[i]),
+		.mode = s->next->private_part[i] ? deliver->mode & PRIVATE_MODE_MAX : deliver->mode,
+		.owner = deliver->owner.s,
+		.group = deliver->group.s,
+		.backup = backup,
+		.expect = &s->now->facts[i],
 	};
 	enum err_code rc = t->ops->check(t, &w, err);
 	return rc == ERR_OK ? t->ops->replace(t, &w, err) : rc;
 }
 
-enum err_code image_write(struct engine *e, struct transport *t, const struct want_store *store,
-                          const struct image *now, const struct image *next, bool backup,
-                          struct err *err)
+enum err_code image_write(const struct image_swap *s, struct err *err)
 {
 	/* The key before the certificate: a reader in between still finds the old certificate
 	 * first. */
-	for (size_t i = next->n; i > 0; i--) {
-		enum err_code rc = write_part(e, t, store, now, next, i - 1, backup, err);
+	for (size_t i = s->next->n; i > 0; i--) {
+		enum err_code rc = s->next->present[i - 1] ? write_part(s, i - 1, err) : ERR_OK;
 		if (rc != ERR_OK) {
-			return err_wrap(err, "Target %s@%s", store->target->o.name,
-			                store->host->name);
+			return err_wrap(err, "Target %s@%s", s->store->target->o.name,
+			                s->store->host->name);
 		}
 	}
 	return ERR_OK;

@@ -40,8 +40,12 @@ struct compose {
 enum err_code image_compose(const struct compose *c, const struct image *now, struct image *ret,
                             struct slot_write **ret_slots, size_t *ret_n_slots, struct err *err);
 
-/* Write every part of `next` over `now`, with backups as the deliver item says. ERR_CONFLICT:
- * somebody else wrote since `now`. */
-enum err_code image_write(struct engine *e, struct transport *t, const struct want_store *store,
-                          const struct image *now, const struct image *next, bool backup,
-                          struct err *err);
+struct image_swap {
+	struct engine *engine;
+	struct transport *transport;
+	const struct want_store *store;
+	const struct image *now, *next;
+	bool backup; /* keep the old files as the deliver item says */
+};
+/* Write every part of `next` over `now`. ERR_CONFLICT: somebody else wrote since `now`. */
+enum err_code image_write(const struct image_swap *s, struct err *err);

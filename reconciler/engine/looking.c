@@ -94,8 +94,8 @@ static enum err_code client_identity(struct engine *e, struct pass *p, const str
 }
 
 enum err_code look_endpoint_of(struct engine *e, struct pass *p, const struct want_endpoint *w,
-                               bool possession, struct secret *client_key,
-                               struct look_endpoint *ret, struct err *err)
+                               struct secret *client_key, struct look_endpoint *ret,
+                               struct err *err)
 {
 	struct err why = { 0 };
 
@@ -105,12 +105,13 @@ enum err_code look_endpoint_of(struct engine *e, struct pass *p, const struct wa
 		.port = w->port,
 		.server_name = w->server_name,
 		.starttls = w->spec->starttls.s,
-		.possession = possession,
+		.possession = true, /* whatever makes us act asks for proof */
 	};
-	if (authority_host(e->authority, w->host, &why) != ERR_OK) {
-		ret->unresolved = sentence_of(&p->arena, &why);
-	} else if (w->client != NULL &&
-	           client_identity(e, p, w->client, client_key, ret, &why) != ERR_OK) {
+	enum err_code rc = authority_host(e->authority, w->host, &why);
+	if (rc == ERR_OK && w->client != NULL) {
+		rc = client_identity(e, p, w->client, client_key, ret, &why);
+	}
+	if (rc != ERR_OK) {
 		ret->unresolved = sentence_of(&p->arena, &why);
 	}
 	return arena_failed(&p->arena) ? err_nomem(err) : ERR_OK;
@@ -132,8 +133,7 @@ enum err_code look_again(struct engine *e, struct pass *p, const struct want_end
 	enum err_code rc = looks == NULL || keys == NULL ? err_nomem(err) : ERR_OK;
 
 	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
-		rc = look_endpoint_of(e, p, wants[i], /* possession= */ true, &keys[i], &looks[i],
-		                      err);
+		rc = look_endpoint_of(e, p, wants[i], &keys[i], &looks[i], err);
 	}
 	if (rc == ERR_OK) {
 		rc = e->prober->probe(e->prober, looks, n, p->observed, ret, err);
@@ -226,8 +226,8 @@ static enum err_code look_work_fill(struct engine *e, struct pass *p, struct loo
 	w->n_keys = wants->n_endpoints;
 	w->n_values = wants->n_configs;
 	for (size_t i = 0; rc == ERR_OK && i < wants->n_endpoints; i++) {
-		rc = look_endpoint_of(e, p, &wants->endpoints[i], /* possession= */ true,
-		                      &w->keys[i], &w->endpoints[i], err);
+		rc = look_endpoint_of(e, p, &wants->endpoints[i], &w->keys[i], &w->endpoints[i],
+		                      err);
 	}
 	for (size_t i = 0; rc == ERR_OK && i < wants->n_configs; i++) {
 		rc = look_config_of(e, p, &wants->configs[i], &w->values[i], &w->configs[i], err);

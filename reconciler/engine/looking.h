@@ -12,8 +12,8 @@ enum err_code pass_begin(struct engine *e, struct pass *p, struct err *err);
 /* Fill one look for an endpoint. `client_key` (caller's, released by it) holds the key when the
  * endpoint asks for a client identity; a key that cannot be had makes the look `unresolved`. */
 enum err_code look_endpoint_of(struct engine *e, struct pass *p, const struct want_endpoint *w,
-                               bool possession, struct secret *client_key,
-                               struct look_endpoint *ret, struct err *err);
+                               struct secret *client_key, struct look_endpoint *ret,
+                               struct err *err);
 /* The same for an edit; `value` (caller's) holds the wanted value as long as the look lives. */
 enum err_code look_config_of(struct engine *e, struct pass *p, const struct want_config *w,
                              struct secret *value, struct look_config *ret, struct err *err);

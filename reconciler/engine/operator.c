@@ -221,25 +221,24 @@ static enum err_code apply_by_hand(struct by_hand *b, bool replace_unreadable,
 	return rc;
 }
 
-enum err_code engine_push(struct engine *e, const char *target, const char *host,
-                          bool activate_only, bool replace_unreadable, struct apply_result *ret,
-                          struct err *err)
+enum err_code engine_push(struct engine *e, const struct push_by_hand *what,
+                          struct apply_result *ret, struct err *err)
 {
 	CLEANUP(pass_release) struct pass p = { 0 };
 	struct by_hand b = { .engine = e,
 		             .pass = &p,
-		             .target = target,
-		             .host = host,
-		             .activate_only = activate_only };
+		             .target = what->target,
+		             .host = what->host,
+		             .activate_only = what->activate_only };
 
 	enum err_code rc = engine_observe(e, &p, err);
 	if (rc == ERR_OK) {
-		rc = apply_by_hand(&b, replace_unreadable, ret, err);
+		rc = apply_by_hand(&b, what->replace_unreadable, ret, err);
 	}
 	for (size_t i = 0; rc == ERR_OK && ret->failed == 0 && i < p.wants->n_stores; i++) {
 		const struct want_store *s = &p.wants->stores[i];
-		if (str_equal(s->target->o.name, target) &&
-		    (host == NULL || str_equal(s->host->name, host))) {
+		if (str_equal(s->target->o.name, what->target) &&
+		    (what->host == NULL || str_equal(s->host->name, what->host))) {
 			rc = store_hold(e->store, s->key, /* revision= */ 0, err);
 		}
 	}
@@ -398,8 +397,14 @@ static enum err_code take_request(struct engine *e, const struct request_row *q,
 	}
 	const char *host = json_get_str(args, "host", /* dflt= */ NULL);
 	if (str_equal(q->verb, "push")) {
-		rc = engine_push(e, q->name, host, json_get_bool(args, "activateOnly", false),
-		                 json_get_bool(args, "replaceUnreadable", false), &result, err);
+		const struct push_by_hand what = {
+			.target = q->name,
+			.host = host,
+			.activate_only = json_get_bool(args, "activateOnly", /* dflt= */ false),
+			.replace_unreadable =
+				json_get_bool(args, "replaceUnreadable", /* dflt= */ false),
+		};
+		rc = engine_push(e, &what, &result, err);
 	} else if (str_equal(q->verb, "rollback")) {
 		rc = engine_rollback(e, q->name, host, json_get_str(args, "to", /* dflt= */ NULL),
 		                     &result, err);
