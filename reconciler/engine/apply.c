@@ -91,10 +91,11 @@ enum err_code run_failed(struct run *r, const char *what, const struct backoff *
 static bool is_delivery(const struct action *a)
 {
 	switch (a->kind) {
+	case ACTION_RETIRE: /* of a slot; without a store it archives an identity */
+		return a->store != NULL;
 	case ACTION_PUSH:
 	case ACTION_TRUST_ADD:
 	case ACTION_TRUST_DROP:
-	case ACTION_RETIRE:
 	case ACTION_CONFIGURE:
 	case ACTION_ACTIVATE:
 	case ACTION_VERIFY:
@@ -161,7 +162,9 @@ static enum err_code do_single(struct run *r, size_t i, struct err *err)
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	if (a->kind == ACTION_PUBLISH_CRL) {
+	if (a->kind == ACTION_RETIRE) {
+		rc = store_identity_archive(r->engine->store, a->name, &why);
+	} else if (a->kind == ACTION_PUBLISH_CRL) {
 		rc = issue_crl(r->engine, r->pass, a, &why);
 	} else if (a->identity == NULL) {
 		rc = issue_ca(r->engine, r->pass, a, &why);

@@ -3,7 +3,7 @@
  * converge.c - pass after pass until a plan has nothing that can be done now. Two guards end it:
  * the number of rounds, and a round in which nothing succeeded.
  */
-#include "reconciler/engine/engine.h"
+#include "reconciler/engine/run.h"
 
 #define CLOCK_TOLERANCE_S 120
 
@@ -36,6 +36,9 @@ static enum err_code one_pass(struct engine *e, struct pass *p, struct converge_
 	}
 	if (rc == ERR_OK) {
 		rc = engine_plan(e, p, err);
+	}
+	if (rc == ERR_OK) {
+		rc = record_marks(e, p, err);
 	}
 	if (rc != ERR_OK) {
 		return rc;

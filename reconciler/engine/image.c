@@ -219,6 +219,20 @@ static enum err_code put_key(const struct compose *c, struct keystore *ks,
 	return rc;
 }
 
+/* A CA made earlier in this very plan: its certificate is in the books by now. */
+static enum err_code put_new_anchor(const struct compose *c, struct keystore *ks,
+                                    const struct entry_change *ch, int64_t now_ms, struct err *err)
+{
+	CLEANUP(secret_release) struct secret key = { 0 };
+	CLEANUP(buf_release) struct buf der = { 0 };
+	struct ca_books *books = store_ca_books(c->engine->store);
+
+	buf_init(&der, (size_t)1 << 20);
+	enum err_code rc = books->load_ca(books, ch->want->issuer->o.name,
+	                                  ch->want->issuer_generation, &key, &der, err);
+	return rc == ERR_OK ? c->ops->set_trusted(ks, ch->alias, buf_view(&der), now_ms, err) : rc;
+}
+
 static enum err_code put_trust(const struct compose *c, struct keystore *ks,
                                const struct entry_change *ch, struct err *err)
 {
@@ -228,6 +242,9 @@ static enum err_code put_trust(const struct compose *c, struct keystore *ks,
 
 	if (ch->to != NULL) {
 		return c->ops->set_trusted(ks, ch->alias, ch->to->der, now_ms, err);
+	}
+	if (ch->want->issuer != NULL) {
+		return put_new_anchor(c, ks, ch, now_ms, err);
 	}
 	if (ch->want->identity == NULL) {
 		return err_set(err, ERR_NOT_FOUND, "the anchor for alias '%s' is not known yet",

@@ -337,6 +337,7 @@ void pass_release(struct pass *p)
 	}
 	free(p->passwords);
 	links_close(p->links);
+	wants_release(p->wants);
 	seen_certs_release(&p->certs);
 	arena_release(&p->arena);
 	*p = (struct pass){ 0 };

@@ -21,6 +21,9 @@ struct run {
 	bool replace_unreadable;
 };
 
+/* What the plan learned and the state shall keep; before anything is applied. */
+enum err_code record_marks(struct engine *e, struct pass *p, struct err *err);
+
 /* engine_apply() with the operator's word that a store that does not open may be replaced (with
  * backup). */
 enum err_code apply_plan(struct engine *e, struct pass *p, bool replace_unreadable,

@@ -11,7 +11,8 @@
 #include "reconciler/base/str.h"
 #include "reconciler/engine/want_build.h"
 
-#define OLDER_PINS 3 /* revisions behind the newest that somebody may still present */
+#define FLAT_ALIAS_HEX 16
+#define OLDER_PINS     3 /* revisions behind the newest that somebody may still present */
 
 bool format_has_aliases(const char *format)
 {
@@ -347,6 +348,18 @@ enum err_code ca_set_anchors(const struct desired *d, const struct memory *m,
 
 /* ---- aliases -------------------------------------------------------------------------------- */
 
+/* The name that formats without aliases give a certificate. */
+static const char *flat_alias(struct arena *a, const struct seen_cert *c)
+{
+	char hex[2 * SHA256_BYTES + 1];
+
+	if (c == NULL) {
+		return "";
+	}
+	hex_encode(bytes_of(c->sha256, sizeof(c->sha256)), hex);
+	return arena_strn(a, hex, FLAT_ALIAS_HEX);
+}
+
 static const char *remembered_alias(const struct anchor_memory *am, size_t n,
                                     const struct seen_cert *c)
 {
@@ -487,8 +500,9 @@ enum err_code trust_entries_add(struct want_build *b, const struct want_store *s
 			if (round == 1 && store->has_aliases) {
 				old = free_alias(b, out, am, n_am, base);
 			}
-			rc = add_member(b, spec, m, store->has_aliases ? old : "", overlap_s, out,
-			                err);
+			rc = add_member(b, spec, m,
+			                store->has_aliases ? old : flat_alias(b->a, m->cert),
+			                overlap_s, out, err);
 		}
 	}
 	return rc;
@@ -552,8 +566,7 @@ enum err_code trust_leftovers_add(struct want_build *b, const struct want_store 
 		if (spec != NULL && spec->source == ENTRY_CA_SET) {
 			set = desired_ca_set(b->d, spec->ref.s);
 		}
-		rc = add_member(b, spec == NULL ? &gone : spec, &m,
-		                store->has_aliases ? am[i].alias : "",
+		rc = add_member(b, spec == NULL ? &gone : spec, &m, am[i].alias,
 		                set == NULL ? PIN_OVERLAP_S : set->overlap_s, out, err);
 		if (rc == ERR_OK) {
 			out->v[out->n - 1].orphan = spec == NULL;

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * plan_issuer.c - the private CA as an object of its own: made, rolled over, lost, its CRL due.
+ *
+ * A CA is made only when nothing speaks for one that existed: without its books, certificates seen
+ * in the fleet under its name mean that the key was lost, and a second CA of the same name would
+ * break everyone who trusts the first.
+ */
+#include "reconciler/engine/planner.h"
+#include "reconciler/engine/want_build.h"
+#include "reconciler/pki/dn.h"
+
+const struct ca_generation *generation_of(const struct issuer_plan *ip, int generation)
+{
+	for (size_t i = 0; ip->mem != NULL && i < ip->mem->n_generations; i++) {
+		if (ip->mem->generations[i].generation == generation) {
+			return &ip->mem->generations[i];
+		}
+	}
+	return NULL;
+}
+
+/* ---- anchors ------------------------------------------------------------------------------------
+ */
+
+static const struct seen_cert *root_above(struct planner *p, const struct issuer_plan *ip,
+                                          const struct seen_cert *c)
+{
+	const struct private_ca *ca = ip->def->private_ca;
+	const struct issuer_plan *up =
+		ca == NULL || ca->parent.s == NULL ? NULL : plan_of_issuer(p, ca->parent.s);
+	const struct cert *lower = up == NULL || up == ip ? NULL : seen_cert_parse(c, p->a);
+
+	for (size_t i = 0; lower != NULL && up->mem != NULL && i < up->mem->n_generations; i++) {
+		const struct ca_generation *g = &up->mem->generations[i];
+		const struct cert *upper = g->cert == NULL ? NULL : seen_cert_parse(g->cert, p->a);
+
+		if (upper != NULL && cert_issued_by(lower, upper)) {
+			return anchor_of(p, up->def->o.name, g->generation);
+		}
+	}
+	return c;
+}
+
+const struct seen_cert *anchor_of(struct planner *p, const char *issuer, int generation)
+{
+	struct issuer_plan *ip = plan_of_issuer(p, issuer);
+	const struct ca_generation *g = ip == NULL ? NULL : generation_of(ip, generation);
+
+	if (g == NULL || g->cert == NULL) {
+		return NULL;
+	}
+	if (g->cert->self_signed) {
+		return g->cert;
+	}
+	if (ip->anchors == NULL) {
+		ip->anchors = ARENA_ARRAY(p->a, const struct seen_cert *, ip->mem->n_generations);
+		if (ip->anchors == NULL) {
+			return NULL;
+		}
+	}
+	const struct seen_cert **known = &ip->anchors[g - ip->mem->generations];
+
+	if (*known == NULL && !ip->visiting) {
+		ip->visiting = true; /* parents in a circle were refused by the loader; be sure */
+		*known = root_above(p, ip, g->cert);
+		ip->visiting = false;
+	}
+	return *known;
+}
+
+/* ---- is it in use out there?
+ * --------------------------------------------------------------------- */
+
+static bool subject_name(const struct subject_spec *s, struct arena *a, struct buf *out)
+{
+	struct subject sub = { .common_name = s->common_name.s,
+		               .serial_number = s->serial_number.s };
+	const struct texts *from[] = { &s->organizations, &s->countries, &s->organizational_units,
+		                       &s->localities,    &s->provinces, &s->street_addresses,
+		                       &s->postal_codes };
+	struct str_list *to[] = { &sub.organizations, &sub.countries, &sub.organizational_units,
+		                  &sub.localities,    &sub.provinces, &sub.street_addresses,
+		                  &sub.postal_codes };
+	struct der_writer w;
+	struct err ignored = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(from); i++) {
+		const char **v = ARENA_ARRAY(a, const char *, from[i]->n + 1);
+
+		for (size_t k = 0; v != NULL && k < from[i]->n; k++) {
+			v[k] = from[i]->v[k].s;
+		}
+		*to[i] = (struct str_list){ .v = v, .n = v == NULL ? 0 : from[i]->n };
+	}
+	der_writer_init(&w);
+	bool fine = dn_put(&w, &sub, &ignored) == ERR_OK &&
+	            der_writer_finish(&w, out, &ignored) == ERR_OK;
+
+	der_writer_release(&w);
+	return fine;
+}
+
+static bool signed_under(struct planner *p, const struct seen_chain *c, struct bytes name)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		const struct cert *x = seen_cert_parse(c->v[i], p->a);
+
+		if (x != NULL && dn_same(x->issuer_der, name)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool observed_under(struct planner *p, struct bytes name)
+{
+	const struct observed *o = p->in->observed;
+
+	for (size_t i = 0; i < o->n_stores; i++) {
+		for (size_t k = 0; k < o->stores[i].n_entries; k++) {
+			if (signed_under(p, &o->stores[i].entries[k].chain, name)) {
+				return true;
+			}
+		}
+	}
+	for (size_t i = 0; i < o->n_endpoints; i++) {
+		if (signed_under(p, &o->endpoints[i].served, name)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool fleet_shows(struct planner *p, const struct issuer_plan *ip)
+{
+	CLEANUP(buf_release) struct buf name = { 0 };
+
+	buf_init(&name, 65536);
+	return subject_name(&ip->def->private_ca->subject, p->a, &name) &&
+	       observed_under(p, buf_view(&name));
+}
+
+static bool nothing_readable(const struct planner *p)
+{
+	for (size_t i = 0; i < p->w->n_stores; i++) {
+		if (p->stores[i].readable) {
+			return false;
+		}
+	}
+	return p->w->n_stores > 0;
+}
+
+/* ---- making it
+ * ------------------------------------------------------------------------------------ */
+
+static void lost(struct planner *p, struct issuer_plan *ip, const char *message)
+{
+	struct conflict c = { .object_kind = KIND_ISSUER,
+		              .row = "A4",
+		              .name = ip->def->o.name,
+		              .code = "IssuerKeyLost",
+		              .message = message,
+		              .hint = "restore the state from its backup, or raise "
+		                      "privateCA.generation to start a new CA" };
+
+	ip->lost = true;
+	report_conflict(p, &c);
+}
+
+static void wait_issuer(struct planner *p, struct issuer_plan *ip, const char *code,
+                        const char *message)
+{
+	struct waiting w = { .object_kind = KIND_ISSUER,
+		             .name = ip->def->o.name,
+		             .what_for = code,
+		             .message = message };
+
+	ip->blocked = true;
+	report_waiting(p, &w);
+}
+
+static void make_ca(struct planner *p, struct issuer_plan *ip, bool first)
+{
+	const struct private_ca *ca = ip->def->private_ca;
+	struct issuer_plan *up = ca->parent.s == NULL ? NULL : plan_of_issuer(p, ca->parent.s);
+	struct reason r = { .row = "A5",
+		            .code = "DoesNotExist",
+		            .message = "no key of it is held" };
+
+	if (up != NULL && (up->lost || up->blocked)) {
+		wait_issuer(p, ip, "WaitingForCA",
+		            say(p, "Issuer %s must be there first", up->def->o.name));
+		return;
+	}
+	struct draft *d = draft_new(p, ACTION_ISSUE, STAGE_ISSUER, KIND_ISSUER, ip->def->o.name);
+
+	if (d == NULL) {
+		return;
+	}
+	if (!first) {
+		r = (struct reason){ .row = "A8", .code = "RequestChanged" };
+		r.field = "privateCA.generation";
+		r.message = say(p, "generation %d is wanted", ip->wanted);
+	}
+	d->a.id = say(p, "issue:Issuer/%s", ip->def->o.name);
+	d->a.issuer = ip->def;
+	d->a.issuer_generation = ip->wanted;
+	d->a.detail = ca->parent.s == NULL ? say(p, "private CA, generation %d", ip->wanted)
+	                                   : say(p, "private CA, generation %d, under Issuer/%s",
+	                                         ip->wanted, ca->parent.s);
+	reason_add(p, &d->reasons, &r);
+	draft_depends(p, d, up == NULL ? NULL : up->draft);
+	ip->draft = d;
+}
+
+static void judge_missing(struct planner *p, struct issuer_plan *ip)
+{
+	bool first = ip->mem == NULL || ip->mem->n_generations == 0;
+
+	if (!first && ip->mem->generations[ip->mem->n_generations - 1].generation > ip->wanted) {
+		wait_issuer(p, ip, "WaitingForCA",
+		            say(p, "generation %d is older than what is there", ip->wanted));
+		return;
+	}
+	/* A generation above the first cannot be told from one raised to get out of this. */
+	if (first && ip->wanted <= 1 && fleet_shows(p, ip)) {
+		lost(p, ip, "certificates under its name are in use, but its key is not held");
+		return;
+	}
+	if (first && nothing_readable(p)) {
+		wait_issuer(p, ip, "Unreachable",
+		            "nothing could be looked at: whether it is in use is unknown");
+		return;
+	}
+	make_ca(p, ip, first);
+}
+
+static void plan_issuer(struct planner *p, struct issuer_plan *ip)
+{
+	const struct private_ca *ca = ip->def->private_ca;
+	const struct ca_generation *g;
+
+	if (ip->done) {
+		return;
+	}
+	ip->done = true;
+	if (ca == NULL) {
+		ip->blocked = true;
+		return;
+	}
+	if (ca->parent.s != NULL && plan_of_issuer(p, ca->parent.s) != NULL) {
+		plan_issuer(p, plan_of_issuer(p, ca->parent.s));
+	}
+	ip->wanted = ca->generation;
+	g = generation_of(ip, ip->wanted);
+	const char *frozen = ip->def->o.suspend ? "spec.suspend"
+	                                        : suspended(p, KIND_ISSUER, ip->def->o.name, NULL);
+
+	if (frozen != NULL && (g == NULL || g->cert == NULL)) {
+		wait_issuer(p, ip, "Suspended", frozen);
+	} else if (frozen != NULL) {
+		ip->blocked = true;
+	} else if (g == NULL) {
+		judge_missing(p, ip);
+	} else if (g->cert == NULL) {
+		wait_issuer(p, ip, "WaitingForCA", "its certificate has not been committed yet");
+	} else if (!g->has_key) {
+		lost(p, ip, say(p, "the key of generation %d is not held", ip->wanted));
+	}
+}
+
+void plan_issuers(struct planner *p)
+{
+	for (size_t i = 0; i < p->in->desired->n_issuers; i++) {
+		plan_issuer(p, &p->issuers[i]);
+	}
+}
+
+/* ---- which generation issues
+ * ------------------------------------------------------------------------ */
+
+static const struct ca_generation *older_alive(const struct planner *p,
+                                               const struct issuer_plan *ip)
+{
+	for (size_t i = ip->mem == NULL ? 0 : ip->mem->n_generations; i > 0; i--) {
+		const struct ca_generation *g = &ip->mem->generations[i - 1];
+
+		if (g->generation < ip->wanted && g->has_key && g->cert != NULL &&
+		    g->cert->not_after.s > p->now.s) {
+			return g;
+		}
+	}
+	return NULL;
+}
+
+/* Does every store that shall trust the anchor hold it, and has it loaded? */
+static bool prepared(struct planner *p, struct issuer_plan *ip, const struct seen_cert *anchor)
+{
+	struct anchor_plan *ap = anchor == NULL ? NULL : anchor_plan_of(p, anchor);
+	size_t missing = 0;
+	const char *who = NULL;
+
+	for (struct blocker *b = ap == NULL ? NULL : ap->blockers; b != NULL; b = b->next) {
+		who = who == NULL ? b->sp->ws->key : who;
+		missing++;
+		if (store_holds(b->sp, anchor)) {
+			b->sp->need_load = true;
+		}
+	}
+	if (missing == 0) {
+		return true;
+	}
+	struct waiting w = { .object_kind = KIND_ISSUER,
+		             .name = ip->def->o.name,
+		             .what_for = "TrustPending" };
+
+	w.message = say(p, "Preparing generation %d: %zu of %zu stores trust it, not yet %s",
+	                ip->wanted, ap->verifiers - missing, ap->verifiers, who);
+	report_waiting(p, &w);
+	ip->preparing = true;
+	return false;
+}
+
+/* Once everybody has moved on there is nothing left to prepare for. */
+static bool older_in_use(const struct planner *p, const struct issuer_plan *ip)
+{
+	for (size_t i = 0; i < p->in->desired->n_identities; i++) {
+		const struct held *cur = p->ids[i].cur;
+
+		if (cur != NULL && cur->issuer_generation < ip->wanted &&
+		    str_equal(cur->issuer, ip->def->o.name)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void choose_generation(struct planner *p, struct issuer_plan *ip)
+{
+	const struct ca_generation *old = older_alive(p, ip);
+
+	if (ip->blocked || ip->lost || ip->def->private_ca == NULL) {
+		return;
+	}
+	if (ip->draft != NULL) {
+		ip->active = old == NULL ? ip->wanted : old->generation;
+		return;
+	}
+	ip->active = ip->wanted;
+	if (old == NULL || !older_in_use(p, ip)) {
+		return;
+	}
+	const struct seen_cert *now = anchor_of(p, ip->def->o.name, ip->wanted);
+	const struct seen_cert *before = anchor_of(p, ip->def->o.name, old->generation);
+
+	if (now != before && !prepared(p, ip, now)) {
+		ip->active = old->generation;
+	}
+}
+
+void plan_generations(struct planner *p)
+{
+	for (size_t i = 0; i < p->in->desired->n_issuers; i++) {
+		choose_generation(p, &p->issuers[i]);
+	}
+}
+
+/* ---- CRL
+ * ------------------------------------------------------------------------------------------- */
+
+static void plan_crl(struct planner *p, struct issuer_plan *ip)
+{
+	const struct private_ca *ca = ip->def->private_ca;
+	struct reason r = { .row = "A11", .code = "Renewing" };
+	struct wall due = { ip->mem == NULL ? 0 : ip->mem->crl_this_update.s + ca->crl_interval_s };
+
+	if (ip->mem != NULL && ip->mem->crl_number == 0) {
+		r = (struct reason){ .row = "A5", .code = "DoesNotExist" };
+		r.message = "no CRL was published yet";
+	} else if (ip->mem != NULL && ip->mem->last_revocation.s > ip->mem->crl_this_update.s) {
+		r.row = "A9";
+		r.code = "Revoked";
+		r.message = "a certificate was revoked since the last CRL";
+	} else if (p->now.s >= due.s) {
+		r.message = say(p, "the next CRL is due %s", say_when(p, due));
+	} else {
+		wake_at(p, due);
+		return;
+	}
+	struct draft *d = draft_new(p, ACTION_PUBLISH_CRL, STAGE_CRL, KIND_ISSUER, ip->def->o.name);
+
+	if (d != NULL) {
+		d->a.issuer = ip->def;
+		d->a.issuer_generation = ip->active == 0 ? ip->wanted : ip->active;
+		d->a.detail =
+			say(p, "CRL number after %llu", (unsigned long long)ip->mem->crl_number);
+		reason_add(p, &d->reasons, &r);
+	}
+}
+
+void plan_crls(struct planner *p)
+{
+	for (size_t i = 0; i < p->in->desired->n_issuers; i++) {
+		struct issuer_plan *ip = &p->issuers[i];
+		const struct private_ca *ca = ip->def->private_ca;
+		const struct ca_generation *g = generation_of(ip, ip->wanted);
+
+		/* Its own first CRL needs the CA; that is the next pass. */
+		if (ca != NULL && ca->crl_interval_s > 0 && !ip->blocked && !ip->lost &&
+		    g != NULL && g->has_key && object_selected(&ip->def->o, p->in->selector) &&
+		    p->in->target == NULL) {
+			plan_crl(p, ip);
+		}
+	}
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * plan_rows.c - desired, remembered and observed rows laid side by side, by pointer from here on.
+ *
+ * One look-up per row; everything later is array arithmetic, so that an identity with nothing to
+ * do costs what its comparison costs.
+ */
+#include "reconciler/engine/planner.h"
+#include "reconciler/engine/want_build.h"
+
+struct id_plan *plan_of_identity(const struct planner *p, const struct identity *id)
+{
+	return id == NULL ? NULL : &p->ids[id - p->in->desired->identities];
+}
+
+struct issuer_plan *plan_of_issuer(const struct planner *p, const char *name)
+{
+	const struct desired *d = p->in->desired;
+	size_t lo = 0;
+	size_t hi = d->n_issuers;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int c = strcmp(d->issuers[mid]->o.name, name);
+
+		if (c == 0) {
+			return &p->issuers[mid];
+		}
+		if (c < 0) {
+			lo = mid + 1;
+		} else {
+			hi = mid;
+		}
+	}
+	return NULL;
+}
+
+struct unit_plan *plan_of_unit(const struct planner *p, const struct target *t,
+                               const struct host *h)
+{
+	struct unit_plan *first = map_get_str(&p->unit_of_target, t->o.name);
+
+	return first == NULL ? NULL : first + (h - t->hosts);
+}
+
+/* ---- selection ------------------------------------------------------------------------------- */
+
+static bool unit_selected(const struct planner *p, const struct target *t)
+{
+	if (p->in->target != NULL && !str_equal(p->in->target, t->o.name)) {
+		return false;
+	}
+	return object_selected(&t->o, p->in->selector);
+}
+
+/* With --target, an identity is planned when that target presents or verifies it. */
+static void select_identities(struct planner *p)
+{
+	for (size_t i = 0; i < p->in->desired->n_identities; i++) {
+		struct id_plan *ip = &p->ids[i];
+		bool touched = p->in->target == NULL;
+
+		for (struct slot *s = ip->slots; s != NULL && !touched; s = s->next) {
+			touched = s->sp->unit->selected;
+		}
+		for (struct pin_ref *r = ip->pins; r != NULL && !touched; r = r->next) {
+			touched = r->sp->unit->selected;
+		}
+		ip->selected = touched && object_selected(&ip->id->def->o, p->in->selector);
+	}
+}
+
+/* ---- suspension and back-off ------------------------------------------------------------------
+ */
+
+static bool covers(const struct suspension *s, const char *kind, const char *name, const char *host)
+{
+	size_t n = strlen(name);
+
+	if (!str_equal(s->kind, kind) || strncmp(s->name, name, n) != 0) {
+		return false;
+	}
+	return s->name[n] == '\0' ||
+	       (host != NULL && s->name[n] == '@' && str_equal(s->name + n + 1, host));
+}
+
+const char *suspended(struct planner *p, enum kind kind, const char *name, const char *host)
+{
+	const struct memory *m = p->in->memory;
+
+	for (size_t i = 0; i < m->n_suspensions; i++) {
+		const struct suspension *s = &m->suspensions[i];
+
+		if (covers(s, kind_name(kind), name, host) &&
+		    (s->until.s == 0 || s->until.s > p->now.s)) {
+			wake_at(p, s->until);
+			return s->reason == NULL ? "suspended" : s->reason;
+		}
+	}
+	return NULL;
+}
+
+bool held_back(struct planner *p, const struct backoff *b, const uint8_t inputs[SHA256_BYTES],
+               struct waiting w)
+{
+	/* Other inputs are another action: what failed before says nothing about it. */
+	if (b->failures == 0 || memcmp(b->inputs, inputs, SHA256_BYTES) != 0) {
+		return false;
+	}
+	const char *error = b->error == NULL ? "" : b->error;
+
+	if (b->held) {
+		w.what_for = "Held";
+		w.message = say(p, "failed %u times the same way: %s", b->same, error);
+		report_waiting(p, &w);
+		return true;
+	}
+	if (b->next_at.s > p->now.s) {
+		w.what_for = "BackOff";
+		w.message = say(p, "failed %u times, next try %s: %s", b->failures,
+		                say_when(p, b->next_at), error);
+		w.until = b->next_at;
+		report_waiting(p, &w);
+		return true;
+	}
+	return false;
+}
+
+/* ---- rows --------------------------------------------------------------------------------------
+ */
+
+static void identity_row(struct planner *p, size_t i)
+{
+	struct id_plan *ip = &p->ids[i];
+
+	ip->id = &p->in->desired->identities[i];
+	ip->mem = memory_identity(p->in->memory, ip->id->name);
+	if (ip->mem != NULL && !ip->mem->archived && ip->mem->n_revisions > 0 &&
+	    ip->mem->revisions[0].chain.n > 0) {
+		ip->cur = &ip->mem->revisions[0];
+	}
+	ip->usable = ip->cur != NULL && !ip->cur->revoked && !ip->cur->compromised &&
+	             (ip->cur->has_key || ip->id->def->request != NULL) &&
+	             ip->cur->chain.v[0]->not_after.s > p->now.s;
+	ip->due.s = INT64_MAX;
+}
+
+static enum err_code unit_rows(struct planner *p, struct err *err)
+{
+	const struct desired *d = p->in->desired;
+	struct unit_plan *u = p->units;
+
+	for (size_t i = 0; i < d->n_targets; i++) {
+		const struct target *t = d->targets[i];
+		bool selected = unit_selected(p, t);
+
+		if (map_put_str(&p->unit_of_target, t->o.name, u, NULL) < 0) {
+			return err_nomem(err);
+		}
+		for (size_t h = 0; h < t->n_hosts; h++, u++) {
+			u->target = t;
+			u->host = &t->hosts[h];
+			u->selected = selected;
+			u->suspended = t->o.suspend ? "spec.suspend" : NULL;
+			if (u->suspended == NULL && p->in->memory->n_suspensions > 0) {
+				u->suspended = suspended(p, KIND_TARGET, t->o.name, u->host->name);
+			}
+		}
+	}
+	return ERR_OK;
+}
+
+static const struct obs_entry *entry_at(const struct obs_store *os, const char *folded)
+{
+	for (size_t i = 0; os != NULL && i < os->n_entries; i++) {
+		if (str_equal(os->entries[i].folded, folded)) {
+			return &os->entries[i];
+		}
+	}
+	return NULL;
+}
+
+/* A format without aliases holds one key; whatever else is in the file stands under no name too. */
+static const struct obs_entry *certificate_of(const struct planner *p, const struct store_plan *sp,
+                                              const struct want_entry *we)
+{
+	const struct id_plan *ip = plan_of_identity(p, we->identity);
+
+	for (size_t r = 0; ip != NULL && ip->mem != NULL && r < ip->mem->n_revisions; r++) {
+		const struct seen_chain *held = &ip->mem->revisions[r].chain;
+
+		for (size_t i = 0; sp->os != NULL && i < sp->os->n_entries; i++) {
+			const struct seen_chain *c = &sp->os->entries[i].chain;
+
+			if (c->n > 0 && held->n > 0 && c->v[0] == held->v[0]) {
+				return &sp->os->entries[i];
+			}
+		}
+	}
+	return NULL;
+}
+
+static const struct obs_entry *key_entry_of(const struct planner *p, const struct store_plan *sp,
+                                            const struct want_entry *we)
+{
+	if (sp->ws->has_aliases) {
+		return entry_at(sp->os, we->folded);
+	}
+	if (we->certificate_only) {
+		return certificate_of(p, sp, we);
+	}
+	for (size_t i = 0; sp->os != NULL && i < sp->os->n_entries; i++) {
+		if (sp->os->entries[i].kind == KS_KEY) {
+			return &sp->os->entries[i];
+		}
+	}
+	return entry_at(sp->os, we->folded);
+}
+
+static void slot_row(struct planner *p, struct store_plan *sp, const struct want_entry *we)
+{
+	struct slot *s = &sp->slots[sp->n_slots++];
+
+	s->sp = sp;
+	s->we = we;
+	s->id = plan_of_identity(p, we->identity);
+	s->oe = sp->readable && !sp->absent ? key_entry_of(p, sp, we) : NULL;
+	s->sm = memory_slot(p->in->memory, sp->ws->key, we->folded);
+	if (s->id != NULL) {
+		s->next = s->id->slots;
+		s->id->slots = s;
+	}
+}
+
+static void pin_row(struct planner *p, struct store_plan *sp, const struct want_entry *we)
+{
+	struct id_plan *ip = plan_of_identity(p, we->identity);
+
+	if (ip == NULL || we->leaving || (ip->pins != NULL && ip->pins->sp == sp)) {
+		return;
+	}
+	struct pin_ref *r = ARENA_NEW(p->a, struct pin_ref);
+
+	if (r != NULL) {
+		r->sp = sp;
+		r->next = ip->pins;
+		ip->pins = r;
+	}
+}
+
+static void store_row(struct planner *p, size_t i)
+{
+	struct store_plan *sp = &p->stores[i];
+	size_t keys = 0;
+
+	sp->ws = &p->w->stores[i];
+	sp->os = observed_store(p->in->observed, sp->ws->key);
+	sp->sm = memory_store(p->in->memory, sp->ws->key);
+	sp->unit = plan_of_unit(p, sp->ws->target, sp->ws->host);
+	sp->absent = sp->os != NULL && sp->os->status == LOOK_ABSENT;
+	sp->readable = sp->absent || (sp->os != NULL && sp->os->status == LOOK_OK);
+	if (sp->unit->n_stores++ == 0) {
+		sp->unit->first_store = i;
+	}
+	for (size_t k = 0; k < sp->ws->n_entries; k++) {
+		keys += sp->ws->entries[k].source == ENTRY_CERTIFICATE ? 1 : 0;
+	}
+	sp->slots = ARENA_ARRAY(p->a, struct slot, keys + 1);
+	for (size_t k = 0; sp->slots != NULL && k < sp->ws->n_entries; k++) {
+		const struct want_entry *we = &sp->ws->entries[k];
+
+		if (we->source == ENTRY_CERTIFICATE) {
+			slot_row(p, sp, we);
+		} else {
+			pin_row(p, sp, we);
+		}
+	}
+}
+
+static void endpoint_row(struct planner *p, const struct want_endpoint *we)
+{
+	struct endpoint_ref *e = ARENA_NEW(p->a, struct endpoint_ref);
+	struct id_plan *ip = plan_of_identity(p, we->identity);
+
+	if (e == NULL) {
+		return;
+	}
+	e->we = we;
+	e->oe = observed_endpoint(p->in->observed, we->key);
+	if (we->target != NULL) {
+		struct unit_plan *u = plan_of_unit(p, we->target, we->target_host);
+
+		e->next = u->endpoints;
+		u->endpoints = e;
+	}
+	if (ip != NULL) {
+		e->next_of_identity = ip->endpoints;
+		ip->endpoints = e;
+	}
+}
+
+/* Configuration rows of one host stand together, in the order of the Target. */
+static void config_rows(struct planner *p)
+{
+	for (size_t i = 0; i < p->w->n_configs; i++) {
+		const struct want_config *c = &p->w->configs[i];
+		struct unit_plan *u = plan_of_unit(p, c->target, c->host);
+
+		if (u->n_configs++ == 0) {
+			u->configs = c;
+		}
+	}
+}
+
+static enum err_code allocate(struct planner *p, struct err *err)
+{
+	const struct desired *d = p->in->desired;
+
+	for (size_t i = 0; i < d->n_targets; i++) {
+		p->n_units += d->targets[i]->n_hosts;
+	}
+	p->ids = ARENA_ARRAY(p->a, struct id_plan, d->n_identities + 1);
+	p->issuers = ARENA_ARRAY(p->a, struct issuer_plan, d->n_issuers + 1);
+	p->stores = ARENA_ARRAY(p->a, struct store_plan, p->w->n_stores + 1);
+	p->units = ARENA_ARRAY(p->a, struct unit_plan, p->n_units + 1);
+	return arena_failed(p->a) ? err_nomem(err) : ERR_OK;
+}
+
+enum err_code planner_rows(struct planner *p, struct err *err)
+{
+	const struct desired *d = p->in->desired;
+	enum err_code rc = allocate(p, err);
+
+	if (rc == ERR_OK) {
+		rc = unit_rows(p, err);
+	}
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	for (size_t i = 0; i < d->n_identities; i++) {
+		identity_row(p, i);
+	}
+	for (size_t i = 0; i < d->n_issuers; i++) {
+		p->issuers[i].def = d->issuers[i];
+		p->issuers[i].mem = memory_issuer(p->in->memory, d->issuers[i]->o.name);
+	}
+	for (size_t i = 0; i < p->w->n_stores; i++) {
+		store_row(p, i);
+	}
+	for (size_t i = p->w->n_endpoints; i > 0; i--) {
+		endpoint_row(p, &p->w->endpoints[i - 1]);
+	}
+	config_rows(p);
+	select_identities(p);
+	return arena_failed(p->a) ? err_nomem(err) : ERR_OK;
+}

@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * plan_slot.c - table B for one key entry: what lies there, what is served, what follows.
+ */
+#include "reconciler/engine/planner.h"
+#include "reconciler/engine/renewal.h"
+
+#define ACTIVATIONS_MAX 2 /* of one write: the third would only disturb */
+
+const struct seen_cert *slot_leaf(const struct slot *s)
+{
+	return s->oe == NULL || s->oe->chain.n == 0 ? NULL : s->oe->chain.v[0];
+}
+
+static const struct held *revision_with(const struct id_plan *ip, const struct seen_cert *leaf)
+{
+	for (size_t i = 0; ip->mem != NULL && i < ip->mem->n_revisions; i++) {
+		const struct held *h = &ip->mem->revisions[i];
+
+		if (h->chain.n > 0 && h->chain.v[0] == leaf) {
+			return h;
+		}
+	}
+	return NULL;
+}
+
+static bool damaged(const struct slot *s)
+{
+	const struct obs_entry *e = s->oe;
+
+	if (s->we->certificate_only) {
+		return e->chain.n == 0;
+	}
+	return e->kind != KS_KEY || e->chain.n == 0 ||
+	       (e->warnings & KS_WARN_BAD_CERTIFICATE) != 0 || (e->key_opens && !e->key_matches);
+}
+
+enum stored slot_stored(struct planner *p, struct slot *s)
+{
+	const struct seen_cert *leaf = slot_leaf(s);
+	const struct id_plan *ip = s->id;
+
+	(void)p;
+	if (!s->sp->readable) {
+		return STORED_UNKNOWN;
+	}
+	if (s->oe == NULL) {
+		return STORED_ABSENT;
+	}
+	const struct held *h = leaf == NULL ? NULL : revision_with(ip, leaf);
+	bool ours = h != NULL || s->sm != NULL;
+
+	if (damaged(s)) {
+		return ours ? STORED_DAMAGED : STORED_FOREIGN;
+	}
+	if (h != NULL) {
+		return h == ip->cur ? STORED_CURRENT : STORED_PREVIOUS;
+	}
+	if (s->sm != NULL && memcmp(s->sm->sha256, leaf->sha256, SHA256_BYTES) == 0) {
+		return STORED_PREVIOUS;
+	}
+	return STORED_FOREIGN;
+}
+
+enum served endpoint_served(struct planner *p, const struct endpoint_ref *e,
+                            const struct id_plan *ip)
+{
+	const struct obs_endpoint *oe = e->oe;
+
+	(void)p;
+	if (e->we->spec->once) {
+		return SERVED_UNDECLARED;
+	}
+	if (oe == NULL || oe->status == ENDPOINT_NONE || oe->status == ENDPOINT_UNREACHABLE ||
+	    oe->status == ENDPOINT_NO_TLS) {
+		return SERVED_UNKNOWN;
+	}
+	if (oe->status == ENDPOINT_REFUSED || oe->served.n == 0) {
+		return oe->status == ENDPOINT_REFUSED ? SERVED_NOTHING : SERVED_UNKNOWN;
+	}
+	const struct held *h = revision_with(ip, oe->served.v[0]);
+
+	if (h == NULL) {
+		return SERVED_FOREIGN;
+	}
+	if (h == ip->cur) {
+		return SERVED_CURRENT;
+	}
+	/* Acting on it needs the proof that it is really there. */
+	return oe->proof == PROOF_POSSESSION ? SERVED_PREVIOUS : SERVED_UNKNOWN;
+}
+
+/* After a lost state: what satisfies the spec and comes from our issuer is ours. */
+static bool looks_ours(struct planner *p, const struct slot *s)
+{
+	const struct seen_cert *leaf = slot_leaf(s);
+	const struct cert *c =
+		leaf == NULL || s->sp->sm != NULL ? NULL : seen_cert_parse(leaf, p->a);
+	struct issuer_plan *is =
+		s->id->issuer == NULL ? NULL : plan_of_issuer(p, s->id->issuer->o.name);
+	struct cert_spec spec = { 0 };
+	struct err ignored = { 0 };
+	const char *field = NULL;
+
+	if (c == NULL || is == NULL || is->mem == NULL ||
+	    identity_spec(s->id->id, p->a, &spec, &ignored) != ERR_OK ||
+	    cert_satisfies(c, &spec, &field) != SPEC_SATISFIED) {
+		return false;
+	}
+	for (size_t i = 0; i < is->mem->n_generations; i++) {
+		const struct seen_cert *g = is->mem->generations[i].cert;
+		const struct cert *ca = g == NULL ? NULL : seen_cert_parse(g, p->a);
+
+		if (ca != NULL && cert_issued_by(c, ca)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- gates of a delivery
+ * ------------------------------------------------------------------------- */
+
+static void slot_waits(struct planner *p, struct slot *s, const char *row, const char *what_for,
+                       const char *message)
+{
+	struct waiting w = { .object_kind = KIND_TARGET,
+		             .row = row,
+		             .name = s->sp->ws->target->o.name,
+		             .host = s->sp->ws->host->name,
+		             .what_for = what_for,
+		             .message = message };
+
+	s->sp->unit->waits_for = what_for;
+	report_waiting(p, &w);
+}
+
+static bool target_allowed(struct planner *p, struct slot *s, const char *row)
+{
+	const struct texts *allow = &s->id->id->def->allow_targets;
+	struct conflict c = { .object_kind = KIND_TARGET,
+		              .row = row,
+		              .name = s->sp->ws->target->o.name,
+		              .host = s->sp->ws->host->name,
+		              .code = "KeyRelease" };
+
+	for (size_t i = 0; i < allow->n; i++) {
+		if (str_equal(allow->v[i].s, s->sp->ws->target->o.name)) {
+			return true;
+		}
+	}
+	if (allow->n == 0) {
+		return true;
+	}
+	c.message = say(p, "Certificate %s may not go there: allowTargets does not name it",
+	                s->id->id->name);
+	c.hint = "add the Target to allowTargets of the Certificate";
+	report_conflict(p, &c);
+	return false;
+}
+
+/* A key that lives somewhere already and would go to a host it was never on. */
+static bool key_may_go(struct planner *p, struct slot *s, const char *row)
+{
+	const struct identity_memory *im = s->id->mem;
+	bool anywhere = false;
+
+	if (p->in->trusted || p->in->key_release_allow || s->we->certificate_only ||
+	    s->id->cur == NULL || (im->approved_at.s >= s->id->cur->issued_at.s)) {
+		return true;
+	}
+	for (const struct slot *o = s->id->slots; o != NULL; o = o->next) {
+		bool there = o->sm != NULL && str_equal(o->sm->identity, s->id->id->name);
+
+		if (there && o->sp->ws->host == s->sp->ws->host) {
+			return true;
+		}
+		anywhere = anywhere || there;
+	}
+	if (!anywhere) {
+		return true;
+	}
+	slot_waits(p, s, row, "ApprovalPending",
+	           say(p, "KeyRelease: the key of %s was never on this host; approve %s",
+	               s->id->id->name, s->id->id->name));
+	return false;
+}
+
+static const struct seen_cert *anchor_of_held(struct planner *p, const struct held *h)
+{
+	return h == NULL || h->issuer[0] == '\0' ? NULL
+	                                         : anchor_of(p, h->issuer, h->issuer_generation);
+}
+
+/* What the peers of this slot see now, when it is neither nothing nor a factory's own: stored, or
+ * still served from memory though the file is gone. */
+static const struct seen_cert *face_now(const struct slot *s)
+{
+	const struct seen_cert *leaf = slot_leaf(s);
+
+	if (leaf != NULL && s->stored != STORED_FACTORY) {
+		return leaf;
+	}
+	for (const struct endpoint_ref *e = s->sp->unit->endpoints; e != NULL; e = e->next) {
+		if (e->we->identity == s->id->id && e->oe != NULL && e->oe->status == ENDPOINT_OK &&
+		    e->oe->served.n > 0) {
+			return e->oe->served.v[0];
+		}
+	}
+	return NULL;
+}
+
+static bool trust_allows(struct planner *p, struct slot *s, const struct held *next,
+                         const char *row)
+{
+	const struct seen_cert *now = face_now(s);
+	struct change_of_face c = { .id = s->id, .where = s->sp };
+	const struct held *before = now == NULL ? NULL : revision_with(s->id, now);
+
+	s->first = now == NULL && s->stored != STORED_DAMAGED;
+	if (s->first || (next != NULL && next->chain.v[0] == now)) {
+		return true;
+	}
+	c.leaf = next == NULL ? NULL : next->chain.v[0];
+	c.anchor = next != NULL ? anchor_of_held(p, next)
+	                        : anchor_of(p, s->id->issuer->o.name, s->id->generation);
+	c.old_anchor = anchor_of_held(p, before);
+	c.urgent = s->sp->unit->urgent;
+	const char *why = trust_in_the_way(p, &c);
+
+	if (why == NULL) {
+		return true;
+	}
+	slot_waits(p, s, row, "TrustPending", say(p, "%s: %s", s->id->id->name, why));
+	return false;
+}
+
+/* ---- deliveries
+ * ------------------------------------------------------------------------------------ */
+
+static void slot_reason(struct planner *p, struct slot *s, const struct slot_decision *d,
+                        const struct held *next)
+{
+	bool later = next == NULL;
+	const char *wanted = later ? "known after issue" : say_cert(p, next->chain.v[0]);
+	struct reason r = { .row = d->row, .code = d->code };
+
+	r.field = say(p, "entries.%s", s->we->alias);
+	r.desired = wanted;
+	r.observed = s->oe == NULL ? NULL : say_cert(p, slot_leaf(s));
+	if (s->we->alias[0] == '\0') {
+		r.field = "deliver";
+		r.message = s->oe == NULL ? say(p, "wanted: %s", wanted)
+		                          : say(p, "holds %s, wanted: %s", r.observed, wanted);
+	} else {
+		r.message = s->oe == NULL ? say(p, "alias %s is missing, wanted: %s", s->we->alias,
+		                                wanted)
+		                          : say(p, "alias %s holds %s, wanted: %s", s->we->alias,
+		                                r.observed, wanted);
+	}
+	reason_add(p, later ? &s->sp->later_reasons : &s->sp->reasons, &r);
+}
+
+static void keep(struct planner *p, struct slot *s, bool ours)
+{
+	if (s->oe != NULL) {
+		(void)change_add(p, s->sp, ENTRY_KEEP, ours ? s->we : NULL, s->oe, NULL);
+	} else if (s->sp->absent) {
+		s->sp->incomplete = true;
+	}
+}
+
+static void deliver_revision(struct planner *p, struct slot *s, const struct slot_decision *d,
+                             const struct held *next)
+{
+	struct store_plan *sp = s->sp;
+	bool ours = s->stored == STORED_PREVIOUS || s->stored == STORED_DAMAGED ||
+	            s->stored == STORED_CURRENT || s->sm != NULL;
+
+	if (!target_allowed(p, s, d->row) || !key_may_go(p, s, d->row) ||
+	    !trust_allows(p, s, next, d->row)) {
+		keep(p, s, ours);
+		return;
+	}
+	struct entry_change *ch = change_add(p, sp, s->oe == NULL ? ENTRY_ADD : ENTRY_REPLACE,
+	                                     s->we, s->oe, next == NULL ? s->id->draft : NULL);
+
+	if (ch != NULL && next != NULL) {
+		ch->to = next->chain.v[0];
+		ch->revision = next->revision;
+	}
+	slot_reason(p, s, d, next);
+	sp->identity_changes = true;
+	sp->identity_first = sp->identity_first || s->first;
+}
+
+static void deliver(struct planner *p, struct slot *s, const struct slot_decision *d)
+{
+	const struct id_plan *ip = s->id;
+
+	if (ip->usable) {
+		deliver_revision(p, s, d, ip->cur);
+	} else if (ip->draft != NULL) {
+		deliver_revision(p, s, d, NULL);
+	} else {
+		keep(p, s, s->stored != STORED_FOREIGN);
+	}
+}
+
+/* ---- decisions
+ * ------------------------------------------------------------------------------------- */
+
+static void say_conflict(struct planner *p, struct slot *s, const struct slot_decision *d,
+                         const struct endpoint_ref *e)
+{
+	struct conflict c = { .object_kind = KIND_TARGET,
+		              .row = d->row,
+		              .name = s->sp->ws->target->o.name,
+		              .host = s->sp->ws->host->name,
+		              .code = d->code };
+
+	if (e != NULL) {
+		c.message = say(p, "%s:%d serves %s, which is not of Certificate %s", e->we->host,
+		                e->we->port, say_cert(p, e->oe->served.v[0]), s->id->id->name);
+		c.hint = "find out who serves it; the file is as it should be";
+	} else {
+		c.message = say(p, "%s holds %s under '%s', which we did not put there",
+		                s->sp->ws->path, say_cert(p, slot_leaf(s)), s->we->alias);
+		c.hint =
+			"takeOver: true on the Target replaces it (with backup), adopt takes it over";
+	}
+	report_conflict(p, &c);
+	s->sp->unit->waits_for = d->code;
+}
+
+static void say_drift(struct planner *p, const struct slot *s, const struct slot_decision *d,
+                      const struct endpoint_ref *e)
+{
+	struct drift x = { .object_kind = KIND_TARGET,
+		           .row = d->row,
+		           .name = s->sp->ws->target->o.name,
+		           .host = s->sp->ws->host->name,
+		           .verdict = d->code };
+	const char *error = e == NULL || e->oe == NULL ? NULL : e->oe->error;
+
+	x.message = e == NULL ? s->sp->ws->path
+	                      : say(p, "%s:%d%s%s", e->we->host, e->we->port,
+	                            error == NULL ? "" : ": ", error == NULL ? "" : error);
+	report_drift(p, &x);
+}
+
+static void activate(struct planner *p, struct slot *s, const struct slot_decision *d,
+                     const struct endpoint_ref *e)
+{
+	struct store_plan *sp = s->sp;
+
+	if (sp->ws->target->n_activate == 0) {
+		say_drift(p, s, d, e);
+		return;
+	}
+	if (sp->sm != NULL && sp->sm->activations >= ACTIVATIONS_MAX) {
+		slot_waits(p, s, d->row, "Held",
+		           say(p, "activated %u times without effect", sp->sm->activations));
+		return;
+	}
+	if (sp->activate.code == NULL) {
+		sp->activate = (struct reason){ .row = d->row, .code = d->code };
+		sp->activate.message = e == NULL ? "what was written was never loaded"
+		                                 : say(p, "%s:%d does not serve what is stored",
+		                                       e->we->host, e->we->port);
+	}
+}
+
+static struct wall grace_end(const struct slot *s, const struct endpoint_ref *e)
+{
+	const struct store_memory *sm = s->sp->sm;
+	int64_t since = sm == NULL ? 0 : sm->written_at.s;
+
+	since = sm != NULL && sm->activated_at.s > since ? sm->activated_at.s : since;
+	return (struct wall){ since == 0 ? 0 : since + e->we->spec->grace_s };
+}
+
+/* The repair of what is served wrongly: the same content once more. */
+static void again(struct planner *p, struct slot *s, const struct slot_decision *d)
+{
+	struct entry_change *ch = change_add(p, s->sp, ENTRY_REPLACE, s->we, s->oe, NULL);
+
+	if (ch != NULL) {
+		ch->to = s->id->cur->chain.v[0];
+		ch->revision = s->id->cur->revision;
+	}
+	slot_reason(p, s, d, s->id->cur);
+	s->sp->identity_changes = true;
+}
+
+static void wrong_chain(struct planner *p, struct slot *s, const struct endpoint_ref *e)
+{
+	const struct seen_chain *a = &e->oe->served;
+	const struct seen_chain *b = &s->oe->chain;
+	size_t na = a->n > 1 && a->v[a->n - 1]->self_signed ? a->n - 1 : a->n;
+	size_t nb = b->n > 1 && b->v[b->n - 1]->self_signed ? b->n - 1 : b->n;
+	struct slot_decision d = { .row = "B15", .code = "WrongChain" };
+
+	if (na != nb || memcmp(a->v, b->v, na * sizeof(*a->v)) != 0) {
+		say_drift(p, s, &d, e);
+		store_word(s->sp, d.row, "WrongChain", NULL);
+	}
+}
+
+static void act_served(struct planner *p, struct slot *s, const struct slot_decision *d,
+                       const struct endpoint_ref *e)
+{
+	struct waiting w = { .object_kind = KIND_TARGET,
+		             .row = d->row,
+		             .name = s->sp->ws->target->o.name,
+		             .host = s->sp->ws->host->name,
+		             .what_for = d->code };
+
+	store_word(s->sp, d->row, d->word, NULL);
+	switch (d->op) {
+	case SLOT_ACTIVATE:
+		activate(p, s, d, e);
+		break;
+	case SLOT_REPORT:
+		s->sp->unit->down = s->sp->unit->down || str_equal(d->code, "ServiceDown");
+		say_drift(p, s, d, e);
+		break;
+	case SLOT_WAIT:
+		w.until = grace_end(s, e);
+		w.message = "served from memory, within grace";
+		report_waiting(p, &w);
+		break;
+	case SLOT_CONFLICT:
+		say_conflict(p, s, d, e);
+		break;
+	case SLOT_PUSH:
+		again(p, s, d);
+		break;
+	case SLOT_NONE:
+		if (e != NULL && !s->we->certificate_only && e->oe != NULL &&
+		    e->oe->status == ENDPOINT_OK) {
+			wrong_chain(p, s, e);
+		}
+		break;
+	case SLOT_UNOBSERVED:
+	case SLOT_RETIRE:
+		break;
+	}
+}
+
+static void judge_served(struct planner *p, struct slot *s, struct slot_facts *f)
+{
+	bool any = false;
+
+	for (const struct endpoint_ref *e = s->sp->unit->endpoints; e != NULL; e = e->next) {
+		if (e->we->identity != s->id->id) {
+			continue;
+		}
+		f->served = endpoint_served(p, e, s->id);
+		f->in_grace = f->served == SERVED_PREVIOUS && p->now.s < grace_end(s, e).s;
+		struct slot_decision d = diff_slot(f);
+
+		any = true;
+		act_served(p, s, &d, f->served == SERVED_UNDECLARED ? NULL : e);
+	}
+	if (!any) {
+		struct slot_decision d = diff_slot(f);
+
+		act_served(p, s, &d, NULL);
+	}
+}
+
+/* In sync with what is held, but something newer is on its way in this very plan. */
+static void follow_issue(struct planner *p, struct slot *s)
+{
+	struct slot_decision d = { .row = "B4", .code = "KeystoreEntryMismatch" };
+
+	deliver_revision(p, s, &d, NULL);
+}
+
+static void found_ours(struct planner *p, const struct slot *s)
+{
+	struct mark m = { .kind = MARK_SLOT_OURS,
+		          .store = s->sp->ws,
+		          .alias = s->we->folded,
+		          .identity = s->id->id,
+		          .cert = slot_leaf(s) };
+
+	if (s->sm == NULL) {
+		report_mark(p, &m);
+	}
+}
+
+static bool chain_differs(const struct slot *s)
+{
+	const struct seen_chain *have = &s->oe->chain;
+	const struct seen_chain *held = &s->id->cur->chain;
+	const struct keystore_def *ks = s->sp->ws->keystore;
+	size_t n = have->n > 1 && have->v[have->n - 1]->self_signed ? have->n - 1 : have->n;
+	size_t want = held->n > 1 && held->v[held->n - 1]->self_signed ? held->n - 1 : held->n;
+
+	if (s->we->certificate_only || str_equal(s->sp->ws->format, "der")) {
+		return false;
+	}
+	want = ks != NULL && ks->chain == CHAIN_LEAF ? 1 : want;
+	return n != want || memcmp(have->v, held->v, n * sizeof(*have->v)) != 0;
+}
+
+/* Facts of the entry itself that the store-wide ones do not show. */
+static bool entry_differs(struct planner *p, struct slot *s)
+{
+	struct reason r = { .row = "B7" };
+
+	if (chain_differs(s)) {
+		r.code = "ChainMismatch";
+		r.message = say(p, "%zu certificates stored, %zu held", s->oe->chain.n,
+		                s->id->cur->chain.n);
+	} else if (!s->we->certificate_only && s->oe->kind == KS_KEY && !s->oe->key_opens) {
+		r.code = "KeystorePasswordMismatch";
+		r.message = "the key does not open with the key password";
+	} else {
+		return false;
+	}
+	r.field = say(p, "entries.%s", s->we->alias);
+	reason_add(p, &s->sp->reasons, &r);
+	return true;
+}
+
+static void reencode(struct planner *p, struct slot *s, bool replace)
+{
+	if (!replace) {
+		keep(p, s, /* ours= */ true);
+		return;
+	}
+	struct entry_change *ch = change_add(p, s->sp, ENTRY_REPLACE, s->we, s->oe, NULL);
+
+	if (ch != NULL) {
+		ch->to = s->id->cur->chain.v[0];
+		ch->revision = s->id->cur->revision;
+	}
+	s->sp->write = true;
+}
+
+static void judge_current(struct planner *p, struct slot *s, struct slot_facts *f)
+{
+	bool own = entry_differs(p, s);
+
+	found_ours(p, s);
+	f->differs = own || s->sp->write;
+	if (f->differs) {
+		store_word(s->sp, "B7", "StoreStale", NULL);
+		reencode(p, s, own);
+		return;
+	}
+	if (s->id->draft != NULL && !s->id->adopting) {
+		follow_issue(p, s);
+		return;
+	}
+	size_t before = s->sp->changes.n;
+
+	judge_served(p, s, f);
+	if (s->sp->changes.n == before) {
+		keep(p, s, /* ours= */ true);
+	}
+}
+
+static bool load_pending(const struct store_plan *sp)
+{
+	static const uint8_t never[SHA256_BYTES];
+	const struct store_memory *sm = sp->sm;
+
+	return sm != NULL && sp->ws->target->n_activate > 0 && sp->os != NULL &&
+	       memcmp(sm->written, never, SHA256_BYTES) != 0 &&
+	       memcmp(sm->written, sp->os->sha256, SHA256_BYTES) == 0 &&
+	       memcmp(sm->activated, sm->written, SHA256_BYTES) != 0;
+}
+
+void plan_slot(struct planner *p, struct store_plan *sp, struct slot *s)
+{
+	struct slot_facts f = { .desired = true, .take_over = sp->ws->target->take_over };
+
+	s->stored = s->id == NULL ? STORED_UNKNOWN : slot_stored(p, s);
+	if (s->id == NULL || s->id->id->def->mode == MODE_MONITORED || s->id->adopting ||
+	    s->id->suspended) {
+		keep(p, s, /* ours= */ s->sm != NULL);
+		return;
+	}
+	f.stored = s->stored;
+	f.ours = s->sm != NULL || (s->stored == STORED_FOREIGN && looks_ours(p, s));
+	f.activated = sp->sm != NULL && sp->sm->activations > 0;
+	f.load_pending = load_pending(sp);
+	if (s->stored == STORED_CURRENT && s->id->usable) {
+		judge_current(p, s, &f);
+		return;
+	}
+	/* Revoked, or its key is lost: what is stored is right and must go all the same. */
+	if (s->stored == STORED_CURRENT) {
+		f.stored = STORED_PREVIOUS;
+	}
+	struct slot_decision d = diff_slot(&f);
+
+	store_word(sp, d.row, d.word, NULL);
+	if (d.op == SLOT_CONFLICT) {
+		say_conflict(p, s, &d, NULL);
+		keep(p, s, /* ours= */ false);
+	} else if (d.op == SLOT_PUSH) {
+		deliver(p, s, &d);
+	}
+}

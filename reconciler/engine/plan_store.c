@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * plan_store.c - table B for one store: its entries and its own facts come together into at most
+ * one write.
+ */
+#include "reconciler/engine/planner.h"
+
+void store_word(struct store_plan *sp, const char *row, const char *word, const char *message)
+{
+	struct unit_plan *u = sp->unit;
+
+	/* The first trouble named stays; trouble beats peace. */
+	if (u->word == NULL || (str_equal(u->word, "InSync") && !str_equal(word, "InSync"))) {
+		u->row = row;
+		u->word = word;
+		u->message = message;
+	}
+}
+
+struct entry_change *change_add(struct planner *p, struct store_plan *sp, enum entry_op op,
+                                const struct want_entry *we, const struct obs_entry *oe,
+                                struct draft *on)
+{
+	struct entry_change *ch = ARENA_PUSH(p->a, on == NULL ? &sp->changes : &sp->later);
+
+	if (ch == NULL) {
+		return NULL;
+	}
+	ch->op = op;
+	ch->want = we;
+	/* Formats without aliases have none to show. */
+	ch->alias = we != NULL ? we->alias : oe == NULL ? "" : oe->alias;
+	if (we != NULL && we->certificate_only && !sp->ws->has_aliases && oe != NULL) {
+		ch->alias = oe->alias; /* the old one goes by its content */
+	}
+	ch->from = oe == NULL || oe->chain.n == 0 ? NULL : oe->chain.v[0];
+	if (op != ENTRY_KEEP && on == NULL) {
+		sp->write = true;
+		sp->reload = true;
+	}
+	if (on != NULL) {
+		struct draft **slot = ARENA_PUSH(p->a, &sp->later_deps);
+
+		if (slot != NULL) {
+			*slot = on;
+		}
+	}
+	return ch;
+}
+
+/* ---- looking failed ----------------------------------------------------------------------------
+ */
+
+static const char *look_word(enum look_status s)
+{
+	switch (s) {
+	case LOOK_NONE:
+		return "Unknown";
+	case LOOK_UNREACHABLE:
+		return "Unreachable";
+	case LOOK_UNREADABLE:
+	case LOOK_WRONG_PASSWORD:
+		return "Unreadable";
+	case LOOK_OK:
+	case LOOK_ABSENT:
+		break;
+	}
+	return "InSync";
+}
+
+static void unreadable(struct planner *p, struct store_plan *sp)
+{
+	enum look_status status = sp->os == NULL ? LOOK_NONE : sp->os->status;
+	const char *error =
+		sp->os == NULL || sp->os->error == NULL ? look_status_name(status) : sp->os->error;
+	struct unobserved u = { .object_kind = KIND_TARGET,
+		                .row = "B1",
+		                .name = sp->ws->target->o.name,
+		                .host = sp->ws->host->name };
+
+	u.error = say(p, "%s: %s", sp->ws->path, error);
+	report_unobserved(p, &u);
+	store_word(sp, "B1", look_word(status), u.error);
+}
+
+/* ---- one write
+ * ----------------------------------------------------------------------------------- */
+
+static void merge_later(struct planner *p, struct store_plan *sp)
+{
+	for (size_t i = 0; i < sp->later.n; i++) {
+		struct entry_change *ch = ARENA_PUSH(p->a, &sp->changes);
+
+		if (ch != NULL) {
+			*ch = sp->later.v[i];
+		}
+	}
+	for (size_t i = 0; i < sp->later_reasons.n; i++) {
+		reason_add(p, &sp->reasons, &sp->later_reasons.v[i]);
+	}
+	sp->deps = sp->later_deps;
+	sp->write = true;
+	sp->reload = true;
+}
+
+/* What there is now stays for this write; the next pass plans the rest. */
+static void keep_for_later(struct planner *p, struct store_plan *sp)
+{
+	for (size_t i = 0; i < sp->later.n; i++) {
+		if (sp->later.v[i].from == NULL) {
+			continue;
+		}
+		struct entry_change *ch = ARENA_PUSH(p->a, &sp->changes);
+
+		if (ch != NULL) {
+			*ch = sp->later.v[i];
+			ch->op = ENTRY_KEEP;
+			ch->to = NULL;
+		}
+	}
+}
+
+static void classify(struct store_plan *sp)
+{
+	sp->identity_changes = false;
+	for (size_t i = 0; i < sp->changes.n; i++) {
+		const struct entry_change *ch = &sp->changes.v[i];
+		bool key = ch->want != NULL && ch->want->source == ENTRY_CERTIFICATE;
+		bool puts = ch->op == ENTRY_ADD || ch->op == ENTRY_REPLACE;
+
+		sp->identity_changes = sp->identity_changes || (puts && key);
+		sp->trust_adds = sp->trust_adds || (puts && !key);
+		sp->drops = sp->drops || ch->op == ENTRY_REMOVE;
+	}
+}
+
+static void settle(struct planner *p, struct store_plan *sp)
+{
+	if (sp->later.n > 0) {
+		if (sp->absent || !sp->write) {
+			merge_later(p, sp);
+		} else {
+			keep_for_later(p, sp);
+		}
+	}
+	if (sp->absent && sp->incomplete) {
+		/* A keystore without its key would be worse than none. */
+		sp->write = false;
+	}
+	classify(sp);
+	if (sp->absent && sp->write && !sp->trust_adds && !sp->identity_changes) {
+		sp->write = false;
+	}
+}
+
+/* Trust that was written and never loaded; a store with key entries says it there. */
+static void trust_only_load(struct planner *p, struct store_plan *sp)
+{
+	static const uint8_t never[SHA256_BYTES];
+	const struct store_memory *sm = sp->sm;
+
+	(void)p;
+	if (sp->n_slots > 0 || sp->write || sm == NULL || sp->ws->target->n_activate == 0 ||
+	    sp->absent || memcmp(sm->written, never, SHA256_BYTES) == 0 ||
+	    memcmp(sm->written, sp->os->sha256, SHA256_BYTES) != 0 ||
+	    memcmp(sm->activated, sm->written, SHA256_BYTES) == 0) {
+		return;
+	}
+	sp->activate = (struct reason){ .row = "B12",
+		                        .code = "NotReloaded",
+		                        .message = "what was written was never loaded" };
+}
+
+static void rolled_back(struct planner *p, const struct store_plan *sp)
+{
+	struct waiting w = { .object_kind = KIND_TARGET,
+		             .name = sp->ws->target->o.name,
+		             .host = sp->ws->host->name,
+		             .what_for = "Held" };
+
+	w.message = say(p, "%s was rolled back to revision %d; push releases it", sp->ws->path,
+	                sp->sm->hold_revision);
+	report_waiting(p, &w);
+}
+
+static void broken(struct planner *p, const struct store_plan *sp)
+{
+	struct conflict c = { .object_kind = KIND_TARGET,
+		              .row = "B7",
+		              .name = sp->ws->target->o.name,
+		              .host = sp->ws->host->name,
+		              .code = "MissingData",
+		              .message = sp->ws->error,
+		              .hint = "correct the Keystore" };
+
+	report_conflict(p, &c);
+}
+
+static void plan_store(struct planner *p, struct store_plan *sp)
+{
+	if (!sp->unit->selected) {
+		return;
+	}
+	if (sp->ws->error != NULL) {
+		broken(p, sp);
+		return;
+	}
+	if (!sp->readable) {
+		unreadable(p, sp);
+		return;
+	}
+	if (sp->sm != NULL && sp->sm->hold_revision != 0) {
+		rolled_back(p, sp);
+		return;
+	}
+	plan_store_facts(p, sp);
+	plan_store_trust(p, sp);
+	plan_store_undesired(p, sp);
+	for (size_t i = 0; i < sp->n_slots; i++) {
+		plan_slot(p, sp, &sp->slots[i]);
+	}
+	trust_only_load(p, sp);
+	settle(p, sp);
+	if (sp->n_slots == 0) {
+		store_word(sp, sp->write ? "B7" : "B8", sp->write ? "StoreStale" : "InSync", NULL);
+	}
+}
+
+void plan_stores(struct planner *p)
+{
+	for (size_t i = 0; i < p->w->n_stores && p->rc == ERR_OK; i++) {
+		plan_store(p, &p->stores[i]);
+	}
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * plan_store_facts.c - B7: what is wrong with a store as a file, whatever its entries hold.
+ */
+#include "reconciler/engine/planner.h"
+#include "reconciler/engine/want_build.h"
+
+#define PRIVATE_MODE_MAX 0640u /* of a file with a key, whatever is asked for */
+
+static void differs(struct planner *p, struct store_plan *sp, const char *code, const char *field,
+                    const char *desired, const char *observed)
+{
+	struct reason r = {
+		.row = "B7", .code = code, .field = field, .desired = desired, .observed = observed
+	};
+
+	r.message =
+		observed == NULL ? field : say(p, "%s is %s, wanted: %s", field, observed, desired);
+	reason_add(p, &sp->reasons, &r);
+	sp->write = true;
+}
+
+static bool all_digits(const char *s)
+{
+	return s[0] != '\0' && s[strspn(s, "0123456789")] == '\0';
+}
+
+/* A number cannot be compared with a name without asking the host; the writer will. */
+static bool owner_differs(const char *wanted, const char *is)
+{
+	return wanted != NULL && is != NULL && !str_equal(wanted, is) &&
+	       all_digits(wanted) == all_digits(is);
+}
+
+static void file_facts(struct planner *p, struct store_plan *sp)
+{
+	const struct deliver_spec *dl = sp->ws->deliver;
+	uint32_t mode = dl->mode;
+
+	for (size_t i = 0; i < sp->n_slots; i++) {
+		mode &= sp->slots[i].we->certificate_only ? mode : PRIVATE_MODE_MAX;
+	}
+	if (sp->os->mode != mode) {
+		differs(p, sp, "FileModeMismatch", "mode", say(p, "%04o", mode),
+		        say(p, "%04o", sp->os->mode));
+	}
+	if (owner_differs(dl->owner.s, sp->os->owner)) {
+		differs(p, sp, "FileModeMismatch", "owner", dl->owner.s, sp->os->owner);
+	}
+	if (owner_differs(dl->group.s, sp->os->group)) {
+		differs(p, sp, "FileModeMismatch", "group", dl->group.s, sp->os->group);
+	}
+}
+
+static void format_facts(struct planner *p, struct store_plan *sp)
+{
+	const struct keystore_def *ks = sp->ws->keystore;
+	const struct obs_store *os = sp->os;
+	bool was = sp->write;
+
+	if (os->password > 0) {
+		differs(p, sp, "KeystorePasswordMismatch", "passwordRef", "(sensitive)",
+		        "(a previous one)");
+	}
+	if (os->format != NULL && !str_equal(os->format, sp->ws->format)) {
+		differs(p, sp, "KeystoreProfileMismatch", "format", sp->ws->format, os->format);
+	}
+	if (ks != NULL && ks->pkcs12_profile.s != NULL && os->profile != NULL &&
+	    str_equal(sp->ws->format, "pkcs12") && !str_equal(ks->pkcs12_profile.s, os->profile)) {
+		differs(p, sp, "KeystoreProfileMismatch", "pkcs12Profile", ks->pkcs12_profile.s,
+		        os->profile);
+	}
+	sp->reload = sp->reload || (sp->write && !was);
+}
+
+/* unmanagedEntries: remove. Entries of ours that nobody wants are another matter (B17). */
+static void unmanaged(struct planner *p, struct store_plan *sp)
+{
+	const struct keystore_def *ks = sp->ws->keystore;
+
+	if (ks == NULL || !ks->remove_unmanaged || !sp->ws->has_aliases) {
+		return;
+	}
+	for (size_t i = 0; i < sp->os->n_entries; i++) {
+		const struct obs_entry *oe = &sp->os->entries[i];
+		bool wanted = memory_slot(p->in->memory, sp->ws->key, oe->folded) != NULL;
+
+		for (size_t k = 0; k < sp->ws->n_entries && !wanted; k++) {
+			const struct want_entry *we = &sp->ws->entries[k];
+
+			wanted = str_equal(we->folded, oe->folded) ||
+			         (we->anchor != NULL && oe->kind == KS_TRUSTED && oe->chain.n > 0 &&
+			          oe->chain.v[0] == we->anchor);
+		}
+		if (!wanted) {
+			(void)change_add(p, sp, ENTRY_REMOVE, /* we= */ NULL, oe, NULL);
+			differs(p, sp, "KeystoreEntryMismatch", "unmanagedEntries", "(none)",
+			        oe->alias);
+		}
+	}
+}
+
+void plan_store_facts(struct planner *p, struct store_plan *sp)
+{
+	if (sp->absent) {
+		return;
+	}
+	file_facts(p, sp);
+	format_facts(p, sp);
+	unmanaged(p, sp);
+}

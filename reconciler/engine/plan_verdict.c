@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * plan_verdict.c - a word for every identity and host, for `status`; monitored endpoints are judged
+ * here, and only reported.
+ */
+#include "reconciler/engine/planner.h"
+#include "reconciler/engine/renewal.h"
+#include "reconciler/pki/chain.h"
+
+#define DAY_S ((int64_t)86400)
+
+static void verdict_add(struct planner *p, const struct verdict *v)
+{
+	struct verdict *slot = ARENA_PUSH(p->a, &p->verdicts);
+
+	if (slot != NULL) {
+		*slot = *v;
+	}
+}
+
+static int64_t margin(const struct planner *p, const struct seen_cert *c)
+{
+	return c->not_after.s - urgent_margin(c->not_before, c->not_after) - p->now.s;
+}
+
+/* ---- monitored ----------------------------------------------------------------------------------
+ */
+
+static const char *judge_times(struct planner *p, const struct monitor_spec *mon,
+                               const struct seen_cert *c)
+{
+	int64_t life = c->not_after.s - c->not_before.s;
+	int64_t min = life / 3 < 30 * DAY_S ? life / 3 : 30 * DAY_S;
+
+	min = mon->minimum_remaining_s > 0 ? mon->minimum_remaining_s : min;
+	if (c->not_after.s <= p->now.s) {
+		return "Expired";
+	}
+	if (c->not_after.s - p->now.s <= min) {
+		return "Expiring";
+	}
+	wake_at(p, (struct wall){ c->not_after.s - min });
+	return NULL;
+}
+
+static bool as_expected(const struct monitor_spec *mon, const struct cert *c)
+{
+	uint8_t fp[SHA256_BYTES];
+
+	if (mon->expect_fingerprint.s != NULL &&
+	    (!fingerprint_parse(mon->expect_fingerprint.s, fp) ||
+	     memcmp(fp, c->sha256, sizeof(fp)) != 0)) {
+		return false;
+	}
+	return mon->expect_common_name.s == NULL ||
+	       str_equal(mon->expect_common_name.s, c->common_name);
+}
+
+static bool trusted(struct planner *p, const struct ca_set *set, const struct seen_chain *served)
+{
+	const struct seen_cert *const *anchors = NULL;
+	struct err ignored = { 0 };
+	size_t n = 0;
+
+	if (set == NULL) {
+		return true;
+	}
+	if (ca_set_anchors(p->in->desired, p->in->memory, set, p->a, &anchors, &n, &ignored) !=
+	    ERR_OK) {
+		return false;
+	}
+	const struct cert **a = ARENA_ARRAY(p->a, const struct cert *, n + 1);
+	const struct cert **v = ARENA_ARRAY(p->a, const struct cert *, served->n + 1);
+
+	for (size_t i = 0; a != NULL && i < n; i++) {
+		a[i] = seen_cert_parse(anchors[i], p->a);
+	}
+	for (size_t i = 0; v != NULL && i < served->n; i++) {
+		v[i] = seen_cert_parse(served->v[i], p->a);
+	}
+	return a != NULL && v != NULL &&
+	       chain_verify((struct chain){ .v = v, .n = served->n }, a, n, /* host= */ NULL,
+	                    CHAIN_ANY_PURPOSE, p->now) == CHAIN_OK;
+}
+
+static const char *judge_served(struct planner *p, const struct want_endpoint *we,
+                                const struct obs_endpoint *oe)
+{
+	const struct monitor_spec *mon = we->monitored->monitor;
+	const struct cert *c = seen_cert_parse(oe->served.v[0], p->a);
+	const char *word = judge_times(p, mon, oe->served.v[0]);
+
+	if (word != NULL || c == NULL) {
+		return word == NULL ? "Unreadable" : word;
+	}
+	if (!as_expected(mon, c)) {
+		return "ServedForeign";
+	}
+	if (!cert_covers(c, we->server_name)) {
+		return "NameMismatch";
+	}
+	const struct ca_set *set = we->ca_set != NULL ? we->ca_set
+	                           : mon->ca_set.s == NULL
+	                                   ? NULL
+	                                   : desired_ca_set(p->in->desired, mon->ca_set.s);
+
+	return trusted(p, set, &oe->served) ? "InSync" : "Untrusted";
+}
+
+static const char *judge_endpoint(struct planner *p, const struct want_endpoint *we,
+                                  const struct obs_endpoint *oe)
+{
+	if (oe == NULL) {
+		return "Unknown";
+	}
+	switch (oe->status) {
+	case ENDPOINT_OK:
+		return oe->served.n == 0 ? "Unverified" : judge_served(p, we, oe);
+	case ENDPOINT_REFUSED:
+		return "ServiceDown";
+	case ENDPOINT_UNREACHABLE:
+	case ENDPOINT_NO_TLS:
+		return "Unreachable";
+	case ENDPOINT_NONE:
+		break;
+	}
+	return "Unknown";
+}
+
+static void judge_monitor(struct planner *p, const struct want_endpoint *we)
+{
+	const struct obs_endpoint *oe = observed_endpoint(p->in->observed, we->key);
+	struct id_plan *ip = plan_of_identity(p, we->monitor_of);
+	const char *word = judge_endpoint(p, we, oe);
+	const char *place = say(p, "%s:%d", we->host, we->port);
+	struct drift d = { .object_kind = KIND_CERTIFICATE,
+		           .row = "A1",
+		           .name = ip->id->name,
+		           .verdict = word,
+		           .message = place };
+
+	if (!ip->selected) {
+		return;
+	}
+	if (!str_equal(word, "InSync")) {
+		report_drift(p, &d);
+	}
+	if (ip->word == NULL || str_equal(ip->word, "InSync")) {
+		ip->word = word;
+		ip->message = place;
+	}
+}
+
+/* ---- all
+ * ------------------------------------------------------------------------------------------- */
+
+static const char *own_word(const struct planner *p, const struct id_plan *ip)
+{
+	if (ip->cur == NULL) {
+		return "Unknown";
+	}
+	if (ip->cur->chain.v[0]->not_after.s <= p->now.s) {
+		return "Expired";
+	}
+	return ip->urgent ? "Expiring" : "InSync";
+}
+
+/* Its own trouble first, then that of the first host in trouble. */
+static void identity_verdict(struct planner *p, struct id_plan *ip)
+{
+	struct verdict v = { .object_kind = KIND_CERTIFICATE,
+		             .row = ip->row,
+		             .name = ip->id->name,
+		             .word = ip->word,
+		             .message = ip->message,
+		             .renewal = ip->due,
+		             .margin_s = INT64_MAX,
+		             .waits_for = ip->waits_for };
+
+	if (v.word == NULL) {
+		v.word = own_word(p, ip);
+	}
+	for (const struct slot *s = ip->slots; s != NULL && str_equal(v.word, "InSync");
+	     s = s->next) {
+		const struct unit_plan *u = s->sp->unit;
+
+		if (u->word != NULL) {
+			v.word = u->word;
+			v.message = u->message;
+		}
+	}
+	if (ip->cur != NULL) {
+		v.not_after = ip->cur->chain.v[0]->not_after;
+		v.margin_s = margin(p, ip->cur->chain.v[0]);
+	}
+	verdict_add(p, &v);
+}
+
+static void unit_verdict(struct planner *p, const struct unit_plan *u)
+{
+	struct verdict v = { .object_kind = KIND_TARGET,
+		             .row = u->row,
+		             .name = u->target->o.name,
+		             .host = u->host->name,
+		             .word = u->word == NULL ? "Unknown" : u->word,
+		             .message = u->message,
+		             .renewal = { INT64_MAX },
+		             .margin_s = INT64_MAX,
+		             .waits_for = u->waits_for };
+
+	for (size_t i = 0; i < u->n_stores; i++) {
+		const struct store_plan *sp = &p->stores[u->first_store + i];
+
+		for (size_t k = 0; k < sp->n_slots; k++) {
+			const struct seen_cert *c = slot_leaf(&sp->slots[k]);
+
+			if (c != NULL && margin(p, c) < v.margin_s) {
+				v.margin_s = margin(p, c);
+				v.not_after = c->not_after;
+			}
+		}
+	}
+	verdict_add(p, &v);
+}
+
+void plan_verdicts(struct planner *p)
+{
+	for (size_t i = 0; i < p->w->n_endpoints; i++) {
+		if (p->w->endpoints[i].monitored != NULL) {
+			judge_monitor(p, &p->w->endpoints[i]);
+		}
+	}
+	for (size_t i = 0; i < p->in->desired->n_identities; i++) {
+		if (p->ids[i].selected) {
+			identity_verdict(p, &p->ids[i]);
+		}
+	}
+	for (size_t i = 0; i < p->n_units; i++) {
+		if (p->units[i].selected) {
+			unit_verdict(p, &p->units[i]);
+		}
+	}
+}
