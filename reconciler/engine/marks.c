@@ -3,44 +3,18 @@
  * marks.c - what a plan learned without changing the world is written down before it is applied:
  * anchors whose overlap begins now, slots found to be ours after a lost state.
  */
-#include "reconciler/base/str.h"
 #include "reconciler/engine/run.h"
 
-static size_t slots_known(const struct pass *p, const char *key, struct slot_write *out)
-{
-	const struct memory *m = p->memory;
-	size_t n = 0;
-
-	for (size_t i = 0; i < m->n_slots; i++) {
-		const struct slot_memory *s = &m->slots[i];
-
-		if (!str_equal(s->store_key, key)) {
-			continue;
-		}
-		if (out != NULL) {
-			out[n].alias = s->alias;
-			out[n].identity = s->identity;
-			memcpy(out[n].sha256, s->sha256, SHA256_BYTES);
-		}
-		n++;
-	}
-	return n;
-}
-
-/* The state replaces all slots of a store at once: what it knew is told again. */
 static enum err_code mark_slots(struct engine *e, struct pass *p, size_t first, size_t end,
                                 struct err *err)
 {
 	const struct want_store *ws = p->plan->marks[first].store;
-	size_t n = slots_known(p, ws->key, /* out= */ NULL);
-	struct slot_write *slots = ARENA_ARRAY(&p->arena, struct slot_write, n + end - first);
+	struct slot_write *slots = ARENA_ARRAY(&p->arena, struct slot_write, end - first);
+	size_t n = 0;
 
 	if (slots == NULL) {
 		return err_nomem(err);
 	}
-	(void)slots_known(p, ws->key, slots);
-	size_t known = n;
-
 	for (size_t i = first; i < end; i++) {
 		const struct mark *m = &p->plan->marks[i];
 
@@ -53,9 +27,13 @@ static enum err_code mark_slots(struct engine *e, struct pass *p, size_t first, 
 		memcpy(slots[n].sha256, m->cert->sha256, SHA256_BYTES);
 		n++;
 	}
-	return n == known ? ERR_OK
-	                  : store_slots_ours(e->store, ws->target->o.name, ws->host->name, ws->path,
-	                                     slots, n, err);
+	const struct store_write note = { .target = ws->target->o.name,
+		                          .host = ws->host->name,
+		                          .path = ws->path,
+		                          .slots = slots,
+		                          .n_slots = n };
+
+	return n == 0 ? ERR_OK : store_slots_ours(e->store, &note, err);
 }
 
 static enum err_code mark_anchor(struct engine *e, const struct mark *m, struct err *err)
