@@ -14,8 +14,11 @@
 
 #define CERT_FILE_MAX ((size_t)16 << 20)
 
+struct cert_slot {
+	const struct cert *cert;
+};
 struct cert_list {
-	const struct cert **v;
+	struct cert_slot *v;
 	size_t n, cap;
 };
 
@@ -29,11 +32,11 @@ static enum err_code add_cert(struct cert_list *list, struct bytes der, struct a
 		(void)err_wrap(err, "certificate %zu", list->n + 1);
 		return rc;
 	}
-	const struct cert **slot = ARENA_PUSH(arena, list);
+	struct cert_slot *slot = ARENA_PUSH(arena, list);
 	if (slot == NULL) {
 		return err_nomem(err);
 	}
-	*slot = c;
+	slot->cert = c;
 	return ERR_OK;
 }
 
@@ -97,6 +100,22 @@ static enum err_code add_block(struct cert_list *list, const struct pem_block *b
 	return add_cert(list, first, arena, err);
 }
 
+static enum err_code give(const struct cert_list *list, struct arena *arena,
+                          const struct cert ***ret, size_t *ret_n, struct err *err)
+{
+	const struct cert **v = ARENA_ARRAY(arena, const struct cert *, list->n);
+
+	if (v == NULL) {
+		return err_nomem(err);
+	}
+	for (size_t i = 0; i < list->n; i++) {
+		v[i] = list->v[i].cert;
+	}
+	*ret = v;
+	*ret_n = list->n;
+	return ERR_OK;
+}
+
 enum err_code cert_parse_bundle(struct bytes in, struct arena *arena, const struct cert ***ret,
                                 size_t *ret_n, struct err *err)
 {
@@ -119,11 +138,7 @@ enum err_code cert_parse_bundle(struct bytes in, struct arena *arena, const stru
 	if (rc == ERR_OK && list.n == 0) {
 		rc = err_set(err, ERR_INVALID, "no certificate in it");
 	}
-	if (rc == ERR_OK) {
-		*ret = list.v;
-		*ret_n = list.n;
-	}
-	return rc;
+	return rc == ERR_OK ? give(&list, arena, ret, ret_n, err) : rc;
 }
 
 enum err_code cert_parse_any(struct bytes in, struct arena *arena, const struct cert **ret,

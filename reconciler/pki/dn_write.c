@@ -244,9 +244,10 @@ static const char *skip_spaces(const char *p)
 
 static bool hex_pair(const char *p, uint8_t *ret)
 {
-	char pair[3] = { p[0], p[0] != '\0' ? p[1] : '\0', '\0' };
+	char pair[3] = { 0 };
 	size_t n;
 
+	memcpy(pair, p, strnlen(p, 2));
 	return pair[1] != '\0' && hex_decode(pair, ret, 1, &n) && n == 1;
 }
 

@@ -91,22 +91,19 @@ static size_t dns_length(const char *s)
 	return n > 1 && s[n - 1] == '.' ? n - 1 : n;
 }
 
-static char dns_fold(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 static bool dns_equal(const char *a, size_t a_n, const char *b, size_t b_n)
 {
-	if (a_n != b_n) {
-		return false;
-	}
-	for (size_t i = 0; i < a_n; i++) {
-		if (dns_fold(a[i]) != dns_fold(b[i])) {
+	/* strncasecmp would ask the locale. */
+	for (size_t i = 0; i < a_n && a_n == b_n; i++) {
+		unsigned x = (unsigned char)a[i];
+		unsigned y = (unsigned char)b[i];
+		x += x >= 'A' && x <= 'Z' ? 'a' - 'A' : 0;
+		y += y >= 'A' && y <= 'Z' ? 'a' - 'A' : 0;
+		if (x != y) {
 			return false;
 		}
 	}
-	return true;
+	return a_n == b_n;
 }
 
 bool dns_matches(const char *pattern, const char *host)
@@ -148,16 +145,11 @@ bool dns_within(const char *name, const char *base)
 
 static bool dns_label_valid(const char *label, size_t n)
 {
-	if (n == 0 || n > DNS_LABEL_MAX || label[0] == '-' || label[n - 1] == '-') {
-		return false;
-	}
-	for (size_t i = 0; i < n; i++) {
-		char c = dns_fold(label[i]);
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_')) {
-			return false;
-		}
-	}
-	return true;
+	static const char ldh[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+
+	return n > 0 && n <= DNS_LABEL_MAX && label[0] != '-' && label[n - 1] != '-' &&
+	       strspn(label, ldh) >= n;
 }
 
 bool dns_name_valid(const char *name)

@@ -10,7 +10,7 @@
 
 #include "reconciler/base/str.h"
 
-#define PEM_LINE 64
+#define PEM_LINE_OCTETS ((size_t)48) /* 64 characters */
 
 static const char pem_begin[] = "-----BEGIN ";
 static const char pem_end[] = "-----END ";
@@ -106,8 +106,8 @@ enum err_code pem_decode(const struct pem_block *block, struct buf *out, struct 
 void pem_encode(struct bytes der, const char *label, struct buf *out)
 {
 	buf_printf(out, "%s%s%s\n", pem_begin, label, pem_dashes);
-	for (size_t at = 0; at < der.n; at += PEM_LINE / 4 * 3) {
-		size_t n = der.n - at < PEM_LINE / 4 * 3 ? der.n - at : PEM_LINE / 4 * 3;
+	for (size_t at = 0; at < der.n; at += PEM_LINE_OCTETS) {
+		size_t n = der.n - at < PEM_LINE_OCTETS ? der.n - at : PEM_LINE_OCTETS;
 		base64_encode(bytes_of(der.p + at, n), out);
 		buf_add_byte(out, '\n');
 	}
