@@ -29,7 +29,10 @@ static void start_git(void)
 	/* They change neither objects nor references, so reading stays right. */
 	static const char *extensions[] = { "worktreeconfig", "partialclone", "preciousobjects" };
 
-	git_started = git_libgit2_init();
+	git_started = source_git_bound_memory();
+	if (git_started >= 0) {
+		git_started = git_libgit2_init();
+	}
 	if (git_started < 0) {
 		return;
 	}
@@ -38,7 +41,7 @@ static void start_git(void)
 	(void)git_libgit2_opts(GIT_OPT_SET_CACHE_OBJECT_LIMIT, GIT_OBJECT_BLOB, (size_t)0);
 	(void)git_libgit2_opts(GIT_OPT_SET_EXTENSIONS, extensions, ARRAY_LEN(extensions));
 	(void)git_libgit2_opts(GIT_OPT_SET_PACK_MAX_OBJECTS, (size_t)20000000);
-	(void)git_libgit2_opts(GIT_OPT_SET_PACK_MAX_OBJECT_SIZE, (size_t)512 << 20);
+	(void)git_libgit2_opts(GIT_OPT_SET_PACK_MAX_OBJECT_SIZE, SOURCE_OBJECT_MAX);
 }
 
 enum err_code source_git_start(struct err *err)

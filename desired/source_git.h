@@ -20,6 +20,8 @@ struct git_oid;
 #define SOURCE_FILE_LIMIT  ((uint64_t)16 << 20) /* when the caller names none */
 #define SOURCE_TOTAL_LIMIT ((uint64_t)8 << 30)
 
+#define SOURCE_OBJECT_MAX ((size_t)512 << 20) /* of any object that libgit2 unpacks */
+
 enum source_scheme { SOURCE_FILE, SOURCE_HTTPS, SOURCE_SSH };
 
 /* Where a remote is; every part validated, so that none can be taken for an option. */
@@ -59,6 +61,8 @@ struct source_fetching {
 
 /* Start libgit2 (first call) with the options we want. */
 enum err_code source_git_start(struct err *err);
+/* No allocation of libgit2's above SOURCE_OBJECT_MAX. Before it is initialised. <0: no. */
+int source_git_bound_memory(void);
 /* Raise what libgit2 said last: "<doing>: <its sentence>". */
 enum err_code source_git_err(struct err *err, enum err_code code, const char *doing, ...)
 	ATTR_PRINTF(3, 4) ATTR_COLD;

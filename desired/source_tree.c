@@ -3,8 +3,7 @@
  * source_tree.c - the files of one commit, straight from the object database.
  *
  * git_odb_read on the ids in the trees, not git_blob_lookup: no object wrapper, no cache, one zlib
- * pass a file. The size is asked for before the contents, because a kilobyte of pack can unfold to
- * a gigabyte of blob.
+ * pass a file. How much memory one object may take is source_alloc.c's business.
  */
 #include <git2.h>
 
@@ -48,23 +47,25 @@ static enum err_code root_tree(struct source *s, const char *commit, git_tree **
 static enum err_code blob_read(git_odb *odb, const git_oid *oid, const char *path, uint64_t limit,
                                git_odb_object **ret, struct err *err)
 {
-	git_object_t type = GIT_OBJECT_INVALID;
-	size_t size = 0;
+	git_odb_object *object = NULL;
+	enum err_code rc = ERR_OK;
 
-	if (git_odb_read_header(&size, &type, odb, oid) < 0) {
+	if (git_odb_read(&object, odb, oid) < 0) {
 		return source_git_err(err, ERR_IO, "read '%s'", path);
 	}
-	if (type != GIT_OBJECT_BLOB) {
-		return err_set(err, ERR_IO, "read '%s': object %.12s is no blob", path,
-		               git_oid_tostr_s(oid));
+	size_t size = git_odb_object_size(object);
+	if (git_odb_object_type(object) != GIT_OBJECT_BLOB) {
+		rc = err_set(err, ERR_IO, "read '%s': object %.12s is no blob", path,
+		             git_oid_tostr_s(oid));
+	} else if (size > limit) {
+		rc = err_set(err, ERR_INVALID, "'%s' has %zu bytes, more than %llu", path, size,
+		             (unsigned long long)limit);
 	}
-	if (size > limit) {
-		return err_set(err, ERR_INVALID, "'%s' has %zu bytes, more than %llu", path, size,
-		               (unsigned long long)limit);
+	if (rc != ERR_OK) {
+		git_odb_object_free(object);
+		return rc;
 	}
-	if (git_odb_read(ret, odb, oid) < 0) {
-		return source_git_err(err, ERR_IO, "read '%s'", path);
-	}
+	*ret = object;
 	return ERR_OK;
 }
 

@@ -2,6 +2,7 @@
 /*
  * test_source.c - commits and files of repositories made by the git program itself.
  */
+#include <git2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -521,6 +522,18 @@ START_TEST(a_damaged_object_is_an_error_not_an_absence)
 }
 END_TEST
 
+START_TEST(no_object_may_claim_all_memory)
+{
+	CLEANUP(cleanup_free) char *repo = repo_new(dir, "fleet");
+	git_buf text = { 0 };
+
+	open_local(repo);
+	ck_assert_int_eq(git_buf_grow(&text, 1000), 0);
+	ck_assert_int_lt(git_buf_grow(&text, SOURCE_OBJECT_MAX + 1), 0);
+	git_buf_dispose(&text);
+}
+END_TEST
+
 /* ---- reading one file ------------------------------------------------------------------------ */
 
 static enum err_code read_one(const char *commit, const char *path, uint64_t limit, char ret[64])
@@ -611,6 +624,7 @@ static void add_walking(Suite *suite)
 	tcase_add_test(tc, a_tree_deeper_than_the_limit_is_refused);
 	tcase_add_test(tc, the_visitors_error_ends_the_walk);
 	tcase_add_test(tc, a_damaged_object_is_an_error_not_an_absence);
+	tcase_add_test(tc, no_object_may_claim_all_memory);
 	tcase_add_test(tc, one_file_is_read_from_the_commit_or_the_disk);
 	tcase_add_test(tc, no_path_leaves_the_repository);
 	tcase_add_test(tc, links_on_the_way_are_not_followed);
