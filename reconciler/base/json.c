@@ -39,6 +39,23 @@ enum err_code json_parse(const char *text, size_t n, struct json_t **ret, struct
 	return ERR_OK;
 }
 
+enum json_shape json_shape(const struct json_t *j)
+{
+	static const enum json_shape shapes[] = {
+		[JSON_OBJECT] = JSON_SHAPE_OBJECT, [JSON_ARRAY] = JSON_SHAPE_ARRAY,
+		[JSON_STRING] = JSON_SHAPE_STR,    [JSON_INTEGER] = JSON_SHAPE_INT,
+		[JSON_REAL] = JSON_SHAPE_OTHER,    [JSON_TRUE] = JSON_SHAPE_BOOL,
+		[JSON_FALSE] = JSON_SHAPE_BOOL,    [JSON_NULL] = JSON_SHAPE_NULL,
+	};
+
+	return j == NULL ? JSON_SHAPE_OTHER : shapes[json_typeof(j)];
+}
+
+size_t json_members(const struct json_t *obj)
+{
+	return json_object_size(obj);
+}
+
 struct json_t *json_get(const struct json_t *obj, const char *key)
 {
 	return json_object_get(obj, key);

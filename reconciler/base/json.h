@@ -47,6 +47,18 @@ void json_member_bool(struct json_writer *w, const char *key, bool v);
 void json_member_time(struct json_writer *w, const char *key,
                       int64_t wall_s); /* RFC 3339, or null for 0 */
 
+enum json_shape {
+	JSON_SHAPE_NULL,
+	JSON_SHAPE_BOOL,
+	JSON_SHAPE_INT,
+	JSON_SHAPE_STR,
+	JSON_SHAPE_ARRAY,
+	JSON_SHAPE_OBJECT,
+	JSON_SHAPE_OTHER, /* a number with a fraction; also NULL: absent */
+};
+enum json_shape json_shape(const struct json_t *j);
+size_t json_members(const struct json_t *obj); /* 0 for NULL and for what is no object */
+
 /* Reading a tree. Absent and wrong type give the default; use json_has to tell. */
 bool json_has(const struct json_t *obj, const char *key);
 struct json_t *json_get(const struct json_t *obj, const char *key); /* borrowed, NULL when absent */
