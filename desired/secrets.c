@@ -25,6 +25,7 @@
 #include "reconciler/base/str.h"
 
 #define SECRET_LIMIT     65536
+#define READ_SIZE        4096
 #define PROGRAM_MS       30000
 #define PROGRAM_ARGS     64
 #define REFERENCE_DEPTH  8
@@ -75,7 +76,7 @@ static enum err_code read_secret(const struct resolving *r, int fd, const char *
 	CLEANUP(buf_release) struct buf data;
 	struct stat st;
 
-	buf_init_secret(&data, SECRET_LIMIT + 1);
+	buf_init_secret(&data, SECRET_LIMIT + READ_SIZE);
 	if (fstat(fd, &st) != 0) {
 		return err_set_sys(err, errno, "%s", what);
 	}
@@ -87,8 +88,11 @@ static enum err_code read_secret(const struct resolving *r, int fd, const char *
 		return err_hint(err, "chmod go-w, better 0600");
 	}
 	for (;;) {
-		uint8_t *room = buf_room(&data, 4096);
-		ssize_t n = room == NULL ? 0 : read(fd, room, 4096);
+		uint8_t *room = buf_room(&data, READ_SIZE);
+		if (room == NULL) {
+			return buf_check(&data, what, err);
+		}
+		ssize_t n = read(fd, room, READ_SIZE);
 		if (n < 0 && errno == EINTR) {
 			continue;
 		}
@@ -96,7 +100,7 @@ static enum err_code read_secret(const struct resolving *r, int fd, const char *
 			return err_set_sys(err, errno, "%s", what);
 		}
 		buf_grew(&data, (size_t)n);
-		if (buf_failed(&data) || data.len > SECRET_LIMIT) {
+		if (data.len > SECRET_LIMIT) {
 			return err_set(err, ERR_INVALID, "%s has more than %d bytes", what,
 			               SECRET_LIMIT);
 		}

@@ -18,6 +18,8 @@
 #include "reconciler/base/fs.h"
 #include "reconciler/base/str.h"
 
+#define READ_SIZE ((size_t)65536)
+
 struct dir_entry {
 	const char *name;
 	bool is_dir;
@@ -147,8 +149,11 @@ static enum err_code read_at(int dirfd, const char *name, const char *path, uint
 		return err_set(err, ERR_INVALID, "'%s' is no regular file", path);
 	}
 	for (;;) {
-		uint8_t *room = buf_room(out, 65536);
-		ssize_t n = room == NULL ? 0 : read(fd, room, 65536);
+		uint8_t *room = buf_room(out, READ_SIZE);
+		if (room == NULL) {
+			return buf_check(out, path, err);
+		}
+		ssize_t n = read(fd, room, READ_SIZE);
 		if (n < 0 && errno == EINTR) {
 			continue;
 		}
@@ -161,7 +166,7 @@ static enum err_code read_at(int dirfd, const char *name, const char *path, uint
 			               (unsigned long long)limit);
 		}
 		if (n == 0) {
-			return buf_check(out, path, err);
+			return ERR_OK;
 		}
 	}
 }
@@ -287,7 +292,7 @@ enum err_code source_dir_walk(struct source_walking *g, struct err *err)
 	if (git_repository_index(&d.index, g->s->repo) < 0) {
 		d.index = NULL;
 	}
-	buf_init(&d.data, (size_t)g->file_limit + 131072);
+	buf_init(&d.data, (size_t)g->file_limit + 2 * READ_SIZE);
 	rc = walk(&d, fd, /* depth= */ 1, err);
 	buf_release(&d.data);
 	git_index_free(d.index);
@@ -301,7 +306,7 @@ enum err_code source_dir_read(struct source *s, const char *path, uint64_t limit
 	CLEANUP(buf_release) struct buf data;
 	const char *last = path;
 
-	buf_init(&data, (size_t)limit + 131072);
+	buf_init(&data, (size_t)limit + 2 * READ_SIZE);
 	enum err_code rc = open_dirs(s, path, /* whole= */ false, &fd, &last, err);
 	if (rc == ERR_OK) {
 		rc = read_at(fd, last, path, limit, &data, err);
