@@ -12,6 +12,9 @@
 #include <string.h>
 
 #define MERGES_MAX      16u
+#define LIST_MAX        100000u
+#define CHUNK_SIZE      4096u
+#define RECENT_LENGTH   40u
 #define MERGE_DEPTH_MAX 64u
 
 bool seen_has(const struct seen *s, const char *field)
@@ -40,6 +43,7 @@ void bind_release(struct bind *b)
 	bind_close(b);
 	free(b->texts);
 	free(b->parts);
+	free(b->labels.v);
 	*b = (struct bind){ 0 };
 }
 
@@ -142,6 +146,47 @@ void bind_wrong_type(struct bind *b, const struct field *f, const char *expected
 	bind_skip(b, ev);
 }
 
+/* ---- storage ---- */
+
+static const char *store_packed(struct bind *b, const char *s, size_t n)
+{
+	if (n + 1 > CHUNK_SIZE / 8) {
+		return arena_strn(b->arena, s, n);
+	}
+	if (n + 1 > b->chunk_left) {
+		b->chunk = arena_alloc(b->arena, CHUNK_SIZE);
+		b->chunk_left = b->chunk != NULL ? CHUNK_SIZE : 0;
+		if (b->chunk == NULL) {
+			return NULL;
+		}
+	}
+	char *p = b->chunk;
+	memcpy(p, s, n);
+	p[n] = '\0';
+	b->chunk += n + 1;
+	b->chunk_left -= n + 1;
+	return p;
+}
+
+const char *bind_store(struct bind *b, const char *s, size_t n)
+{
+	uint32_t hash = 2166136261u;
+
+	if (n > RECENT_LENGTH) {
+		return store_packed(b, s, n);
+	}
+	for (size_t i = 0; i < n; i++) {
+		hash = (hash ^ (uint8_t)s[i]) * 16777619u;
+	}
+	size_t slot = (hash ^ (hash >> 16)) % ARRAY_LEN(b->recent);
+	if (b->recent[slot].s == NULL || b->recent[slot].n != n ||
+	    memcmp(b->recent[slot].s, s, n) != 0) {
+		b->recent[slot].s = store_packed(b, s, n);
+		b->recent[slot].n = n;
+	}
+	return b->recent[slot].s;
+}
+
 /* ---- lists ---- */
 
 void bind_each(struct bind *b, const struct field *f, const struct yml_event *first,
@@ -153,8 +198,16 @@ void bind_each(struct bind *b, const struct field *f, const struct yml_event *fi
 		bind_wrong_type(b, f, "a list", first);
 		return;
 	}
-	while (bind_next(b, &ev) && ev.what != YML_LIST_END) {
-		fn(b, f, &ev, arg);
+	for (size_t n = 0; bind_next(b, &ev) && ev.what != YML_LIST_END; n++) {
+		if (n < LIST_MAX) {
+			fn(b, f, &ev, arg);
+			continue;
+		}
+		if (n == LIST_MAX) {
+			bind_report(b, ev.pos, /* hint= */ NULL, "%s: more than %u elements",
+			            f->name, LIST_MAX);
+		}
+		bind_skip(b, &ev);
 	}
 }
 

@@ -36,6 +36,25 @@ struct bind {
 	size_t n_texts, cap_texts;
 	void **parts;
 	size_t n_parts, cap_parts;
+	struct {
+		struct label_part *v;
+		size_t n, cap;
+	} labels;
+
+	/* Texts are packed: a field's value is 12 octets on average, alignment would add 4. Those
+	 * met lately ("corp-ca", "Example Corporation") are not stored again. */
+	char *chunk;
+	size_t chunk_left;
+	struct {
+		const char *s;
+		size_t n;
+	} recent[256];
+};
+/* A label while its mapping is being read. */
+struct label_part {
+	struct label label;
+	struct pos pos;
+	bool merged;
 };
 
 void bind_init(struct bind *b, struct diags *diags, struct arena *arena);
@@ -75,6 +94,8 @@ typedef void bind_element(struct bind *b, const struct field *f, const struct ym
                           void *arg);
 void bind_each(struct bind *b, const struct field *f, const struct yml_event *first,
                bind_element *fn, void *arg);
+/* The text, stored in the arena. NULL: no memory. */
+const char *bind_store(struct bind *b, const char *s, size_t n);
 bool bind_push_text(struct bind *b, struct text t);
 struct texts bind_take_texts(struct bind *b, size_t mark);
 bool bind_push_part(struct bind *b, void *part);

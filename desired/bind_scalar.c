@@ -26,7 +26,7 @@ bool bind_scalar(struct bind *b, const struct field *f, const char *expected,
 		bind_report(b, ev->pos, /* hint= */ NULL, "%s: holds a NUL character", f->name);
 		return false;
 	}
-	ret->s = ev->kept ? ev->s : arena_strn(b->arena, ev->s, ev->n);
+	ret->s = ev->kept ? ev->s : bind_store(b, ev->s, ev->n);
 	ret->pos = ev->pos;
 	return ret->s != NULL;
 }

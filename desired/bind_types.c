@@ -5,12 +5,15 @@
  * Forms with alternatives are read into a small struct of their own through a table like any other,
  * and then judged: so their keys get the same errors, schema and manual page as all others.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "desired/bind.h"
 #include "desired/forms.h"
 #include "desired/tables.h"
 #include "reconciler/base/str.h"
+
+#define LABELS_MAX 256u
 
 /* ---- rows that need or exclude each other ---- */
 
@@ -268,16 +271,10 @@ static void usage_element(struct bind *b, const struct field *f, const struct ym
 	}
 }
 
-struct label_part {
-	struct label label;
-	struct pos pos;
-	bool merged;
-};
-
-static void add_label(struct bind *b, size_t mark, const struct label_part *part)
+static void add_label(struct bind *b, const struct label_part *part)
 {
-	for (size_t i = mark; i < b->n_parts; i++) {
-		struct label_part *old = b->parts[i];
+	for (size_t i = 0; i < b->labels.n; i++) {
+		struct label_part *old = &b->labels.v[i];
 		if (strcmp(old->label.key, part->label.key) != 0) {
 			continue;
 		}
@@ -290,10 +287,24 @@ static void add_label(struct bind *b, size_t mark, const struct label_part *part
 		}
 		return;
 	}
-	(void)bind_push_part(b, arena_copy(b->arena, part, sizeof(*part)));
+	if (b->labels.n == LABELS_MAX) {
+		bind_report(b, part->pos, /* hint= */ NULL, "more than %u labels", LABELS_MAX);
+		return;
+	}
+	if (b->labels.n == b->labels.cap) {
+		size_t cap = b->labels.cap == 0 ? 16 : b->labels.cap * 2;
+		struct label_part *v = reallocarray(b->labels.v, cap, sizeof(*v));
+		if (v == NULL) {
+			b->arena->failed = true;
+			return;
+		}
+		b->labels.v = v;
+		b->labels.cap = cap;
+	}
+	b->labels.v[b->labels.n++] = *part;
 }
 
-static void bind_label_pairs(struct bind *b, const struct field *f, size_t mark, bool merged)
+static void bind_label_pairs(struct bind *b, const struct field *f, bool merged)
 {
 	struct yml_event key, ev;
 
@@ -305,14 +316,14 @@ static void bind_label_pairs(struct bind *b, const struct field *f, size_t mark,
 			return;
 		}
 		if (merge && ev.what == YML_MAP) {
-			bind_label_pairs(b, f, mark, /* merged= */ true);
+			bind_label_pairs(b, f, /* merged= */ true);
 		} else if (!ok) {
 			bind_skip(b, &ev);
 		} else if (bind_scalar(b, f, "a label's value", &ev, &value)) {
 			struct label_part part = { .label = { .key = name.s, .value = value.s },
 				                   .pos = name.pos,
 				                   .merged = merged };
-			add_label(b, mark, &part);
+			add_label(b, &part);
 		}
 	}
 }
@@ -320,7 +331,6 @@ static void bind_label_pairs(struct bind *b, const struct field *f, size_t mark,
 static void bind_labels(struct bind *b, const struct field *f, const struct yml_event *first,
                         void *at)
 {
-	size_t mark = b->n_parts;
 	struct {
 		struct label *v;
 		size_t n;
@@ -330,16 +340,16 @@ static void bind_labels(struct bind *b, const struct field *f, const struct yml_
 		bind_wrong_type(b, f, "a mapping of labels", first);
 		return;
 	}
-	bind_label_pairs(b, f, mark, /* merged= */ false);
-	list.n = b->n_parts - mark;
+	b->labels.n = 0;
+	bind_label_pairs(b, f, /* merged= */ false);
+	list.n = b->labels.n;
 	list.v = list.n > 0 ? ARENA_ARRAY(b->arena, struct label, list.n) : NULL;
 	for (size_t i = 0; list.v != NULL && i < list.n; i++) {
-		list.v[i] = ((const struct label_part *)b->parts[mark + i])->label;
+		list.v[i] = b->labels.v[i].label;
 	}
 	if (list.v == NULL) {
 		list.n = 0;
 	}
-	b->n_parts = mark;
 	memcpy(at, &list, f->width != 0 ? sizeof(list) : 0);
 }
 

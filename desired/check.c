@@ -172,7 +172,7 @@ static void read_source_file(struct loader *l, const struct object *o, struct ca
 	struct err err = { 0 };
 	char text[512];
 
-	if (l->read(l, s->value.s, &s->data, &err) != ERR_OK) {
+	if (loader_read(l, s->value.s, &s->data, &err) != ERR_OK) {
 		err_format(&err, text, sizeof(text));
 		loader_report_at(l, o, s->value.pos, /* hint= */ NULL, "file: %s", text);
 	}
@@ -204,35 +204,45 @@ static void check_ca_set(struct loader *l, struct object *o)
 
 /* ---- Keystore ---- */
 
-/* keytool folds aliases to lower case, and so do the stores that Java reads. */
-static bool same_alias(const struct keystore_def *k, const char *a, const char *b)
+static bool has_aliases(const struct keystore_def *k)
 {
-	bool folds = str_equal(k->format.s, "jks") || str_equal(k->format.s, "pkcs12");
+	return str_equal(k->format.s, "jks") || str_equal(k->format.s, "pkcs12");
+}
 
-	return folds ? str_casecmp_ascii(a, b) == 0 : strcmp(a, b) == 0;
+static void check_alias(struct loader *l, const struct keystore_def *k,
+                        const struct keystore_entry_spec *e, struct map *taken)
+{
+	char *key = arena_str(&l->scratch, e->alias.s);
+
+	if (key == NULL) {
+		return;
+	}
+	if (has_aliases(k)) {
+		/* keytool folds aliases to lower case, and so do the stores that Java reads */
+		str_lower_ascii(key);
+	}
+	const struct keystore_entry_spec *first = map_get_str(taken, key);
+	if (first != NULL) {
+		loader_report_at(l, &k->o, e->alias.pos, /* hint= */ NULL,
+		                 "alias '%.80s' is taken by the entry at line %u", e->alias.s,
+		                 first->alias.pos.line);
+	} else if (map_put_str(taken, key, (void *)(uintptr_t)e, /* ret_old= */ NULL) < 0) {
+		l->arena->failed = true;
+	}
 }
 
 static void check_aliases(struct loader *l, const struct object *o, const struct keystore_def *k)
 {
-	bool named = str_equal(k->format.s, "jks") || str_equal(k->format.s, "pkcs12");
+	CLEANUP(map_release) struct map taken;
 
+	map_init(&taken);
 	for (size_t i = 0; i < k->n_entries; i++) {
 		const struct keystore_entry_spec *e = &k->entries[i];
-		if (e->alias.s == NULL) {
-			if (named) {
-				loader_report_at(l, o, e->pos, /* hint= */ NULL,
-				                 "an entry of format %s needs alias", k->format.s);
-			}
-			continue;
-		}
-		for (size_t p = 0; p < i; p++) {
-			const struct text *other = &k->entries[p].alias;
-			if (other->s != NULL && same_alias(k, other->s, e->alias.s)) {
-				loader_report_at(l, o, e->alias.pos, /* hint= */ NULL,
-				                 "alias '%.80s' is taken by the entry at line %u",
-				                 e->alias.s, other->pos.line);
-				break;
-			}
+		if (e->alias.s != NULL) {
+			check_alias(l, k, e, &taken);
+		} else if (has_aliases(k)) {
+			loader_report_at(l, o, e->pos, /* hint= */ NULL,
+			                 "an entry of format %s needs alias", k->format.s);
 		}
 	}
 }
@@ -258,7 +268,7 @@ static void check_key_aliases(struct loader *l, const struct object *o,
 
 static void check_passwords(struct loader *l, const struct object *o, const struct keystore_def *k)
 {
-	bool locked = str_equal(k->format.s, "jks") || str_equal(k->format.s, "pkcs12");
+	bool locked = has_aliases(k);
 	static const char *const fields[] = { "passwordRef", "keyPasswordRef",
 		                              "previousPasswordRefs" };
 
@@ -296,21 +306,30 @@ static void check_keystore(struct loader *l, struct object *o)
 
 /* ---- Target ---- */
 
+static void check_order(struct loader *l, const struct object *o, const struct target *t)
+{
+	CLEANUP(map_release) struct map hosts;
+	const struct texts *order = &t->rollout.order;
+
+	map_init(&hosts);
+	for (size_t h = 0; order->n > 0 && h < t->n_hosts; h++) {
+		if (map_put_str(&hosts, t->hosts[h].name, l, /* ret_old= */ NULL) < 0) {
+			l->arena->failed = true;
+		}
+	}
+	for (size_t i = 0; t->n_hosts > 0 && i < order->n; i++) {
+		if (map_get_str(&hosts, order->v[i].s) == NULL) {
+			loader_report_at(l, o, order->v[i].pos, /* hint= */ NULL,
+			                 "order: '%.80s' is no host of this Target", order->v[i].s);
+		}
+	}
+}
+
 static void check_target(struct loader *l, struct object *o)
 {
 	const struct target *t = (const struct target *)(void *)o;
 
-	for (size_t i = 0; i < t->rollout.order.n; i++) {
-		bool found = t->n_hosts == 0;
-		for (size_t h = 0; !found && h < t->n_hosts; h++) {
-			found = strcmp(t->hosts[h].name, t->rollout.order.v[i].s) == 0;
-		}
-		if (!found) {
-			loader_report_at(l, o, t->rollout.order.v[i].pos, /* hint= */ NULL,
-			                 "order: '%.80s' is no host of this Target",
-			                 t->rollout.order.v[i].s);
-		}
-	}
+	check_order(l, o, t);
 	for (size_t i = 0; i < t->n_consumers; i++) {
 		if (str_equal(t->consumers[i].target.s, o->name)) {
 			loader_report_at(l, o, t->consumers[i].target.pos, /* hint= */ NULL,

@@ -11,6 +11,8 @@
 #include "reconciler/base/map.h"
 #include "reconciler/base/str.h"
 
+#define PLACES_MAX 2000000u
+
 /* ---- identities ---- */
 
 static int compare_identities(const void *a, const void *b)
@@ -121,7 +123,7 @@ static void check_instance(struct loader *l, const struct target *t, const struc
 	    loader_find(l, KIND_TARGET, c->for_each.s) == NULL) {
 		return;
 	}
-	for (size_t h = 0; h < t->n_hosts; h++) {
+	for (size_t h = 0; h < t->n_hosts && loader_spend(l, 1); h++) {
 		if (desired_identity_on(l->d, c->o.name, t->hosts[h].name) == NULL) {
 			loader_report_at(
 				l, &t->o, pos, /* hint= */ NULL,
@@ -201,6 +203,12 @@ static void check_places(struct loader *l, struct map *places, const struct targ
 		bool fine = true;
 		for (size_t p = 0; p < n; p++) {
 			for (size_t h = 0; fine && h < t->n_hosts; h++) {
+				if (places->n >= PLACES_MAX) {
+					loader_report_at(l, &t->o, d->pos, /* hint= */ NULL,
+					                 "more than %u files to deliver",
+					                 PLACES_MAX);
+					return;
+				}
 				fine = claim(l, places, t, d, &paths[p], &t->hosts[h]);
 			}
 		}

@@ -416,7 +416,7 @@ static void add_inventory(struct expansion *x)
 	char text[512];
 	const struct text *path = &x->t->inventory;
 
-	if (x->l->read(x->l, path->s, &data, &err) != ERR_OK) {
+	if (loader_read(x->l, path->s, &data, &err) != ERR_OK) {
 		err_format(&err, text, sizeof(text));
 		loader_report(x->l, &x->t->o, "inventory", /* hint= */ NULL, "inventory: %s", text);
 		return;

@@ -11,7 +11,8 @@
 #include "reconciler/base/str.h"
 #include "reconciler/pki/pki.h"
 
-#define UNREAD_LIMIT ((size_t)64 << 20)
+#define UNREAD_LIMIT   ((size_t)64 << 20)
+#define LINES_READ_MAX ((size_t)256 << 20)
 
 /* ---- what every pass uses ---- */
 
@@ -28,6 +29,16 @@ struct object *loader_find(const struct loader *l, enum kind k, const char *name
 	                                             sizeof(struct object *), compare_name);
 
 	return hit != NULL ? *hit : NULL;
+}
+
+bool loader_spend(struct loader *l, size_t steps)
+{
+	if (steps > WORK_MAX - l->work) {
+		l->work = WORK_MAX;
+		return false;
+	}
+	l->work += steps;
+	return true;
 }
 
 static uint64_t row_bit(const struct object *o, const char *field)
@@ -54,7 +65,7 @@ static bool before(struct pos a, struct pos b)
 	return a.line != b.line ? a.line < b.line : a.col < b.col;
 }
 
-bool loader_has_error_in(const struct loader *l, const struct object *o, const char *field)
+bool loader_has_error_in(struct loader *l, const struct object *o, const char *field)
 {
 	struct pos from = object_pos_of(o, field);
 	struct pos to = { .line = UINT32_MAX };
@@ -66,6 +77,9 @@ bool loader_has_error_in(const struct loader *l, const struct object *o, const c
 	}
 	for (size_t i = 0; i < l->diags.n; i++) {
 		const struct diagnostic *d = &l->diags.v[i];
+		if (!loader_spend(l, 1)) {
+			return true;
+		}
 		if (strcmp(d->file, o->file) == 0 && !before(d->pos, from) && before(d->pos, to)) {
 			return true;
 		}
@@ -192,11 +206,29 @@ static void digest_data(struct loader *l, const char *path, struct bytes data)
 	digest_add(l, path, hash, sizeof(hash));
 }
 
+enum err_code loader_read(struct loader *l, const char *path, struct bytes *ret, struct err *err)
+{
+	struct bytes data;
+	enum err_code rc = l->read(l, path, l->arena, &data, err);
+
+	if (rc == ERR_OK) {
+		digest_data(l, path, data);
+		*ret = data;
+	}
+	return rc;
+}
+
 static bool file_for_lines(const char *path, struct bytes *ret, void *arg)
 {
 	struct loader *l = arg;
 
-	return l->read(l, path, ret, /* err= */ NULL) == ERR_OK;
+	arena_release(&l->lines);
+	if (l->lines_read > LINES_READ_MAX ||
+	    l->read(l, path, &l->lines, ret, /* err= */ NULL) != ERR_OK) {
+		return false;
+	}
+	l->lines_read += ret->n;
+	return true;
 }
 
 static void note_namespaces(struct loader *l)
@@ -265,6 +297,8 @@ static enum err_code loader_init(struct loader *l, struct arena *arena, const ch
 {
 	*l = (struct loader){ .arena = arena };
 	arena_init(&l->scratch);
+	arena_init(&l->lines);
+	map_init(&l->ghosts);
 	buf_init(&l->unread, UNREAD_LIMIT);
 	diags_init(&l->diags, arena);
 	bind_init(&l->bind, &l->diags, arena);
@@ -282,6 +316,8 @@ static void loader_release(struct loader *l)
 	bind_release(&l->bind);
 	buf_release(&l->unread);
 	arena_release(&l->scratch);
+	arena_release(&l->lines);
+	map_release(&l->ghosts);
 }
 
 /* ---- from a repository ---- */
@@ -291,19 +327,12 @@ struct from_source {
 	const char *commit;
 };
 
-static enum err_code read_source(struct loader *l, const char *path, struct bytes *ret,
-                                 struct err *err)
+static enum err_code read_source(struct loader *l, const char *path, struct arena *arena,
+                                 struct bytes *ret, struct err *err)
 {
 	const struct from_source *from = l->reader;
-	struct bytes data;
-	enum err_code rc =
-		source_read(from->source, from->commit, path, YML_FILE_MAX, l->arena, &data, err);
 
-	if (rc == ERR_OK) {
-		digest_data(l, path, data);
-		*ret = data;
-	}
-	return rc;
+	return source_read(from->source, from->commit, path, YML_FILE_MAX, arena, ret, err);
 }
 
 static enum err_code visit(const struct source_file *file, void *arg, struct err *err)
@@ -349,14 +378,14 @@ struct from_memory {
 	size_t n;
 };
 
-static enum err_code read_memory(struct loader *l, const char *path, struct bytes *ret,
-                                 struct err *err)
+static enum err_code read_memory(struct loader *l, const char *path, struct arena *arena,
+                                 struct bytes *ret, struct err *err)
 {
 	const struct from_memory *from = l->reader;
 
+	(void)arena;
 	for (size_t i = 0; i < from->n; i++) {
 		if (strcmp(from->files[i].path, path) == 0) {
-			digest_data(l, path, from->files[i].data);
 			*ret = from->files[i].data;
 			return ERR_OK;
 		}

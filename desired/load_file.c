@@ -214,7 +214,7 @@ static void bind_part(struct document *doc, enum part part, const struct yml_eve
 static void read_header_text(struct document *doc, const struct yml_event *ev, struct text *ret)
 {
 	if (ev->what == YML_SCALAR && ev->n > 0) {
-		ret->s = arena_strn(doc->b->arena, ev->s, ev->n);
+		ret->s = bind_store(doc->b, ev->s, ev->n);
 		ret->pos = ev->pos;
 		judge_header(doc);
 	}
@@ -343,9 +343,8 @@ static void keep_object(struct document *doc)
 		return;
 	}
 	if (doc->object == NULL || (doc->seen & (1u << PART_SPEC)) == 0) {
-		const char **ghost = ARENA_PUSH(l->arena, &l->ghosts);
-		if (ghost != NULL) {
-			*ghost = doc->name.s;
+		if (map_put_str(&l->ghosts, doc->name.s, l, /* ret_old= */ NULL) < 0) {
+			l->arena->failed = true;
 		}
 		return;
 	}

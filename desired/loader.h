@@ -11,9 +11,11 @@
 #include "desired/bind.h"
 #include "desired/load.h"
 #include "desired/policy.h"
+#include "reconciler/base/map.h"
 
 #define HOSTS_MAX   1000000u
 #define OBJECTS_MAX 1000000u
+#define WORK_MAX    50000000u
 
 struct objects {
 	struct object **v;
@@ -34,17 +36,25 @@ struct loader {
 	size_t n_namespaces;      /* metadata.namespace seen ... */
 	const char *namespace_at; /* ... first here */
 	struct buf unread;        /* text of broken files: names in it are not called dangling */
-	struct {
-		const char **v;
-		size_t n, cap;
-	} ghosts;             /* names of objects whose kind was wrong */
-	struct arena scratch; /* dies with the load */
+	struct map ghosts;        /* names of objects whose kind was wrong */
+	struct arena scratch;     /* dies with the load */
+	size_t work;              /* steps spent on combinations of objects */
 
-	/* One file of the same commit; for inventories, CA files and offending lines. */
-	enum err_code (*read)(struct loader *l, const char *path, struct bytes *ret,
-	                      struct err *err);
+	/* The file whose lines are being shown. */
+	struct arena lines;
+	size_t lines_read;
+
+	/* One file of the same commit into the arena; for inventories, CA files and lines. */
+	enum err_code (*read)(struct loader *l, const char *path, struct arena *arena,
+	                      struct bytes *ret, struct err *err);
 	void *reader;
 };
+
+/* read(), and the file counts in the digest. */
+enum err_code loader_read(struct loader *l, const char *path, struct bytes *ret, struct err *err);
+/* What a few kilobytes of YAML can multiply to must cost no more than this: false once WORK_MAX
+ * steps are spent. */
+bool loader_spend(struct loader *l, size_t steps);
 
 /* Does the file hold anything of ours? Others are not even parsed. */
 bool load_concerns_us(struct bytes data);
@@ -63,7 +73,7 @@ bool object_wrote(const struct object *o, const char *field);
 bool object_has(const struct object *o, const char *field);
 
 /* Was something inside this written field reported already? */
-bool loader_has_error_in(const struct loader *l, const struct object *o, const char *field);
+bool loader_has_error_in(struct loader *l, const struct object *o, const char *field);
 
 void defaults_fill(struct loader *l);
 void hosts_expand(struct loader *l);

@@ -112,7 +112,6 @@ struct private_key_spec {
 	int size; /* 0: the algorithm's default */
 	enum { KEY_PKCS1, KEY_PKCS8 } encoding;
 	enum { ROTATE_ALWAYS, ROTATE_NEVER } rotation;
-	struct text pkcs11;
 };
 struct private_ca {
 	struct subject_spec subject;

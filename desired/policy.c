@@ -15,6 +15,7 @@
 #include "reconciler/base/str.h"
 
 #define LINT_COUNT ARRAY_LEN(lint_names)
+#define RULE_COST  16u
 
 static const char *const lint_names[] = {
 	"private-ca-without-allow", "rsa-below-2048",   "key-readable-by-others",
@@ -287,13 +288,14 @@ static void check_policy(struct loader *l, const struct policy *p)
 
 /* ---- lints ---- */
 
-static bool silenced(const struct loader *l, const struct object *o, const char *lint)
+static bool silenced(struct loader *l, const struct object *o, const char *lint)
 {
 	for (size_t i = 0; i < l->by_kind[KIND_POLICY].n; i++) {
 		const struct policy *p =
 			(const struct policy *)(void *)l->by_kind[KIND_POLICY].v[i];
 		for (size_t s = 0; s < p->n_silence; s++) {
-			if (str_equal(p->silence[s].lint.s, lint) && (o == NULL || about(p, o))) {
+			if (loader_spend(l, 1) && str_equal(p->silence[s].lint.s, lint) &&
+			    (o == NULL || about(p, o))) {
 				return true;
 			}
 		}
@@ -378,20 +380,34 @@ static void drop_silenced_notes(struct loader *l)
 	l->warnings.n = kept;
 }
 
+static void apply_policy(struct loader *l, const struct policy *p)
+{
+	for (int k = 0; k < KIND_POLICY; k++) {
+		for (size_t i = 0; i < l->by_kind[k].n; i++) {
+			const struct object *o = l->by_kind[k].v[i];
+			bool applies = about(p, o);
+			for (size_t r = 0; applies && r < p->n_rules; r++) {
+				/* a rule not judged must not pass for one that holds */
+				if (!loader_spend(l, RULE_COST)) {
+					loader_report_at(
+						l, &p->o, p->o.pos, /* hint= */ NULL,
+						"Policy '%s': too many rules for so many objects",
+						p->o.name);
+					return;
+				}
+				apply_rule(l, p, &p->rules[r], o);
+			}
+		}
+	}
+}
+
 void policies_apply(struct loader *l)
 {
 	for (size_t i = 0; i < l->by_kind[KIND_POLICY].n; i++) {
 		const struct policy *p =
 			(const struct policy *)(void *)l->by_kind[KIND_POLICY].v[i];
 		check_policy(l, p);
-		for (int k = 0; k < KIND_POLICY; k++) {
-			for (size_t o = 0; o < l->by_kind[k].n; o++) {
-				for (size_t r = 0; about(p, l->by_kind[k].v[o]) && r < p->n_rules;
-				     r++) {
-					apply_rule(l, p, &p->rules[r], l->by_kind[k].v[o]);
-				}
-			}
-		}
+		apply_policy(l, p);
 	}
 	for (size_t i = 0; i < l->d->n_issuers; i++) {
 		lint_issuer(l, l->d->issuers[i]);

@@ -12,7 +12,7 @@
 #include "desired/template.h"
 #include "reconciler/base/str.h"
 
-#define NEAREST_MAX 100000u
+#define NEAREST_MAX 10000u
 
 struct ref_walk {
 	struct loader *l;
@@ -24,31 +24,23 @@ struct ref_walk {
 
 /* ---- references ---- */
 
-static bool mentioned_in_unread(const struct loader *l, const char *name)
+static bool mentioned_in_unread(struct loader *l, const char *name)
 {
 	size_t n = strlen(name);
 
-	if (buf_failed(&l->unread)) {
-		return true;
+	if (l->unread.len == 0) {
+		return false;
 	}
-	return l->unread.len > 0 && memmem(l->unread.p, l->unread.len, name, n) != NULL;
-}
-
-static bool is_ghost(const struct loader *l, const char *name)
-{
-	for (size_t i = 0; i < l->ghosts.n; i++) {
-		if (strcmp(l->ghosts.v[i], name) == 0) {
-			return true;
-		}
-	}
-	return false;
+	return buf_failed(&l->unread) || !loader_spend(l, 1 + l->unread.len / 1024) ||
+	       memmem(l->unread.p, l->unread.len, name, n) != NULL;
 }
 
 static const char *nearest_object(struct loader *l, enum kind k, const char *name)
 {
 	const struct objects *list = &l->by_kind[k];
 	size_t n = list->n < NEAREST_MAX ? list->n : NEAREST_MAX;
-	const char **names = n == 0 ? NULL : ARENA_ARRAY(&l->scratch, const char *, n);
+	const char **names =
+		n == 0 || !loader_spend(l, n) ? NULL : ARENA_ARRAY(&l->scratch, const char *, n);
 
 	for (size_t i = 0; names != NULL && i < n; i++) {
 		names[i] = list->v[i]->name;
@@ -60,8 +52,9 @@ static void check_ref(struct ref_walk *w, const struct field *f, enum kind k, co
 {
 	struct loader *l = w->l;
 
-	if (text_is_template(t->s) || loader_find(l, k, t->s) != NULL || is_ghost(l, t->s) ||
-	    mentioned_in_unread(l, t->s) || l->diags.n >= DIAGS_MAX) {
+	if (text_is_template(t->s) || loader_find(l, k, t->s) != NULL ||
+	    map_get_str(&l->ghosts, t->s) != NULL || mentioned_in_unread(l, t->s) ||
+	    l->diags.n >= DIAGS_MAX) {
 		return;
 	}
 	loader_report_at(l, w->o, t->pos, diags_did_you_mean(&l->diags, nearest_object(l, k, t->s)),

@@ -21,6 +21,7 @@
 #define EXPANSION_FACTOR 10u
 #define EXPANSION_FLOOR  ((size_t)64 << 10)
 #define FRAMES_MAX       (2u * YML_NESTING_MAX)
+#define RECORDED_MAX     1000000u
 #define NOT_RECORDED     SIZE_MAX
 
 struct anchor {
@@ -187,6 +188,9 @@ static const char *foreign_tag(const yaml_char_t *tag)
 
 static bool rec_append(struct yml *y, const struct yml_event *ev)
 {
+	if (y->n_rec == RECORDED_MAX) {
+		return fail(y, ev->pos, "more than %u anchored values", RECORDED_MAX);
+	}
 	if (y->n_rec == y->cap_rec) {
 		size_t cap = y->cap_rec == 0 ? 64 : y->cap_rec * 2;
 		struct yml_event *rec = reallocarray(y->rec, cap, sizeof(*rec));
