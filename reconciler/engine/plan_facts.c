@@ -259,7 +259,7 @@ void identity_facts_gather(struct planner *p, struct id_plan *ip, struct identit
 	judge_spec(p, ip, &spec, ret_digest, &f, ret_field);
 	judge_issuer(p, ip, &f);
 	judge_time(p, ip, &f);
-	f.pair_broken = !ip->cur->has_key && def->request == NULL && def->key.pkcs11.s == NULL;
+	f.pair_broken = !ip->cur->has_key && def->request == NULL;
 	f.revoked = ip->cur->revoked || ip->cur->compromised;
 	f.asked = asked(ip);
 	*ret = f;
