@@ -117,13 +117,14 @@ static enum err_code configure(struct db *db, bool writable, struct err *err)
 	(void)sqlite3_db_config(db->conn, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
 	rc = db_exec(db,
 	             "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; "
-	             "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384;",
+	             "PRAGMA temp_store=MEMORY;",
 	             err);
 	if (rc != ERR_OK || !writable) {
 		return rc;
 	}
 	return db_exec(db,
-	               "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;",
+	               "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
+	               "PRAGMA cache_size=-16384;",
 	               err);
 }
 

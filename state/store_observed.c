@@ -284,18 +284,30 @@ struct loading {
 	struct cert_rows certs;
 };
 
-struct stores {
-	struct obs_store *v;
-	size_t n, cap;
-};
-struct endpoints {
-	struct obs_endpoint *v;
-	size_t n, cap;
-};
-struct configs {
-	struct obs_config *v;
-	size_t n, cap;
-};
+/* Room for what there is and one more. Counting first costs a look at every page; growing would
+ * leave as much again behind in the arena. */
+static void *room(struct loading *l, const char *sql, size_t size, size_t *ret_n,
+                  enum err_code *ret, struct err *err)
+{
+	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
+	bool found = false;
+	void *v = NULL;
+
+	*ret = db_query(l->s->db, sql, /* values= */ NULL, 0, &q, err);
+	if (*ret == ERR_OK) {
+		*ret = db_next(q, &found, err);
+	}
+	if (*ret == ERR_OK) {
+		struct row r = row_of(q, "count", /* arena= */ NULL);
+		*ret_n = (size_t)row_int(&r, 0, 0, INT32_MAX);
+		*ret = row_check(&r, err);
+	}
+	if (*ret == ERR_OK) {
+		v = arena_array(l->arena, *ret_n + 1, size);
+		*ret = v == NULL ? err_nomem(err) : ERR_OK;
+	}
+	return v;
+}
 
 static enum err_code take_store(struct loading *l, struct stmt *q, const struct obs_store *last,
                                 struct obs_store *o, struct err *err)
@@ -333,20 +345,24 @@ static enum err_code take_store(struct loading *l, struct stmt *q, const struct 
 static enum err_code load_stores(struct loading *l, struct err *err)
 {
 	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
-	struct stores v = { .v = NULL };
 	bool row = false;
-	enum err_code rc = db_query(l->s->db,
-	                            "SELECT target, host, path, status, error, at, format,"
-	                            " profile, password, mode, owner, grp, sha256, warnings,"
-	                            " entries FROM seen_store ORDER BY key",
-	                            /* values= */ NULL, 0, &q, err);
+	size_t n = 0;
+	enum err_code rc;
+	struct obs_store *v = room(l, "SELECT count(*) FROM seen_store", sizeof(*v), &n, &rc, err);
 
-	while (rc == ERR_OK && (rc = db_next(q, &row, err)) == ERR_OK && row) {
-		struct obs_store *o = ARENA_PUSH(l->arena, &v);
-		rc = o == NULL ? err_nomem(err) : take_store(l, q, v.n > 1 ? o - 1 : NULL, o, err);
+	if (rc == ERR_OK) {
+		rc = db_query(l->s->db,
+		              "SELECT target, host, path, status, error, at, format,"
+		              " profile, password, mode, owner, grp, sha256, warnings,"
+		              " entries FROM seen_store ORDER BY key",
+		              /* values= */ NULL, 0, &q, err);
 	}
-	l->o->stores = v.v;
-	l->o->n_stores = v.n;
+	for (size_t i = 0; rc == ERR_OK && (rc = db_next(q, &row, err)) == ERR_OK && row; i++) {
+		rc = i >= n ? db_damaged(err, "seen_store", "more rows than counted")
+		            : take_store(l, q, i == 0 ? NULL : &v[i - 1], &v[i], err);
+		l->o->n_stores = i + 1;
+	}
+	l->o->stores = v;
 	return rc;
 }
 
@@ -385,52 +401,65 @@ static enum err_code take_endpoint(struct loading *l, struct stmt *q,
 static enum err_code load_endpoints(struct loading *l, struct err *err)
 {
 	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
-	struct endpoints v = { .v = NULL };
 	bool row = false;
-	enum err_code rc = db_query(l->s->db,
-	                            "SELECT key, status, error, at, proof, served, protocol,"
-	                            " cipher, client_cert_asked, ca_names FROM seen_endpoint"
-	                            " ORDER BY key",
-	                            /* values= */ NULL, 0, &q, err);
+	size_t n = 0;
+	enum err_code rc;
+	struct obs_endpoint *v =
+		room(l, "SELECT count(*) FROM seen_endpoint", sizeof(*v), &n, &rc, err);
 
-	while (rc == ERR_OK && (rc = db_next(q, &row, err)) == ERR_OK && row) {
-		struct obs_endpoint *o = ARENA_PUSH(l->arena, &v);
-		rc = o == NULL ? err_nomem(err)
-		               : take_endpoint(l, q, v.n > 1 ? o - 1 : NULL, o, err);
+	if (rc == ERR_OK) {
+		rc = db_query(l->s->db,
+		              "SELECT key, status, error, at, proof, served, protocol,"
+		              " cipher, client_cert_asked, ca_names FROM seen_endpoint"
+		              " ORDER BY key",
+		              /* values= */ NULL, 0, &q, err);
 	}
-	l->o->endpoints = v.v;
-	l->o->n_endpoints = v.n;
+	for (size_t i = 0; rc == ERR_OK && (rc = db_next(q, &row, err)) == ERR_OK && row; i++) {
+		rc = i >= n ? db_damaged(err, "seen_endpoint", "more rows than counted")
+		            : take_endpoint(l, q, i == 0 ? NULL : &v[i - 1], &v[i], err);
+		l->o->n_endpoints = i + 1;
+	}
+	l->o->endpoints = v;
 	return rc;
+}
+
+static enum err_code take_config(struct loading *l, struct stmt *q, struct obs_config *o,
+                                 struct err *err)
+{
+	struct row r = row_of(q, "seen_config", l->arena);
+
+	*o = (struct obs_config){
+		.key = row_str(&r, 0),
+		.status = (enum look_status)row_int(&r, 1, 0, LOOK_WRONG_PASSWORD),
+		.error = row_str_or_null(&r, 2),
+		.at = row_wall(&r, 3),
+		.matches = row_bool(&r, 4),
+		.value = row_str_or_null(&r, 5),
+	};
+	return row_check(&r, err);
 }
 
 static enum err_code load_configs(struct loading *l, struct err *err)
 {
 	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
-	struct configs v = { .v = NULL };
 	bool row = false;
-	enum err_code rc = db_query(l->s->db,
-	                            "SELECT key, status, error, at, matches, value"
-	                            " FROM seen_config ORDER BY key",
-	                            /* values= */ NULL, 0, &q, err);
+	size_t n = 0;
+	enum err_code rc;
+	struct obs_config *v =
+		room(l, "SELECT count(*) FROM seen_config", sizeof(*v), &n, &rc, err);
 
-	while (rc == ERR_OK && (rc = db_next(q, &row, err)) == ERR_OK && row) {
-		struct row r = row_of(q, "seen_config", l->arena);
-		struct obs_config *o = ARENA_PUSH(l->arena, &v);
-		if (o == NULL) {
-			return err_nomem(err);
-		}
-		*o = (struct obs_config){
-			.key = row_str(&r, 0),
-			.status = (enum look_status)row_int(&r, 1, 0, LOOK_WRONG_PASSWORD),
-			.error = row_str_or_null(&r, 2),
-			.at = row_wall(&r, 3),
-			.matches = row_bool(&r, 4),
-			.value = row_str_or_null(&r, 5),
-		};
-		rc = row_check(&r, err);
+	if (rc == ERR_OK) {
+		rc = db_query(l->s->db,
+		              "SELECT key, status, error, at, matches, value"
+		              " FROM seen_config ORDER BY key",
+		              /* values= */ NULL, 0, &q, err);
 	}
-	l->o->configs = v.v;
-	l->o->n_configs = v.n;
+	for (size_t i = 0; rc == ERR_OK && (rc = db_next(q, &row, err)) == ERR_OK && row; i++) {
+		rc = i >= n ? db_damaged(err, "seen_config", "more rows than counted")
+		            : take_config(l, q, &v[i], err);
+		l->o->n_configs = i + 1;
+	}
+	l->o->configs = v;
 	return rc;
 }
 
