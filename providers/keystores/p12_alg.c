@@ -16,7 +16,6 @@
 #define OID_PBKDF2  "1.2.840.113549.1.5.12"
 #define OID_MD5_DES "1.2.840.113549.1.5.3"
 #define SALT_N      20 /* as the JDK */
-#define ITERATIONS  10000
 
 static enum err_code damaged(struct err *err)
 {
@@ -141,7 +140,7 @@ enum err_code p12_alg_parse(struct bytes whole, struct p12_alg *ret, struct err 
 
 struct p12_alg p12_alg_make(enum p12_suite suite)
 {
-	struct p12_alg alg = { .scheme = P12_PKCS12_PBE, .iterations = ITERATIONS };
+	struct p12_alg alg = { .scheme = P12_PKCS12_PBE, .iterations = p12_limits.written };
 
 	alg.cipher = suite == P12_3DES ? &p12_3des : &p12_rc2_40;
 	if (suite == P12_AES256) {

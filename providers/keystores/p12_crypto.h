@@ -15,10 +15,11 @@
 #define P12_SALT_MAX      1024u
 #define P12_SPELLINGS_MAX 2
 
-/* What a hostile file may cost. Tests and fuzzers lower it. */
+/* What a hostile file may cost, and what our own cost. Tests and fuzzers lower them. */
 struct p12_limits {
 	uint64_t iterations; /* of one derivation */
 	uint64_t work;       /* hash blocks times iterations over one file */
+	uint64_t written;    /* iterations of what we write by a profile */
 };
 extern struct p12_limits p12_limits;
 

@@ -9,8 +9,6 @@
 #include "providers/keystores/p12_store.h"
 #include "reconciler/base/str.h"
 
-#define MAC_ITERATIONS 10000
-
 const struct p12_profile p12_profiles[4] = {
 	{ "Modern2023", P12_AES256, P12_AES256, false, &nettle_sha256 },
 	{ "Modern2026", P12_AES256, P12_AES256, true, &nettle_sha256 },
@@ -359,11 +357,11 @@ static struct p12_mac mac_like(const struct writing *w)
 		mac = (struct p12_mac){ .present = true,
 			                .pbmac1 = w->profile->pbmac1,
 			                .hash = w->profile->mac,
-			                .iterations = MAC_ITERATIONS };
+			                .iterations = p12_limits.written };
 	} else if (!mac.present && (p12->pfx.n == 0 || w->store_changed)) {
 		mac = (struct p12_mac){ .present = true,
 			                .hash = &nettle_sha256,
-			                .iterations = MAC_ITERATIONS };
+			                .iterations = p12_limits.written };
 	}
 	mac.present = mac.present && w->has_store;
 	return mac;
