@@ -372,7 +372,7 @@ START_TEST(a_server_that_stalls_after_its_certificate_is_seen_but_not_proven)
 		                          .chain_pem = chain_of(&rsa),
 		                          .key_pem = rsa.key_pem };
 
-	open_prober(/* timeout_ms= */ 400, /* parallel= */ 0);
+	open_prober(/* timeout_ms= */ 2000, /* parallel= */ 0);
 	serve_spec(&spec);
 	struct obs_endpoint e = look_at_server(/* possession= */ true);
 	assert_shows(&e, &rsa);
