@@ -151,17 +151,17 @@ static bool put_wide(struct buf *out, struct bytes v, size_t width)
 	return true;
 }
 
+/* Types whose octets are the text already (or nearly: what is no UTF-8 gets escaped). */
+static bool is_plain_text(const struct dn_attr *attr)
+{
+	return attr->tag == DER_UTF8 || attr->tag == DER_PRINTABLE || attr->tag == DER_IA5 ||
+	       attr->tag == 0x12 /* NumericString */ || attr->tag == 0x1a /* VisibleString */;
+}
+
 /* The raw characters of a value as UTF-8, controls and all. false: a type that is no text. */
 static bool value_decode(const struct dn_attr *attr, struct buf *out)
 {
 	switch (attr->tag) {
-	case DER_UTF8:
-	case DER_PRINTABLE:
-	case DER_IA5:
-	case 0x12: /* NumericString */
-	case 0x1a: /* VisibleString */
-		buf_add_bytes(out, attr->value);
-		return true;
 	case DER_T61:
 		if (str_is_utf8((const char *)attr->value.p, attr->value.n)) {
 			buf_add_bytes(out, attr->value);
@@ -181,19 +181,27 @@ static bool value_decode(const struct dn_attr *attr, struct buf *out)
 static void put_text(struct buf *out, struct bytes v, const char *special)
 {
 	bool utf8 = str_is_utf8((const char *)v.p, v.n);
+	size_t done = 0;
 
 	for (size_t i = 0; i < v.n; i++) {
 		uint8_t c = v.p[i];
 		bool edge = special[0] != '\0' &&
 		            ((i == 0 && (c == ' ' || c == '#')) || (i + 1 == v.n && c == ' '));
-		if (c < 0x20 || c == 0x7f || (c >= 0x80 && !utf8)) {
-			put_escaped_octet(out, c);
+		bool hidden = c < 0x20 || c == 0x7f || (c >= 0x80 && !utf8);
+		if (!hidden && !edge && (c >= 0x80 || strchr(special, c) == NULL)) {
 			continue;
 		}
-		if (edge || (c < 0x80 && strchr(special, c) != NULL)) {
+		buf_add(out, v.p + done, i - done);
+		done = i + 1;
+		if (hidden) {
+			put_escaped_octet(out, c);
+		} else {
 			buf_add_byte(out, '\\');
+			buf_add_byte(out, c);
 		}
-		buf_add_byte(out, c);
+	}
+	if (done < v.n) {
+		buf_add(out, v.p + done, v.n - done);
 	}
 }
 
@@ -212,6 +220,10 @@ static void put_value(struct buf *out, const struct dn_attr *attr, const char *s
 {
 	CLEANUP(buf_release) struct buf text = { 0 };
 
+	if (is_plain_text(attr)) {
+		put_text(out, attr->value, special);
+		return;
+	}
 	buf_init(&text, attr->value.n * 3 + 1);
 	if (value_decode(attr, &text) && !buf_failed(&text)) {
 		put_text(out, buf_view(&text), special);
