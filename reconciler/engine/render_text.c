@@ -138,12 +138,22 @@ static void put_entry(const struct view *v, const struct entry_change *e)
 	buf_add_str(v->out, "\n");
 }
 
-static void put_action(const struct view *v, const struct action *a)
+/* The activation of a host that was just written needs no headline of its own. */
+static bool continues(const struct action *a, const struct action *before)
+{
+	return before != NULL && a->kind == ACTION_ACTIVATE && before->target != NULL &&
+	       a->target == before->target && a->target_host == before->target_host;
+}
+
+static void put_action(const struct view *v, const struct action *a, const struct action *before)
 {
 	const char *symbol = action_symbol(a);
 	size_t at;
 
-	put_headline(v, a);
+	if (!continues(a, before)) {
+		buf_add_str(v->out, "\n");
+		put_headline(v, a);
+	}
 	paint(v, symbol[0] == '+' ? GREEN : symbol[0] == '-' ? RED : YELLOW);
 	buf_printf(v->out, "  %-3s", symbol);
 	paint(v, RESET);
@@ -165,7 +175,6 @@ static void put_action(const struct view *v, const struct action *a)
 	for (size_t i = 0; i < a->n_entries; i++) {
 		put_entry(v, &a->entries[i]);
 	}
-	buf_add_str(v->out, "\n");
 }
 
 /* ---- rows
@@ -244,16 +253,31 @@ static void put_drifts(const struct view *v)
 	}
 }
 
+/* A proof is part of what it proves: text leaves it out, JSON has it. */
+static void put_actions(const struct view *v)
+{
+	const struct action *before = NULL;
+
+	if (v->p->n_actions == 0) {
+		return;
+	}
+	buf_add_str(v->out, "certwright will perform the following actions:\n");
+	for (size_t i = 0; i < v->p->n_actions; i++) {
+		const struct action *a = &v->p->actions[i];
+
+		if (a->kind != ACTION_VERIFY) {
+			put_action(v, a, before);
+			before = a;
+		}
+	}
+	buf_add_str(v->out, "\n");
+}
+
 void plan_render_text(const struct plan *p, bool color, struct buf *out)
 {
 	struct view v = { .p = p, .out = out, .color = color };
 
-	if (p->n_actions > 0) {
-		buf_add_str(out, "certwright will perform the following actions:\n\n");
-		for (size_t i = 0; i < p->n_actions; i++) {
-			put_action(&v, &p->actions[i]);
-		}
-	}
+	put_actions(&v);
 	put_waitings(&v);
 	put_conflicts(&v);
 	put_unobserved(&v);
