@@ -94,7 +94,7 @@ static enum err_code deny(struct err *err, const char *key, const char *what, co
 	struct buf quoted;
 
 	(void)err_set(err, ERR_DENIED, "%s '%s' is not allowed by the configuration", what, value);
-	buf_init(&quoted, 2 * PATH_LIMIT);
+	buf_init(&quoted, (size_t)2 * PATH_LIMIT);
 	for (const char *s = value; *s != '\0'; s++) {
 		if (*s == '"' || *s == '\\') {
 			buf_add_byte(&quoted, '\\');

@@ -331,8 +331,11 @@ static enum err_code read_source(struct loader *l, const char *path, struct aren
                                  struct bytes *ret, struct err *err)
 {
 	const struct from_source *from = l->reader;
+	struct source_walk file = { .commit = from->commit,
+		                    .path = path,
+		                    .file_limit = YML_FILE_MAX };
 
-	return source_read(from->source, from->commit, path, YML_FILE_MAX, arena, ret, err);
+	return source_read(from->source, &file, arena, ret, err);
 }
 
 static enum err_code visit(const struct source_file *file, void *arg, struct err *err)

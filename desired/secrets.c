@@ -342,17 +342,15 @@ static enum err_code resolve(struct resolving *r, const struct secret_ref *ref, 
 	return dispatch(r, ref, value, what, ret, err);
 }
 
-static enum err_code start(const struct secret_context *ctx, const struct secret_ref *ref,
-                           const struct scope *scope, const char *owner, bool whole,
-                           struct secret *ret, struct err *err)
+static enum err_code start(struct resolving *r, const struct secret_ref *ref, struct secret *ret,
+                           struct err *err)
 {
 	struct arena arena;
-	struct resolving r = {
-		.ctx = ctx, .scope = scope, .owner = owner, .whole = whole, .arena = &arena
-	};
 
 	arena_init(&arena);
-	enum err_code rc = resolve(&r, ref, ret, err);
+	r->arena = &arena;
+	enum err_code rc = resolve(r, ref, ret, err);
+	r->arena = NULL;
 	arena_release(&arena);
 	return rc == ERR_OK ? rc : err_wrap(err, "secret");
 }
@@ -361,12 +359,16 @@ enum err_code secret_resolve(const struct secret_context *ctx, const struct secr
                              const struct scope *scope, const char *owner, struct secret *ret,
                              struct err *err)
 {
-	return start(ctx, ref, scope, owner, /* whole= */ false, ret, err);
+	struct resolving r = { .ctx = ctx, .scope = scope, .owner = owner };
+
+	return start(&r, ref, ret, err);
 }
 
 enum err_code secret_resolve_whole(const struct secret_context *ctx, const struct secret_ref *ref,
                                    const struct scope *scope, const char *owner, struct secret *ret,
                                    struct err *err)
 {
-	return start(ctx, ref, scope, owner, /* whole= */ true, ret, err);
+	struct resolving r = { .ctx = ctx, .scope = scope, .owner = owner, .whole = true };
+
+	return start(&r, ref, ret, err);
 }

@@ -55,17 +55,16 @@ enum err_code source_is_ancestor(struct source *s, const char *ancestor, const c
 typedef enum err_code source_visit(const struct source_file *file, void *arg, struct err *err);
 struct source_walk {
 	const char *commit;  /* 40 hex digits; NULL: the working tree */
-	const char *path;    /* sub-directory, NULL: the root */
-	uint64_t file_limit; /* bytes per file */
+	const char *path;    /* sub-directory, NULL: the root; of source_read: the file */
+	uint64_t file_limit; /* bytes per file; 0: 16 MiB */
 };
 /* Every *.yaml and *.yml in path order; names starting with '.' are skipped, symlinks and
  * submodules too. */
 enum err_code source_each_yaml(struct source *s, const struct source_walk *w, source_visit *visit,
                                void *arg, struct err *err);
-/* One file of the same commit (or working tree), path from the root; refused when it leaves the
- * repository. */
-enum err_code source_read(struct source *s, const char *commit, const char *path, uint64_t limit,
-                          struct arena *arena, struct bytes *ret, struct err *err);
+/* One file, path from the root; refused when it leaves the repository. */
+enum err_code source_read(struct source *s, const struct source_walk *w, struct arena *arena,
+                          struct bytes *ret, struct err *err);
 /* A stable id of the repository for state paths: of the remote URL, or of the real path. 16 hex
  * digits. */
 void source_id(const struct source *s, char ret[17]);

@@ -115,7 +115,7 @@ static enum err_code list_dir(int fd, const char *path, struct arena *arena, str
 	}
 	while (rc == ERR_OK) {
 		errno = 0;
-		const struct dirent *de = readdir(dir);
+		const struct dirent *de = readdir(dir); // NOLINT(concurrency-mt-unsafe)
 		if (de == NULL) {
 			if (errno != 0) {
 				rc = err_set_sys(err, errno, "read directory '%s'", path);
@@ -238,6 +238,14 @@ static enum err_code walk(struct dir_walk *d, int fd, int depth, struct err *err
 	return rc;
 }
 
+static int keep(int *fd)
+{
+	int kept = *fd;
+
+	*fd = -1;
+	return kept;
+}
+
 /* The directory that holds the last component of `path` (the one before it when `whole`). */
 static enum err_code open_dirs(const struct source *s, const char *path, bool whole, int *ret,
                                const char **ret_last, struct err *err)
@@ -273,9 +281,8 @@ static enum err_code open_dirs(const struct source *s, const char *path, bool wh
 		fd = below;
 		path += n + (path[n] == '/' ? 1 : 0);
 	}
-	*ret = fd;
 	*ret_last = path;
-	fd = -1;
+	*ret = keep(&fd);
 	return ERR_OK;
 }
 
@@ -299,17 +306,17 @@ enum err_code source_dir_walk(struct source_walking *g, struct err *err)
 	return rc;
 }
 
-enum err_code source_dir_read(struct source *s, const char *path, uint64_t limit,
-                              struct arena *arena, struct bytes *ret, struct err *err)
+enum err_code source_dir_read(struct source *s, const struct source_walk *w, struct arena *arena,
+                              struct bytes *ret, struct err *err)
 {
 	CLEANUP(cleanup_close) int fd = -1;
 	CLEANUP(buf_release) struct buf data;
-	const char *last = path;
+	const char *last = w->path;
 
-	buf_init(&data, (size_t)limit + 2 * READ_SIZE);
-	enum err_code rc = open_dirs(s, path, /* whole= */ false, &fd, &last, err);
+	buf_init(&data, (size_t)w->file_limit + 2 * READ_SIZE);
+	enum err_code rc = open_dirs(s, w->path, /* whole= */ false, &fd, &last, err);
 	if (rc == ERR_OK) {
-		rc = read_at(fd, last, path, limit, &data, err);
+		rc = read_at(fd, last, w->path, w->file_limit, &data, err);
 	}
 	if (rc != ERR_OK) {
 		return rc;

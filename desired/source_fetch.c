@@ -243,10 +243,12 @@ static void sweep(const struct source *s)
 		}
 	}
 	if (refs != NULL) {
+		/* NOLINTNEXTLINE(concurrency-mt-unsafe): keeps its place where we do */
 		(void)nftw(refs, unlink_lock, 16, FTW_PHYS);
 	}
 	DIR *dir = packs == NULL ? NULL : opendir(packs);
 	const struct dirent *de;
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours */
 	while (dir != NULL && (de = readdir(dir)) != NULL) {
 		if (str_starts(de->d_name, "pack_git2_") || str_starts(de->d_name, "tmp_")) {
 			(void)unlinkat(dirfd(dir), de->d_name, 0);
@@ -255,6 +257,14 @@ static void sweep(const struct source *s)
 	if (dir != NULL) {
 		(void)closedir(dir);
 	}
+}
+
+static int keep(int *fd)
+{
+	int kept = *fd;
+
+	*fd = -1;
+	return kept;
 }
 
 static enum err_code lock_mirror(const struct source *s, const struct source_fetching *f, int *ret,
@@ -280,8 +290,7 @@ static enum err_code lock_mirror(const struct source *s, const struct source_fet
 		}
 		(void)poll(/* fds= */ NULL, 0, LOCK_POLL_MS);
 	}
-	*ret = fd;
-	fd = -1;
+	*ret = keep(&fd);
 	return ERR_OK;
 }
 
@@ -329,11 +338,13 @@ static void tidy(struct source *s)
 	char merged[80];
 	size_t n = 0;
 
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours */
 	while (dir != NULL && (de = readdir(dir)) != NULL) {
 		n += is_pack(de->d_name) ? 1 : 0;
 	}
 	if (n > PACKS_MAX && merge_packs(s, merged, sizeof(merged)) == 0) {
 		rewinddir(dir);
+		/* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours */
 		while ((de = readdir(dir)) != NULL) {
 			if (str_starts(de->d_name, "pack-") && !str_starts(de->d_name, merged)) {
 				(void)unlinkat(dirfd(dir), de->d_name, 0);

@@ -94,12 +94,11 @@ enum err_code source_walking_file(struct source_walking *g, struct bytes data,
                                   const uint8_t oid[20], struct err *err);
 
 enum err_code source_tree_walk(struct source_walking *g, struct err *err);
-enum err_code source_tree_read(struct source *s, const char *commit, const char *path,
-                               uint64_t limit, struct arena *arena, struct bytes *ret,
-                               struct err *err);
+enum err_code source_tree_read(struct source *s, const struct source_walk *w, struct arena *arena,
+                               struct bytes *ret, struct err *err);
 enum err_code source_dir_walk(struct source_walking *g, struct err *err);
-enum err_code source_dir_read(struct source *s, const char *path, uint64_t limit,
-                              struct arena *arena, struct bytes *ret, struct err *err);
+enum err_code source_dir_read(struct source *s, const struct source_walk *w, struct arena *arena,
+                              struct bytes *ret, struct err *err);
 
 /* For git_remote_callbacks.transport: the OpenSSH client; payload is the source_fetching. */
 struct git_transport;

@@ -163,33 +163,33 @@ enum err_code source_tree_walk(struct source_walking *g, struct err *err)
 	return walk(g, odb, start, /* depth= */ 1, err);
 }
 
-enum err_code source_tree_read(struct source *s, const char *commit, const char *path,
-                               uint64_t limit, struct arena *arena, struct bytes *ret,
-                               struct err *err)
+enum err_code source_tree_read(struct source *s, const struct source_walk *w, struct arena *arena,
+                               struct bytes *ret, struct err *err)
 {
 	CLEANUP(cleanup_tree) git_tree *root = NULL;
 	CLEANUP(cleanup_entry) git_tree_entry *entry = NULL;
 	CLEANUP(cleanup_odb) git_odb *odb = NULL;
-	enum err_code rc = root_tree(s, commit, &root, err);
+	enum err_code rc = root_tree(s, w->commit, &root, err);
 
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	int git_rc = git_tree_entry_bypath(&entry, root, path);
+	int git_rc = git_tree_entry_bypath(&entry, root, w->path);
 	if (git_rc == GIT_ENOTFOUND) {
-		return err_set(err, ERR_NOT_FOUND, "no file '%s' in commit %.12s", path, commit);
+		return err_set(err, ERR_NOT_FOUND, "no file '%s' in commit %.12s", w->path,
+		               w->commit);
 	}
 	if (git_rc < 0 || git_repository_odb(&odb, s->repo) < 0) {
-		return source_git_err(err, ERR_IO, "read '%s'", path);
+		return source_git_err(err, ERR_IO, "read '%s'", w->path);
 	}
 	git_filemode_t mode = git_tree_entry_filemode(entry);
 	if (mode != GIT_FILEMODE_BLOB && mode != GIT_FILEMODE_BLOB_EXECUTABLE) {
-		(void)err_set(err, ERR_INVALID, "'%s' is no regular file in commit %.12s", path,
-		              commit);
+		(void)err_set(err, ERR_INVALID, "'%s' is no regular file in commit %.12s", w->path,
+		              w->commit);
 		return err_hint(err, "symbolic links are not followed: name the file itself");
 	}
 	git_odb_object *object = NULL;
-	rc = blob_read(odb, git_tree_entry_id(entry), path, limit, &object, err);
+	rc = blob_read(odb, git_tree_entry_id(entry), w->path, w->file_limit, &object, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}

@@ -119,14 +119,15 @@ static enum err_code decode_path(struct source_url *u, struct err *err)
 		uint8_t byte = (uint8_t)*in;
 		size_t n;
 		if (*in == '%') {
-			char digits[3] = { in[1], in[1] == '\0' ? '\0' : in[2], '\0' };
+			char digits[3] = { 0 };
+			memcpy(digits, in + 1, strnlen(in + 1, 2));
 			if (!hex_decode(digits, &byte, 1, &n) || n != 1 || iscntrl(byte)) {
 				return err_set(err, ERR_INVALID, "repository '%s': bad %%-escape",
 				               u->whole);
 			}
 			in += 2;
 		}
-		*out++ = (char)byte;
+		memcpy(out++, &byte, 1);
 	}
 	*out = '\0';
 	return ERR_OK;

@@ -86,17 +86,18 @@ enum err_code source_each_yaml(struct source *s, const struct source_walk *w, so
 	return w->commit != NULL ? source_tree_walk(&g, err) : source_dir_walk(&g, err);
 }
 
-enum err_code source_read(struct source *s, const char *commit, const char *path, uint64_t limit,
-                          struct arena *arena, struct bytes *ret, struct err *err)
+enum err_code source_read(struct source *s, const struct source_walk *w, struct arena *arena,
+                          struct bytes *ret, struct err *err)
 {
-	enum err_code rc = source_path_check(path, err);
+	struct source_walk bounded = *w;
+	enum err_code rc = source_path_check(w->path, err);
 
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	if (limit == 0) {
-		limit = SOURCE_FILE_LIMIT;
+	if (bounded.file_limit == 0) {
+		bounded.file_limit = SOURCE_FILE_LIMIT;
 	}
-	return commit != NULL ? source_tree_read(s, commit, path, limit, arena, ret, err)
-	                      : source_dir_read(s, path, limit, arena, ret, err);
+	return w->commit != NULL ? source_tree_read(s, &bounded, arena, ret, err)
+	                         : source_dir_read(s, &bounded, arena, ret, err);
 }

@@ -540,9 +540,10 @@ static enum err_code read_one(const char *commit, const char *path, uint64_t lim
 {
 	struct arena arena;
 	struct bytes data = { 0 };
+	struct source_walk w = { .commit = commit, .path = path, .file_limit = limit };
 
 	arena_init(&arena);
-	enum err_code rc = source_read(src, commit, path, limit, &arena, &data, &err);
+	enum err_code rc = source_read(src, &w, &arena, &data, &err);
 	if (rc == ERR_OK) {
 		(void)snprintf(ret, 64, "%.*s", (int)data.n, (const char *)data.p);
 	}
