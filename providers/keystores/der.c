@@ -115,6 +115,7 @@ static void clear(struct flat *flat)
 	}
 }
 
+/* As many parameters as the contract has. NOLINTNEXTLINE(readability-function-size) */
 static enum err_code der_set_key(struct keystore *ks, const char *alias, const struct secret *pkcs8,
                                  const struct bytes *chain, size_t n_chain, int64_t created_ms,
                                  struct err *err)

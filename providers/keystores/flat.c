@@ -131,8 +131,9 @@ static struct flat_item *leaf_of(const struct flat *flat, const struct flat_item
 	struct flat_item *first = NULL;
 	uint8_t want[SHA256_BYTES];
 	uint8_t have[SHA256_BYTES];
-	bool known = key->opened && pkcs8_spki_sha256(secret_view(&key->key), /* hint= */ NULL,
-	                                              want, /* err= */ NULL) == ERR_OK;
+	bool known =
+		key->opened && pkcs8_spki_sha256(secret_view(&key->key), /* hint_or_null= */ NULL,
+	                                         want, /* err= */ NULL) == ERR_OK;
 
 	for (size_t i = 0; i < flat->n; i++) {
 		struct flat_item *item = &flat->items[i];

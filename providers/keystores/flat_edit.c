@@ -107,6 +107,7 @@ static enum err_code check_key(const struct secret *pkcs8, struct err *err)
 	return ERR_OK;
 }
 
+/* As many parameters as the contract has. NOLINTNEXTLINE(readability-function-size) */
 enum err_code flat_set_key(struct keystore *ks, const char *alias, const struct secret *pkcs8,
                            const struct bytes *chain, size_t n_chain, int64_t created_ms,
                            struct err *err)

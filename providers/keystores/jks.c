@@ -260,6 +260,7 @@ static enum err_code replace(struct jks *jks, struct jks_entry *e, struct err *e
 	return ERR_OK;
 }
 
+/* As many parameters as the contract has. NOLINTNEXTLINE(readability-function-size) */
 static enum err_code jks_set_key(struct keystore *ks, const char *alias, const struct secret *pkcs8,
                                  const struct bytes *chain, size_t n_chain, int64_t created_ms,
                                  struct err *err)

@@ -248,11 +248,26 @@ static void pbkdf1_md5(const struct p12_alg *alg, struct bytes raw, uint8_t out[
 	secret_wipe(&ctx, sizeof(ctx));
 }
 
+static bool derive_pkcs12(const struct p12_alg *alg, const struct p12_spelling *pw, uint8_t key[32],
+                          uint8_t iv[16])
+{
+	struct p12_derivation d = { .hash = &nettle_sha1,
+		                    .id = 1,
+		                    .wide = secret_view(&pw->wide),
+		                    .salt = alg->salt,
+		                    .iterations = alg->iterations };
+
+	if (!p12_kdf(&d, key, alg->cipher->key_n)) {
+		return false;
+	}
+	d.id = 2;
+	return alg->cipher->block == 1 || p12_kdf(&d, iv, alg->cipher->block);
+}
+
 static bool derive(const struct p12_alg *alg, const struct p12_spelling *pw, uint8_t key[32],
                    uint8_t iv[16])
 {
 	uint8_t both[MD5_DIGEST_SIZE];
-	struct bytes wide = secret_view(&pw->wide);
 
 	switch (alg->scheme) {
 	case P12_PBES2:
@@ -267,11 +282,7 @@ static bool derive(const struct p12_alg *alg, const struct p12_spelling *pw, uin
 		secret_wipe(both, sizeof(both));
 		return true;
 	case P12_PKCS12_PBE:
-		return p12_kdf(&nettle_sha1, 1, wide, alg->salt, alg->iterations, key,
-		               alg->cipher->key_n) &&
-		       (alg->cipher->block == 1 ||
-		        p12_kdf(&nettle_sha1, 2, wide, alg->salt, alg->iterations, iv,
-		                alg->cipher->block));
+		return derive_pkcs12(alg, pw, key, iv);
 	}
 	return false;
 }
@@ -321,7 +332,7 @@ static enum err_code try_one(const struct p12_alg *alg, const struct p12_spellin
 	if (p == NULL || !derive(alg, pw, key, iv)) {
 		return err_nomem(err);
 	}
-	p12_cipher_run(alg->cipher, /* encrypt= */ false, key, iv, data.p, data.n, p);
+	p12_cipher_run(alg->cipher, /* encrypt= */ false, key, iv, data, p);
 	secret_wipe(key, sizeof(key));
 	secret_wipe(iv, sizeof(iv));
 	size_t pad = alg->cipher->block == 1 ? 0 : padding(p, data.n, alg->cipher->block);
@@ -377,7 +388,7 @@ enum err_code p12_encrypt(const struct p12_alg *alg, const struct p12_password *
 	if (p == NULL) {
 		return err_nomem(err);
 	}
-	p12_cipher_run(alg->cipher, /* encrypt= */ true, key, iv, padded.p, padded.len, p);
+	p12_cipher_run(alg->cipher, /* encrypt= */ true, key, iv, buf_view(&padded), p);
 	buf_grew(out, padded.len);
 	secret_wipe(key, sizeof(key));
 	secret_wipe(iv, sizeof(iv));

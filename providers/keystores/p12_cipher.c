@@ -203,20 +203,20 @@ const struct p12_cipher *p12_cipher_by_pbe_oid(const uint8_t *oid, size_t n)
 }
 
 void p12_cipher_run(const struct p12_cipher *c, bool encrypt, const uint8_t *key, const uint8_t *iv,
-                    const uint8_t *in, size_t n, uint8_t *out)
+                    struct bytes in, uint8_t *out)
 {
 	union context ctx;
 	uint8_t chain[16];
 
 	(encrypt ? c->set_encrypt_key : c->set_decrypt_key)(&ctx, key);
 	if (c->block == 1) {
-		arcfour_crypt(&ctx.rc4, n, out, in);
+		arcfour_crypt(&ctx.rc4, in.n, out, in.p);
 	} else {
 		memcpy(chain, iv, c->block);
 		if (encrypt) {
-			cbc_encrypt(&ctx, c->encrypt, c->block, chain, n, out, in);
+			cbc_encrypt(&ctx, c->encrypt, c->block, chain, in.n, out, in.p);
 		} else {
-			cbc_decrypt(&ctx, c->decrypt, c->block, chain, n, out, in);
+			cbc_decrypt(&ctx, c->decrypt, c->block, chain, in.n, out, in.p);
 		}
 	}
 	secret_wipe(&ctx, sizeof(ctx));

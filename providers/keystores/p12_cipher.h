@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "reconciler/base/bytes.h"
+
 struct p12_cipher {
 	const char *name;
 	const char *pbes2_oid; /* as encryptionScheme of PBES2; NULL: not there */
@@ -25,6 +27,6 @@ extern const struct p12_cipher p12_aes256, p12_3des, p12_rc2_40, p12_des;
 
 const struct p12_cipher *p12_cipher_by_pbes2_oid(const uint8_t *oid, size_t n);
 const struct p12_cipher *p12_cipher_by_pbe_oid(const uint8_t *oid, size_t n);
-/* CBC, or the stream itself. `n` is a multiple of the block. */
+/* CBC, or the stream itself. `in` is a multiple of the block; as many octets go to `out`. */
 void p12_cipher_run(const struct p12_cipher *c, bool encrypt, const uint8_t *key, const uint8_t *iv,
-                    const uint8_t *in, size_t n, uint8_t *out);
+                    struct bytes in, uint8_t *out);

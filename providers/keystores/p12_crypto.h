@@ -75,9 +75,14 @@ enum err_code p12_decrypt(const struct p12_alg *alg, const struct p12_password *
 enum err_code p12_encrypt(const struct p12_alg *alg, const struct p12_password *pw,
                           struct bytes plain, struct buf *out, struct err *err);
 
-/* RFC 7292 appendix B. id: 1 key, 2 IV, 3 MAC. false: out of memory. */
-bool p12_kdf(const struct nettle_hash *hash, uint8_t id, struct bytes wide, struct bytes salt,
-             uint64_t iterations, uint8_t *out, size_t n);
+/* RFC 7292 appendix B. false: out of memory. */
+struct p12_derivation {
+	const struct nettle_hash *hash;
+	uint8_t id; /* 1 key, 2 IV, 3 MAC */
+	struct bytes wide, salt;
+	uint64_t iterations;
+};
+bool p12_kdf(const struct p12_derivation *d, uint8_t *out, size_t n);
 void p12_pbkdf2(const struct nettle_hash *prf, struct bytes raw, struct bytes salt,
                 uint64_t iterations, uint8_t *out, size_t n);
 /* PBKDF2-params (whole). *ret_key_length 0 when absent. */

@@ -337,6 +337,7 @@ static enum err_code build_new(struct p12 *p12, struct new_key *new, const struc
 	return rc;
 }
 
+/* As many parameters as the contract has. NOLINTNEXTLINE(readability-function-size) */
 enum err_code p12_set_key(struct keystore *ks, const char *alias, const struct secret *pkcs8,
                           const struct bytes *chain, size_t n_chain, int64_t created_ms,
                           struct err *err)

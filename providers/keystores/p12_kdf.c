@@ -143,43 +143,54 @@ static void advance(uint8_t *i_blocks, size_t n, size_t block, const uint8_t *b)
 	}
 }
 
-bool p12_kdf(const struct nettle_hash *hash, uint8_t id, struct bytes wide, struct bytes salt,
-             uint64_t iterations, uint8_t *out, size_t n)
+/* A = H(H(... H(D | I))), one output block. */
+static void hash_block(const struct p12_derivation *d, struct bytes inputs, uint8_t *a)
 {
-	size_t block = hash->block_size;
-	size_t u = hash->digest_size;
-	CLEANUP(secret_release) struct secret inputs = { 0 };
+	const struct nettle_hash *hash = d->hash;
 	union p12_hash_state ctx;
-	uint8_t d[BLOCK_MAX];
+	uint8_t diversifier[BLOCK_MAX];
+
+	memset(diversifier, d->id, hash->block_size);
+	hash->init(&ctx);
+	hash->update(&ctx, hash->block_size, diversifier);
+	hash->update(&ctx, inputs.n, inputs.p);
+	hash->digest(&ctx, hash->digest_size, a);
+	for (uint64_t k = 1; k < d->iterations; k++) {
+		hash->update(&ctx, hash->digest_size, a); /* digest() has started it anew */
+		hash->digest(&ctx, hash->digest_size, a);
+	}
+	secret_wipe(&ctx, sizeof(ctx));
+}
+
+static size_t round_up(size_t n, size_t block)
+{
+	return (n + block - 1) / block * block;
+}
+
+bool p12_kdf(const struct p12_derivation *d, uint8_t *out, size_t n)
+{
+	size_t block = d->hash->block_size;
+	size_t u = d->hash->digest_size;
+	CLEANUP(secret_release) struct secret inputs = { 0 };
 	uint8_t a[HASH_MAX];
 	uint8_t b[BLOCK_MAX];
-	size_t i_n = (salt.n + block - 1) / block * block + (wide.n + block - 1) / block * block;
 
-	inputs.p = malloc(i_n + 1);
+	inputs.n = round_up(d->salt.n, block) + round_up(d->wide.n, block);
+	inputs.p = malloc(inputs.n + 1);
 	if (inputs.p == NULL) {
 		return false;
 	}
-	inputs.n = i_n;
-	(void)fill(inputs.p + fill(inputs.p, salt, block), wide, block);
-	memset(d, id, block);
+	(void)fill(inputs.p + fill(inputs.p, d->salt, block), d->wide, block);
 	for (size_t at = 0; at < n; at += u) {
-		hash->init(&ctx);
-		hash->update(&ctx, block, d);
-		hash->update(&ctx, i_n, inputs.p);
-		hash->digest(&ctx, u, a);
-		for (uint64_t k = 1; k < iterations; k++) {
-			hash->update(&ctx, u, a); /* digest() has started it anew */
-			hash->digest(&ctx, u, a);
-		}
+		hash_block(d, secret_view(&inputs), a);
 		memcpy(out + at, a, n - at < u ? n - at : u);
 		for (size_t k = 0; k < block; k++) {
 			b[k] = a[k % u];
 		}
-		advance(inputs.p, i_n, block, b);
+		advance(inputs.p, inputs.n, block, b);
 	}
 	secret_wipe(a, sizeof(a));
 	secret_wipe(b, sizeof(b));
-	secret_wipe(&ctx, sizeof(ctx));
 	return true;
 }
 

@@ -110,9 +110,15 @@ static bool compute(const struct mac_data *m, struct bytes auth, const struct p1
 	if (m->pbmac1) {
 		p12_pbkdf2(m->kdf.prf, secret_view(&pw->raw), m->kdf.salt, m->kdf.iterations, key,
 		           key_n);
-	} else if (!p12_kdf(m->hash, 3, secret_view(&pw->wide), m->salt, m->iterations, key,
-	                    key_n)) {
-		return false;
+	} else {
+		struct p12_derivation d = { .hash = m->hash,
+			                    .id = 3,
+			                    .wide = secret_view(&pw->wide),
+			                    .salt = m->salt,
+			                    .iterations = m->iterations };
+		if (!p12_kdf(&d, key, key_n)) {
+			return false;
+		}
 	}
 	p12_hmac_set_key(&h, m->hash, bytes_of(key, key_n));
 	p12_hmac_update(&h, auth.n, auth.p);

@@ -155,7 +155,7 @@ static bool build_chain(struct building *b, struct p12_entry *e)
 		bag = bag->cert.self_issued ? NULL : issuer_of(b, bag);
 	}
 	struct bytes *ders = ARENA_ARRAY(&b->arena, struct bytes, n == 0 ? 1 : n);
-	e->chain_bags = arena_copy(&b->arena, chain, n * sizeof(*chain));
+	e->chain_bags = arena_copy(&b->arena, chain, n * sizeof(struct p12_bag *));
 	if (ders == NULL || e->chain_bags == NULL) {
 		return false;
 	}
