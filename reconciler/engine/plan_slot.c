@@ -210,15 +210,36 @@ static const struct seen_cert *face_now(const struct slot *s)
 	return NULL;
 }
 
+static const struct held *revision_by_digest(const struct id_plan *ip, const uint8_t *sha256)
+{
+	for (size_t i = 0; ip->mem != NULL && i < ip->mem->n_revisions; i++) {
+		const struct held *h = &ip->mem->revisions[i];
+
+		if (h->chain.n > 0 && memcmp(h->chain.v[0]->sha256, sha256, SHA256_BYTES) == 0) {
+			return h;
+		}
+	}
+	return NULL;
+}
+
+/* The revision whose trust must not be lost: what is there, or (somebody wrote over it, and the
+ * software may not have noticed) what we put there last. */
+static const struct held *revision_before(const struct slot *s, const struct seen_cert *now)
+{
+	const struct held *h = now == NULL ? NULL : revision_with(s->id, now);
+
+	return h == NULL && s->sm != NULL ? revision_by_digest(s->id, s->sm->sha256) : h;
+}
+
 static bool trust_allows(struct planner *p, struct slot *s, const struct held *next,
                          const char *row)
 {
 	const struct seen_cert *now = face_now(s);
 	struct change_of_face c = { .id = s->id, .where = s->sp };
-	const struct held *before = now == NULL ? NULL : revision_with(s->id, now);
+	const struct held *before = revision_before(s, now);
 
 	s->first = now == NULL && s->stored != STORED_DAMAGED;
-	if (s->first || (next != NULL && next->chain.v[0] == now)) {
+	if (s->first || (next != NULL && next == before)) {
 		return true;
 	}
 	c.leaf = next == NULL ? NULL : next->chain.v[0];

@@ -158,11 +158,25 @@ static void give_up(struct store_plan *sp)
 	sp->need_load = false;
 }
 
+/* Loading a store for its trust loads its keys as well: never somebody else's. */
+static bool safe_to_load(const struct store_plan *sp)
+{
+	for (size_t i = 0; i < sp->n_slots; i++) {
+		enum stored is = sp->slots[i].stored;
+
+		if (is == STORED_FOREIGN || is == STORED_DAMAGED || is == STORED_UNKNOWN) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static void gate_store(struct planner *p, struct unit_plan *u, struct store_plan *sp)
 {
 	const struct keystore_def *ks = sp->ws->keystore;
 	const char *frozen = NULL;
 
+	sp->need_load = sp->need_load && (sp->write || safe_to_load(sp));
 	if (!wants_something(sp)) {
 		return;
 	}
