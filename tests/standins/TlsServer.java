@@ -15,18 +15,113 @@ import java.io.FileInputStream;
 import java.io.InputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyStore;
+import java.security.Principal;
+import java.security.PrivateKey;
+import java.security.cert.CertificateException;
+import java.security.cert.X509Certificate;
 import java.util.concurrent.Executors;
+import javax.net.ssl.KeyManager;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLParameters;
+import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
+import javax.net.ssl.X509ExtendedKeyManager;
+import javax.net.ssl.X509ExtendedTrustManager;
 
 public final class TlsServer {
 	private final String[] args;
+	private final CurrentKeys keys = new CurrentKeys();
+	private final CurrentTrust trust = new CurrentTrust();
+
+	/* HttpsServer takes its SSLContext once; what the context asks for keys and trust can change under it. */
+	private static final class CurrentKeys extends X509ExtendedKeyManager {
+		volatile X509ExtendedKeyManager now;
+
+		@Override
+		public String[] getClientAliases(String type, Principal[] issuers) {
+			return now.getClientAliases(type, issuers);
+		}
+
+		@Override
+		public String chooseClientAlias(String[] types, Principal[] issuers, Socket socket) {
+			return now.chooseClientAlias(types, issuers, socket);
+		}
+
+		@Override
+		public String[] getServerAliases(String type, Principal[] issuers) {
+			return now.getServerAliases(type, issuers);
+		}
+
+		@Override
+		public String chooseServerAlias(String type, Principal[] issuers, Socket socket) {
+			return now.chooseServerAlias(type, issuers, socket);
+		}
+
+		@Override
+		public String chooseEngineServerAlias(String type, Principal[] issuers, SSLEngine engine) {
+			return now.chooseEngineServerAlias(type, issuers, engine);
+		}
+
+		@Override
+		public X509Certificate[] getCertificateChain(String alias) {
+			return now.getCertificateChain(alias);
+		}
+
+		@Override
+		public PrivateKey getPrivateKey(String alias) {
+			return now.getPrivateKey(alias);
+		}
+	}
+
+	private static final class CurrentTrust extends X509ExtendedTrustManager {
+		volatile X509ExtendedTrustManager now;
+
+		@Override
+		public void checkClientTrusted(X509Certificate[] chain, String type) throws CertificateException {
+			now.checkClientTrusted(chain, type);
+		}
+
+		@Override
+		public void checkClientTrusted(X509Certificate[] chain, String type, Socket socket)
+				throws CertificateException {
+			now.checkClientTrusted(chain, type, socket);
+		}
+
+		@Override
+		public void checkClientTrusted(X509Certificate[] chain, String type, SSLEngine engine)
+				throws CertificateException {
+			now.checkClientTrusted(chain, type, engine);
+		}
+
+		@Override
+		public void checkServerTrusted(X509Certificate[] chain, String type) throws CertificateException {
+			now.checkServerTrusted(chain, type);
+		}
+
+		@Override
+		public void checkServerTrusted(X509Certificate[] chain, String type, Socket socket)
+				throws CertificateException {
+			now.checkServerTrusted(chain, type, socket);
+		}
+
+		@Override
+		public void checkServerTrusted(X509Certificate[] chain, String type, SSLEngine engine)
+				throws CertificateException {
+			now.checkServerTrusted(chain, type, engine);
+		}
+
+		@Override
+		public X509Certificate[] getAcceptedIssuers() {
+			return now.getAcceptedIssuers();
+		}
+	}
 
 	private TlsServer(String[] args) {
 		this.args = args;
@@ -48,21 +143,20 @@ public final class TlsServer {
 		return args.length > 4;
 	}
 
-	private SSLContext context() throws Exception {
-		KeyManagerFactory keys = KeyManagerFactory.getInstance("PKIX");
-		keys.init(load(1), password(3));
-		TrustManagerFactory trust = null;
+	private void loadStores() throws Exception {
+		KeyManagerFactory keyFactory = KeyManagerFactory.getInstance("SunX509");
+		keyFactory.init(load(1), password(3));
 		if (wantsClients()) {
-			trust = TrustManagerFactory.getInstance("PKIX");
-			trust.init(load(4));
+			TrustManagerFactory trustFactory = TrustManagerFactory.getInstance("PKIX");
+			trustFactory.init(load(4));
+			trust.now = (X509ExtendedTrustManager) trustFactory.getTrustManagers()[0];
 		}
-		SSLContext context = SSLContext.getInstance("TLS");
-		context.init(keys.getKeyManagers(), trust == null ? null : trust.getTrustManagers(), null);
-		return context;
+		keys.now = (X509ExtendedKeyManager) keyFactory.getKeyManagers()[0];
 	}
 
 	private HttpsConfigurator configurator() throws Exception {
-		final SSLContext context = context();
+		final SSLContext context = SSLContext.getInstance("TLS");
+		context.init(new KeyManager[] {keys}, wantsClients() ? new TrustManager[] {trust} : null, null);
 		return new HttpsConfigurator(context) {
 			@Override
 			public void configure(HttpsParameters parameters) {
@@ -77,6 +171,7 @@ public final class TlsServer {
 		int port = Integer.parseInt(args[0]);
 		HttpsServer server =
 			HttpsServer.create(new InetSocketAddress(InetAddress.getByName("127.0.0.1"), port), 64);
+		loadStores();
 		server.setHttpsConfigurator(configurator());
 		server.setExecutor(Executors.newFixedThreadPool(4));
 		server.createContext("/", exchange -> {
@@ -85,14 +180,14 @@ public final class TlsServer {
 			exchange.getResponseBody().write(body);
 			exchange.close();
 		});
-		sun.misc.Signal.handle(new sun.misc.Signal("HUP"), signal -> reload(server));
+		sun.misc.Signal.handle(new sun.misc.Signal("HUP"), signal -> reload());
 		server.start();
 		System.out.println("ready");
 	}
 
-	private void reload(HttpsServer server) {
+	private void reload() {
 		try {
-			server.setHttpsConfigurator(configurator());
+			loadStores();
 			System.out.println("reloaded");
 		} catch (Exception e) {
 			System.err.println("not reloaded: " + e);
