@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_config.c - the reconciler's own configuration.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "desired/config.h"
+#include "reconciler/base/str.h"
+#include "tests/unit/desired/repository.h"
+#include "tests/unit/unit.h"
+
+static char *dir;
+static struct arena arena;
+static struct config config;
+static struct diagnostics diag;
+static struct err err;
+
+static void setup(void)
+{
+	dir = unit_tmpdir();
+	arena_init(&arena);
+	diag = (struct diagnostics){ 0 };
+	err_clear(&err);
+}
+
+static void teardown(void)
+{
+	arena_release(&arena);
+	unit_rmtree(dir);
+}
+
+static enum err_code load(const char *yaml)
+{
+	CLEANUP(cleanup_free) char *path = str_printf("%s/certwright.yaml", dir);
+
+	if (yaml != NULL) {
+		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		ck_assert_int_ge(fd, 0);
+		ck_assert_int_eq(write(fd, yaml, strlen(yaml)), (ssize_t)strlen(yaml));
+		ck_assert_int_eq(close(fd), 0);
+	}
+	return config_load(path, &arena, &config, &diag, &err);
+}
+
+START_TEST(a_missing_file_is_not_found_and_an_empty_one_is_all_defaults)
+{
+	ck_assert_int_eq(load(NULL), ERR_NOT_FOUND);
+	err_clear(&err);
+	ck_assert_ok(load("# nothing\n"), &err);
+	ck_assert_int_eq(config.interval_s, 300);
+	ck_assert_int_eq(config.budget.issue_percent, 5);
+	ck_assert_int_eq(config.budget.disrupt_percent, 2);
+	ck_assert_int_eq(config.budget.retire, 1);
+	ck_assert(!config.authority.key_release_allow && !config.authority.trusted);
+	ck_assert_uint_eq(config.authority.programs.n, 0);
+}
+END_TEST
+
+START_TEST(every_key_arrives)
+{
+	ck_assert_ok(load("repository: https://git.example/fleet.git\nref: main\npath: eu\n"
+	                  "state: /var/lib/x\nsecretsDir: /etc/x/secrets\nmasterKey: /etc/x/key\n"
+	                  "interval: 1m\ninbox: /srv/in\nwatch: [/etc/a]\nsshIdentity: /etc/x/id\n"
+	                  "sshKnownHosts: /etc/x/kh\ntlsCAFile: /etc/x/ca.pem\nhttpUser: u\n"
+	                  "httpPassword: {credential: git}\nacceptRewind: true\n"
+	                  "authority:\n  programs: [/usr/bin/sops]\n  secretFiles: [/run/s/*]\n"
+	                  "  localWrite: [/etc/nginx/*]\n  hosts: ['*.example']\n"
+	                  "  scan: [10.0.0.0/8]\n  keyRelease: allow\n"
+	                  "budget: {issue: 50%, disrupt: 3, retire: 0}\n"),
+	             &err);
+	ck_assert_str_eq(config.repository.s, "https://git.example/fleet.git");
+	ck_assert_str_eq(config.path.s, "eu");
+	ck_assert_str_eq(config.secrets_dir.s, "/etc/x/secrets");
+	ck_assert_int_eq(config.interval_s, 60);
+	ck_assert_str_eq(config.http_password.value.s, "git");
+	ck_assert_int_eq(config.http_password.kind, SECRET_CREDENTIAL);
+	ck_assert_str_eq(config.authority.programs.v[0].s, "/usr/bin/sops");
+	ck_assert(config.authority.key_release_allow && config.accept_rewind);
+	ck_assert_int_eq(config.budget.issue_percent, 50);
+	ck_assert_int_eq(config.budget.disrupt_percent, 3);
+	ck_assert_int_eq(config.budget.retire, 0);
+}
+END_TEST
+
+START_TEST(mistakes_are_told_with_their_place)
+{
+	struct buf out;
+
+	buf_init(&out, 4096);
+	ck_assert_int_eq(load("repositry: /srv/x\nstate: relative\nauthority: {program: [a]}\n"),
+	                 ERR_INVALID);
+	ck_assert_uint_eq(diag.n, 3);
+	diagnostics_print(&diag, &out);
+	ck_assert_ptr_nonnull(
+		strstr(buf_str(&out), ":1:1: unknown key 'repositry' in configuration\n"));
+	ck_assert_ptr_nonnull(strstr(buf_str(&out), ":2:8: state: expected an absolute path"));
+	ck_assert_ptr_nonnull(strstr(buf_str(&out), ":3:13: unknown key 'program' in authority\n"));
+	ck_assert_str_eq(diag.v[0].line, "repositry: /srv/x");
+	buf_release(&out);
+}
+END_TEST
+
+static void build(Suite *s)
+{
+	TCase *tc = tcase_create("config");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, a_missing_file_is_not_found_and_an_empty_one_is_all_defaults);
+	tcase_add_test(tc, every_key_arrives);
+	tcase_add_test(tc, mistakes_are_told_with_their_place);
+	suite_add_tcase(s, tc);
+}
+
+UNIT_MAIN("desired/config", build)
