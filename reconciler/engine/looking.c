@@ -338,6 +338,8 @@ void pass_release(struct pass *p)
 	free(p->passwords);
 	links_close(p->links);
 	wants_release(p->wants);
+	observed_release(p->observed);
+	memory_release(p->memory);
 	seen_certs_release(&p->certs);
 	arena_release(&p->arena);
 	*p = (struct pass){ 0 };
