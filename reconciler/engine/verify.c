@@ -77,7 +77,8 @@ static enum err_code mismatch(const struct want_endpoint *w, const struct obs_en
 	               w->host, w->port, got, want);
 }
 
-/* A service that was down before is not brought back by taking its new certificate away. */
+/* What could not be seen before proves nothing when it cannot be seen now: a service that was down
+ * is not brought back by taking its new certificate away. */
 static bool was_up(struct run *r, const struct want_endpoint *w)
 {
 	const struct obs_endpoint *o = observed_endpoint(r->pass->observed, w->key);
@@ -101,9 +102,7 @@ static enum err_code verify_endpoint(struct run *r, const struct unit *u,
 		if (rc != ERR_OK || shows(&seen, leaf)) {
 			return rc;
 		}
-		if (seen.status == ENDPOINT_NONE ||
-		    (!was_up(r, w) && seen.status == ENDPOINT_REFUSED &&
-		     r->engine->pause_ms == NULL)) {
+		if (seen.status == ENDPOINT_NONE) {
 			return ERR_OK;
 		}
 		if (clock->mono(clock).ms >= deadline || r->engine->pause_ms == NULL) {
@@ -111,8 +110,8 @@ static enum err_code verify_endpoint(struct run *r, const struct unit *u,
 		}
 		r->engine->pause_ms(r->engine, LOOK_INTERVAL_MS);
 	}
-	return !was_up(r, w) && seen.status == ENDPOINT_REFUSED ? ERR_OK
-	                                                        : mismatch(w, &seen, leaf, err);
+	return !was_up(r, w) && seen.status != ENDPOINT_OK ? ERR_OK
+	                                                   : mismatch(w, &seen, leaf, err);
 }
 
 enum err_code verify_host(struct run *r, const struct unit *u, struct err *err)
