@@ -110,8 +110,7 @@ static enum err_code verify_endpoint(struct run *r, const struct unit *u,
 		}
 		r->engine->pause_ms(r->engine, LOOK_INTERVAL_MS);
 	}
-	return !was_up(r, w) && seen.status != ENDPOINT_OK ? ERR_OK
-	                                                   : mismatch(w, &seen, leaf, err);
+	return !was_up(r, w) && seen.status != ENDPOINT_OK ? ERR_OK : mismatch(w, &seen, leaf, err);
 }
 
 enum err_code verify_host(struct run *r, const struct unit *u, struct err *err)

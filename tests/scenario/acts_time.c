@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * acts_time.c - statements that let time pass, commit, converge, and speak for the operator.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "reconciler/base/str.h"
+#include "reconciler/base/when.h"
+#include "tests/scenario/script.h"
+
+static bool act_at(struct stage *st, const struct statement *s)
+{
+	struct wall t = { 0 };
+	struct clock_manual *c = &st->lab.world->clock;
+
+	if (s->n != 2 || !when_parse(s->v[1], &t) || t.s < c->wall_now.s) {
+		return say_failed(s, "at TIME, and never back");
+	}
+	clock_manual_advance(c, t.s - c->wall_now.s);
+	return true;
+}
+
+static bool act_pass(struct stage *st, const struct statement *s)
+{
+	int64_t seconds = 0;
+
+	if (s->n != 2 || !duration_parse(s->v[1], &seconds)) {
+		return say_failed(s, "pass DURATION");
+	}
+	clock_manual_advance(&st->lab.world->clock, seconds);
+	return true;
+}
+
+static const char *yaml_of(const struct stage *st, const char *name)
+{
+	for (size_t i = 0; i < st->n_versions; i++) {
+		if (str_equal(st->versions[i].name, name)) {
+			return st->versions[i].yaml;
+		}
+	}
+	return NULL;
+}
+
+/* Every `old` in `text`; NULL when there is none. */
+static char *replaced(struct arena *arena, const char *text, const char *old, const char *new)
+{
+	CLEANUP(buf_release) struct buf out = { 0 };
+	const char *p = text;
+	bool any = false;
+
+	buf_init(&out, (size_t)1 << 20);
+	for (const char *at; (at = strstr(p, old)) != NULL; p = at + strlen(old)) {
+		buf_add(&out, p, (size_t)(at - p));
+		buf_add_str(&out, new);
+		any = true;
+	}
+	buf_add_str(&out, p);
+	return any ? arena_str(arena, buf_str(&out)) : NULL;
+}
+
+static const char *unescaped(struct stage *st, const char *s)
+{
+	const char *lines = replaced(&st->arena, s, "\\n", "\n");
+
+	return lines == NULL ? s : lines;
+}
+
+/* Body lines: old => new. `\n` in them is a line's end. */
+static const char *edited(struct stage *st, const struct statement *s, const char *yaml)
+{
+	char *p = arena_str(&st->arena, s->body);
+
+	while (p != NULL && *p != '\0') {
+		char *end = strchr(p, '\n');
+		char *arrow = strstr(p, " => ");
+		if (end == NULL || arrow == NULL || arrow > end) {
+			(void)say_failed(s, "the lines below are edits: OLD => NEW");
+			return NULL;
+		}
+		*end = '\0';
+		*arrow = '\0';
+		yaml = replaced(&st->arena, yaml, unescaped(st, p), unescaped(st, arrow + 4));
+		if (yaml == NULL) {
+			(void)say_failed(s, "'%s' does not stand in it", p);
+			return NULL;
+		}
+		p = end + 1;
+	}
+	return yaml;
+}
+
+/* desired NAME, YAML below; desired NAME = OTHER, edits below; desired NAME = OTHER + YAML */
+static bool act_desired(struct stage *st, const struct statement *s)
+{
+	const char *yaml = s->body;
+
+	if (s->n < 2 || st->n_versions == ARRAY_LEN(st->versions)) {
+		return say_failed(s, "desired NAME [= NAME [+]]");
+	}
+	if (s->n >= 4) {
+		yaml = yaml_of(st, s->v[3]);
+		if (yaml == NULL) {
+			return say_failed(s, "no desired state of the name %s", s->v[3]);
+		}
+		yaml = s->n == 5 ? arena_printf(&st->arena, "%s---\n%s", yaml, s->body)
+		                 : edited(st, s, yaml);
+		if (yaml == NULL) {
+			return false;
+		}
+	}
+	st->versions[st->n_versions++] = (struct version){ .name = s->v[1], .yaml = yaml };
+	return true;
+}
+
+static bool act_commit(struct stage *st, const struct statement *s)
+{
+	const char *yaml = s->n == 2 ? yaml_of(st, s->v[1]) : NULL;
+	struct err why = { 0 };
+
+	if (yaml == NULL) {
+		return say_failed(s, "no such desired state");
+	}
+	if (lab_commit(&st->lab, yaml, &why) != ERR_OK) {
+		return say_failed(s, "%s", why.msg);
+	}
+	return true;
+}
+
+static bool has_desired(const struct stage *st, const struct statement *s)
+{
+	return st->lab.desired != NULL || say_failed(s, "nothing was committed yet");
+}
+
+static bool act_plan(struct stage *st, const struct statement *s)
+{
+	if (!has_desired(st, s)) {
+		return false;
+	}
+	lab_plan(&st->lab);
+	return true;
+}
+
+static bool act_converge(struct stage *st, const struct statement *s)
+{
+	int64_t rounds = 20;
+
+	if (!has_desired(st, s) || (s->n == 2 && !str_to_i64(s->v[1], 1, 100, &rounds))) {
+		return false;
+	}
+	lab_converge(&st->lab, (unsigned)rounds);
+	return true;
+}
+
+/* loop DURATION every DURATION: converge, sleep until woken or the interval is over, ... */
+static bool act_loop(struct stage *st, const struct statement *s)
+{
+	int64_t total = 0;
+	int64_t every = 0;
+	struct clock_manual *c = &st->lab.world->clock;
+
+	if (s->n != 4 || !duration_parse(s->v[1], &total) || !duration_parse(s->v[3], &every) ||
+	    !has_desired(st, s)) {
+		return say_failed(s, "loop DURATION every DURATION");
+	}
+	int64_t end = c->wall_now.s + total;
+	while (c->wall_now.s < end) {
+		lab_converge(&st->lab, 20);
+		int64_t next = c->wall_now.s + every;
+		int64_t wake = st->lab.result.wake.s;
+		next = wake > c->wall_now.s && wake < next ? wake : next;
+		clock_manual_advance(c, (next < end ? next : end) - c->wall_now.s);
+		if (st->lab.world->broken[0] != '\0') {
+			return true;
+		}
+	}
+	lab_converge(&st->lab, 20);
+	return true;
+}
+
+static bool act_restart(struct stage *st, const struct statement *s)
+{
+	(void)s;
+	lab_store_close(&st->lab);
+	return true;
+}
+
+static bool delete_state(struct stage *st)
+{
+	CLEANUP(cleanup_free) char *dir = str_printf("%s/state", st->lab.dir);
+	DIR *d = NULL;
+
+	lab_store_close(&st->lab);
+	d = dir == NULL ? NULL : opendir(dir);
+	if (d == NULL) {
+		return false;
+	}
+	for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+		if (e->d_name[0] != '.') {
+			(void)unlinkat(dirfd(d), e->d_name, 0);
+		}
+	}
+	(void)closedir(d);
+	return true;
+}
+
+/* A certificate is held, its key is not. */
+static bool forget_key(struct stage *st, const char *name, struct err *err)
+{
+	CLEANUP(pass_release) struct pass p = { 0 };
+
+	enum err_code rc = engine_observe(&st->lab.engine, &p, err);
+	const struct identity_memory *im = rc == ERR_OK ? memory_identity(p.memory, name) : NULL;
+	if (im == NULL || im->n_revisions == 0) {
+		return false;
+	}
+	const struct held *h = &im->revisions[0];
+	const struct cert **v = ARENA_ARRAY(&p.arena, const struct cert *, h->chain.n);
+	for (size_t i = 0; v != NULL && i < h->chain.n; i++) {
+		v[i] = seen_cert_parse(h->chain.v[i], &p.arena);
+	}
+	struct adoption a = { .identity = name,
+		              .chain = { .v = v, .n = h->chain.n },
+		              .issuer = h->issuer,
+		              .issuer_generation = h->issuer_generation,
+		              .renew = h->renew };
+	return store_identity_adopt(st->lab.store, &a, err) == ERR_OK;
+}
+
+static bool act_delete(struct stage *st, const struct statement *s)
+{
+	return (s->n == 2 && str_equal(s->v[1], "state") && delete_state(st)) ||
+	       say_failed(s, "delete state");
+}
+
+/* ---- the operator ---------------------------------------------------------------------------- */
+
+static bool suspend(struct stage *st, const struct statement *s, struct err *err)
+{
+	const char *slash = s->n < 3 ? NULL : strchr(s->v[1], '/');
+	int64_t seconds = 0;
+
+	if (slash == NULL || !duration_parse(s->v[2], &seconds)) {
+		return false;
+	}
+	const char *kind = arena_printf(&st->arena, "%.*s", (int)(slash - s->v[1]), s->v[1]);
+	struct suspension x = { .kind = kind, .name = slash + 1, .reason = "scenario" };
+	x.until.s = st->lab.world->clock.wall_now.s + seconds;
+	return store_suspend(st->lab.store, &x, err) == ERR_OK;
+}
+
+static enum err_code by_hand(struct stage *st, const struct statement *s, const char *target,
+                             const char *host, struct err *err)
+{
+	struct apply_result result = { 0 };
+	struct push_by_hand what = {
+		.target = target,
+		.host = host,
+		.activate_only = str_equal(s->v[s->n - 1], "activate-only"),
+		.replace_unreadable = str_equal(s->v[s->n - 1], "replace-unreadable"),
+	};
+	struct engine *e = &st->lab.engine;
+
+	enum err_code rc = str_equal(s->v[0], "push")
+	                           ? engine_push(e, &what, &result, err)
+	                           : engine_rollback(e, target, host, /* to_fingerprint= */ NULL,
+	                                             &result, err);
+	if (rc == ERR_OK && result.failed > 0) {
+		return err_set(err, ERR_REFUSED, "%s", result.first_error);
+	}
+	return rc;
+}
+
+static bool push(struct stage *st, const struct statement *s, struct err *err)
+{
+	const char *at = s->n < 2 ? NULL : strchr(s->v[1], '@');
+	CLEANUP(cleanup_free)
+	char *target = at == NULL ? str_dup(s->n < 2 ? "" : s->v[1])
+	                          : str_printf("%.*s", (int)(at - s->v[1]), s->v[1]);
+
+	return by_hand(st, s, target, at == NULL ? NULL : at + 1, err) == ERR_OK;
+}
+
+static bool resume(struct stage *st, const struct statement *s, struct err *err)
+{
+	const char *slash = s->n < 2 ? NULL : strchr(s->v[1], '/');
+	const char *kind =
+		slash == NULL ? NULL
+			      : arena_printf(&st->arena, "%.*s", (int)(slash - s->v[1]), s->v[1]);
+
+	return store_resume(st->lab.store, kind, slash == NULL ? NULL : slash + 1, err) == ERR_OK;
+}
+
+static bool operate(struct stage *st, const struct statement *s, struct err *err)
+{
+	const char *verb = s->v[0];
+	const char *name = s->n > 1 ? s->v[1] : NULL;
+	struct store *store = st->lab.store;
+
+	if (str_equal(verb, "suspend")) {
+		return suspend(st, s, err);
+	}
+	if (str_equal(verb, "resume")) {
+		return resume(st, s, err);
+	}
+	if (name == NULL) {
+		return false;
+	}
+	if (str_equal(verb, "forget")) {
+		return s->n == 3 && forget_key(st, s->v[2], err);
+	}
+	if (str_equal(verb, "renew")) {
+		return store_renew_asked(store, name, err) == ERR_OK;
+	}
+	if (str_equal(verb, "approve")) {
+		return store_approve(store, name, err) == ERR_OK;
+	}
+	if (str_equal(verb, "release")) {
+		return store_release(store, name, err) == ERR_OK;
+	}
+	if (str_equal(verb, "revoke")) {
+		return engine_revoke(&st->lab.engine, name, /* reason= */ s->n > 2 ? 1 : 4, err) ==
+		       ERR_OK;
+	}
+	return push(st, s, err);
+}
+
+/* What the operator was told stands in the lab's error, for `expect error`. */
+static bool act_operator(struct stage *st, const struct statement *s)
+{
+	struct lab *l = &st->lab;
+	struct err why = { 0 };
+
+	if (lab_store(l, &why) != ERR_OK) {
+		return say_failed(s, "%s", why.msg);
+	}
+	buf_reset(&l->done);
+	l->error[0] = '\0';
+	if (operate(st, s, &why)) {
+		return true;
+	}
+	if (why.code == ERR_OK) {
+		return say_failed(s, "what is meant?");
+	}
+	err_format(&why, l->error, sizeof(l->error));
+	return true;
+}
+
+static const struct {
+	const char *word;
+	act *act;
+} acts[] = {
+	{ "at", act_at },
+	{ "pass", act_pass },
+	{ "desired", act_desired },
+	{ "commit", act_commit },
+	{ "plan", act_plan },
+	{ "converge", act_converge },
+	{ "loop", act_loop },
+	{ "restart", act_restart },
+	{ "delete", act_delete },
+	{ "forget", act_operator },
+	{ "renew", act_operator },
+	{ "approve", act_operator },
+	{ "release", act_operator },
+	{ "revoke", act_operator },
+	{ "suspend", act_operator },
+	{ "resume", act_operator },
+	{ "push", act_operator },
+	{ "rollback", act_operator },
+};
+
+bool act_on_time(struct stage *st, const struct statement *s, bool *ret_known)
+{
+	for (size_t i = 0; i < ARRAY_LEN(acts); i++) {
+		if (str_equal(s->v[0], acts[i].word)) {
+			*ret_known = true;
+			return acts[i].act(st, s);
+		}
+	}
+	return true;
+}
