@@ -95,7 +95,7 @@ static void wait_until(const struct server *s, int port, const char *path, const
 {
 	int64_t end = now_ms() + START_MS;
 
-	while (port > 0 ? !accepts(port) : access(path, F_OK) != 0) {
+	while (path == NULL ? !accepts(port) : access(path, F_OK) != 0) {
 		if (has_ended(s) || now_ms() > end) {
 			fail_to_start(log);
 		}
