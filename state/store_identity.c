@@ -298,11 +298,13 @@ static enum err_code check_key(struct store *s, const char *identity, int64_t re
 	return rc;
 }
 
-/* Requests of the operator that a new revision answers. */
+/* Requests of the operator that a new revision answers; an approval is spent by it. */
 static enum err_code answered(struct store *s, const char *identity, struct err *err)
 {
-	enum err_code rc = db_run(s->db, "UPDATE identity SET renew_asked = 0 WHERE name = ?1",
-	                          DB_VALUES(db_text(identity)), err);
+	enum err_code rc =
+		db_run(s->db,
+	               "UPDATE identity SET renew_asked = 0, approved_at = 0 WHERE name = ?1",
+	               DB_VALUES(db_text(identity)), err);
 
 	return rc == ERR_OK ? db_run(s->db,
 	                             "UPDATE request SET done_at = ?2, result = 'issued'"
