@@ -98,13 +98,13 @@ static enum err_code change_of(const struct by_hand *b, const struct obs_store *
 		return ERR_OK;
 	}
 	const struct identity_memory *im = memory_identity(b->pass->memory, w->identity->name);
-	const struct held *h = im == NULL ? NULL : revision_now(im, stored);
+	const struct held *h = im == NULL || im->n_revisions == 0 ? NULL : &im->revisions[0];
 	if (h == NULL) {
 		return err_set(err, ERR_NOT_FOUND, "Certificate %s has nothing to deliver yet",
 		               w->identity->name);
 	}
 	if (b->back) {
-		h = revision_before(b, im, h);
+		h = revision_before(b, im, revision_now(im, stored));
 		enum err_code rc = check_return(b, w->identity, h, err);
 		if (rc != ERR_OK) {
 			return rc;
