@@ -118,10 +118,15 @@ static void add_entries(struct buf *b, const struct planner *p, const struct sto
 			continue;
 		}
 		buf_printf(b, "%d %s ", (int)ch->op, ch->alias);
-		if (ch->to != NULL) {
+		/* By number: a push that fails right after the issue is the same push a pass later,
+		 * when the certificate has a fingerprint. */
+		if (ip != NULL && (ch->revision != 0 || ch->to == NULL)) {
+			int held = ip->cur == NULL ? 0 : ip->cur->revision;
+
+			buf_printf(b, "%s %d ", ip->id->name,
+			           ch->revision != 0 ? ch->revision : held + 1);
+		} else if (ch->to != NULL) {
 			buf_add(b, ch->to->sha256, SHA256_BYTES);
-		} else if (ip != NULL && ip->draft != NULL) {
-			buf_add(b, ip->draft->a.inputs, SHA256_BYTES);
 		}
 	}
 }
