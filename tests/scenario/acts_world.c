@@ -26,7 +26,7 @@ static void put_path(char out[160], const char *path)
 	(void)snprintf(out, 160, "%s", path == NULL ? "" : path);
 }
 
-/* server HOST NAME PORT [identity=PATH] [trust=PATH] [password=WORD] [down] */
+/* server HOST NAME PORT [identity=PATH] [trust=PATH] [password=WORD] [alias=WORD] */
 static bool act_server(struct stage *st, const struct statement *s)
 {
 	int64_t port = 0;
@@ -38,7 +38,9 @@ static bool act_server(struct stage *st, const struct statement *s)
 	const char *password = word_value(s, "password");
 	put_path(x->identity, word_value(s, "identity"));
 	put_path(x->trust, word_value(s, "trust"));
+	const char *alias = word_value(s, "alias");
 	(void)snprintf(x->password, sizeof(x->password), "%s", password == NULL ? "" : password);
+	(void)snprintf(x->alias, sizeof(x->alias), "%s", alias == NULL ? "" : alias);
 	return true;
 }
 

@@ -185,7 +185,9 @@ void lab_plan(struct lab *l)
 	}
 	const struct plan *p = l->pass.plan;
 	l->status = p->n_unobserved > 0 ? 1 : p->in_sync ? 0 : 2;
-	lab_render(l);
+	if (l->renders) {
+		lab_render(l);
+	}
 }
 
 void lab_converge(struct lab *l, unsigned rounds)
@@ -206,7 +208,9 @@ void lab_converge(struct lab *l, unsigned rounds)
 	bool whole =
 		l->result.converged && l->result.failed == 0 && l->pass.plan->n_unobserved == 0;
 	l->status = whole ? 0 : 2;
-	lab_render(l);
+	if (l->renders) {
+		lab_render(l);
+	}
 }
 
 void lab_render(struct lab *l)

@@ -72,6 +72,7 @@ static bool run_file(const char *path, uint64_t seed, bool verbose)
 	arena_init(&st->arena);
 	st->seed = seed;
 	lab_open(&st->lab, w, dir, seed);
+	st->lab.renders = verbose;
 	fine = fine && run_script(&script, st, verbose);
 	lab_close(&st->lab);
 	arena_release(&st->arena);

@@ -61,7 +61,8 @@ static bool load_identity(struct world *w, const struct server *s, struct server
 		struct keystore_entry e = { 0 };
 
 		ks->ops->entry(ks, i, &e);
-		if (e.kind != KS_KEY || e.n_chain == 0) {
+		bool other = s->alias[0] != '\0' && !str_equal(e.folded, s->alias);
+		if (e.kind != KS_KEY || e.n_chain == 0 || other) {
 			continue;
 		}
 		found = true;

@@ -44,6 +44,7 @@ struct loaded {
  * them. */
 struct server {
 	char host[32], name[32], identity[160], trust[160], password[64];
+	char alias[32]; /* of the key entry; "": the first */
 	int port;
 	bool up;
 	unsigned loads;
