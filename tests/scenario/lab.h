@@ -21,7 +21,8 @@ struct lab {
 	struct arena arena; /* of the desired state */
 	const struct desired *desired;
 	struct buf done;  /* what the last converge did: "issue Certificate/web; push ..." */
-	struct buf said;  /* plans, errors and step events as they would be shown */
+	struct buf said;  /* errors and step events as they would be shown; plans, too, when ... */
+	bool renders;     /* ... this is set */
 	struct pass pass; /* the last look and plan */
 	bool has_pass;
 	struct converge_result result;
