@@ -269,7 +269,8 @@ enum err_code schema_explain(const char *path, struct buf *out, struct err *err)
 		(void)snprintf(word, sizeof(word), "%.*s", (int)(n < 60 ? n : 60), at);
 		at += n;
 		if (t == NULL) {
-			return err_set(err, ERR_NOT_FOUND, "%s has no fields", f->name);
+			return err_set(err, ERR_NOT_FOUND, "'%.*s' has no fields",
+			               (int)(at - path - (ptrdiff_t)n - 1), path);
 		}
 		f = table_find(t, word, &hint);
 		if (f == NULL) {

@@ -14,7 +14,7 @@
 #include "reconciler/base/str.h"
 #include "reconciler/pki/names.h"
 
-#define PATTERN_MAX  1024u
+#define PATTERN_MAX  ((size_t)1024)
 #define BRACKETS_MAX 4u
 #define ITEMS_MAX    256u
 #define COLUMNS_MAX  64u

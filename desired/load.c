@@ -24,9 +24,8 @@ static int compare_name(const void *key, const void *element)
 struct object *loader_find(const struct loader *l, enum kind k, const char *name)
 {
 	const struct objects *list = &l->by_kind[k];
-	struct object **hit = list->n == 0 ? NULL
-	                                   : bsearch(name, list->v, list->n,
-	                                             sizeof(struct object *), compare_name);
+	struct object **hit =
+		list->n == 0 ? NULL : bsearch(name, list->v, list->n, sizeof(void *), compare_name);
 
 	return hit != NULL ? *hit : NULL;
 }
@@ -146,7 +145,7 @@ static void sort_objects(struct loader *l, struct objects *list)
 	if (list->n == 0) {
 		return;
 	}
-	qsort(list->v, list->n, sizeof(struct object *), compare_objects);
+	qsort(list->v, list->n, sizeof(void *), compare_objects);
 	for (size_t i = 0; i < list->n; i++) {
 		struct object *o = list->v[i];
 		if (kept > 0 && strcmp(list->v[kept - 1]->name, o->name) == 0) {
@@ -172,7 +171,7 @@ static void publish(struct loader *l)
 		struct objects *list = &l->by_kind[k];
 		n[k] = list->n;
 		lists[k] = list->n == 0 ? NULL
-		                        : arena_copy(l->arena, list->v, list->n * sizeof(*list->v));
+		                        : arena_copy(l->arena, list->v, list->n * sizeof(void *));
 	}
 	/* struct object is the first member of every kind, so the pointers are the same */
 	d->issuers = lists[KIND_ISSUER];

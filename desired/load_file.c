@@ -349,14 +349,14 @@ static void keep_object(struct document *doc)
 		return;
 	}
 	struct objects *list = &l->by_kind[doc->kind];
-	struct object **slot = ARENA_PUSH(&l->scratch, list);
-	if (slot == NULL) {
+	if (list->n == list->cap &&
+	    !arena_grow_(&l->scratch, (void **)&list->v, &list->cap, list->n, sizeof(void *))) {
 		l->arena->failed = true;
 		return;
 	}
 	doc->object->name = doc->name.s;
 	doc->object->pos = doc->name.pos;
-	*slot = doc->object;
+	list->v[list->n++] = doc->object;
 	l->n_objects++;
 	if (doc->ns.s != NULL && l->n_namespaces++ == 0) {
 		l->namespace_at = arena_printf(l->arena, "%s:%u:%u", doc->b->file, doc->ns.pos.line,

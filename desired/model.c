@@ -16,8 +16,7 @@ static int compare_object(const void *key, const void *element)
 
 static const void *find(const void *list, size_t n, const char *name)
 {
-	const void *hit =
-		n == 0 ? NULL : bsearch(name, list, n, sizeof(struct object *), compare_object);
+	const void *hit = n == 0 ? NULL : bsearch(name, list, n, sizeof(void *), compare_object);
 
 	return hit != NULL ? *(const void *const *)hit : NULL;
 }

@@ -118,15 +118,14 @@ struct table {
 #define AT(type, member)                                                                           \
 	.offset = offsetof(struct type, member),                                                   \
 	.width = (uint16_t)sizeof(((struct type *)0)->member)
+#define AT_POINTER(type, member) .offset = offsetof(struct type, member), .width = sizeof(void *)
 /* Of lists: the number of elements follows the pointer. */
 #define AT_LIST(type, member)                                                                      \
 	.offset = offsetof(struct type, member),                                                   \
-	.width = (uint16_t)(sizeof(((struct type *)0)->member) +                                   \
-	                    0 * sizeof(char[offsetof(struct type, n_##member) ==                   \
-	                                                    offsetof(struct type, member) +        \
-	                                                            sizeof(void *)                 \
-	                                            ? 1                                            \
-	                                            : -1]))
+	.width = sizeof(char[offsetof(struct type, n_##member) ==                                  \
+	                                     offsetof(struct type, member) + sizeof(void *)        \
+	                             ? (int)sizeof(void *)                                         \
+	                             : -1])
 /* The rest: its documentation, then other members. */
 #define TABLE(var, type, title, ...)                                                               \
 	const struct table var = { .name = (title),                                                \

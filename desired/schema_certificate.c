@@ -87,12 +87,15 @@ static TABLE(table_output, output_form, "additionalOutputFormats",
              "Accepted; deliver a Keystore of format der or pem instead.");
 
 struct template_form {
-	const struct label *v;
-	size_t n;
+	const struct label *annotations;
+	size_t n_annotations;
+	const struct label *labels;
+	size_t n_labels;
 };
 static const struct field table_secret_template_fields[] = {
-	ROW("annotations", LABELS, AT(template_form, v), .doc = "Accepted and ignored."),
-	ROW("labels", LABELS, AT(template_form, v), .doc = "Accepted and ignored."),
+	ROW("annotations", LABELS, AT_LIST(template_form, annotations),
+	    .doc = "Accepted and ignored."),
+	ROW("labels", LABELS, AT_LIST(template_form, labels), .doc = "Accepted and ignored."),
 };
 static TABLE(table_secret_template, template_form, "secretTemplate",
              "Accepted and ignored: there is no Secret.");
@@ -114,7 +117,7 @@ static const struct field table_monitor_fields[] = {
 	ROW("caSetRef", REF, AT(monitor_spec, ca_set), .ref = KIND_CASET,
 	    .doc = "Anchors that served chains shall end in."),
 	ROW("minimumRemaining", DURATION, AT(monitor_spec, minimum_remaining_s), .min = 60,
-	    .max = (int64_t)3650 * 86400, .dflt_text = "30d or a third of life, whichever is less",
+	    .max = 3650 * DAY, .dflt_text = "30d or a third of life, whichever is less",
 	    .doc = "Less life than this is reported."),
 	ROW("expect", MAP, .sub = &table_expect, WITHIN,
 	    .doc = "What the served certificate shall say."),
@@ -188,8 +191,8 @@ static const struct field table_certificate_fields[] = {
 	    .doc = "E-mail addresses."),
 	ROW("otherNames", LIST, AT_LIST(certificate, other_names), .sub = &table_other_name,
 	    .doc = "SANs of any other type."),
-	ROW("subject", POINTER, AT(certificate, subject), .sub = &table_subject, .groups = 2,
-	    .doc = "Attributes of the subject beside commonName."),
+	ROW("subject", POINTER, AT_POINTER(certificate, subject), .sub = &table_subject,
+	    .groups = 2, .doc = "Attributes of the subject beside commonName."),
 	ROW("literalSubject", TEXT, AT(certificate, literal_subject), HOST_T, .min = 1,
 	    .groups = 1 | 2, .doc = "The whole subject as RFC 4514 text, order kept."),
 	ROW("secretName", TEXT, AT(certificate, secret_name),
@@ -200,10 +203,10 @@ static const struct field table_certificate_fields[] = {
 	    .groups = 4, .doc = "Who issues it. Needed unless Monitored."),
 	ROW("issuerRefs", ISSUER_REFS, AT(certificate, issuers), .sub = &table_issuer_ref,
 	    .groups = 4, .doc = "Who issues it: first choice, then fallbacks."),
-	ROW("duration", DURATION, AT(certificate, duration_s), .dflt = 90 * 86400, .min = 3600,
-	    .max = (int64_t)36500 * 86400, .doc = "Its life; the issuer may shorten it."),
+	ROW("duration", DURATION, AT(certificate, duration_s), .dflt = 90 * DAY, .min = 3600,
+	    .max = 36500 * DAY, .doc = "Its life; the issuer may shorten it."),
 	ROW("renewBefore", DURATION, AT(certificate, renew_before_s), .min = 300,
-	    .max = (int64_t)36500 * 86400, .groups = 8,
+	    .max = 36500 * DAY, .groups = 8,
 	    .dflt_text = "a third of the real life; half of it when that is 10d or less",
 	    .doc = "Renew when so much life is left. Must be less than duration."),
 	ROW("renewBeforePercentage", INT, AT(certificate, renew_before_percentage), .min = 1,
@@ -218,11 +221,11 @@ static const struct field table_certificate_fields[] = {
 	ROW("privateKey", MAP, AT(certificate, key), .sub = &table_private_key, .doc = "The key."),
 	ROW("signatureAlgorithm", ENUM, AT(certificate, signature), .words = words_signature,
 	    .dflt_text = "by the key", .doc = "How the CSR is signed."),
-	ROW("keystores", POINTER, AT(certificate, keystores), .sub = &table_keystores,
+	ROW("keystores", POINTER, AT_POINTER(certificate, keystores), .sub = &table_keystores,
 	    .doc = "cert-manager's keystores beside the certificate."),
 	ROW("additionalOutputFormats", LIST, .width = 0, .sub = &table_output,
 	    .doc = "Accepted; deliver a Keystore of format der or pem instead."),
-	ROW("nameConstraints", POINTER, AT(certificate, name_constraints),
+	ROW("nameConstraints", POINTER, AT_POINTER(certificate, name_constraints),
 	    .sub = &table_name_constraints, .doc = "Of a CA certificate."),
 	ROW("revisionHistoryLimit", INT, .width = 0, .min = 1, .max = INT32_MAX,
 	    .doc = "Accepted and ignored."),
@@ -234,11 +237,11 @@ static const struct field table_certificate_fields[] = {
 	    .doc = "One instance per host of a Target."),
 	ROW("allowTargets", REFS, AT(certificate, allow_targets), .ref = KIND_TARGET,
 	    .doc = "The only Targets that its key may go to."),
-	ROW("monitor", POINTER, AT(certificate, monitor), .sub = &table_monitor,
+	ROW("monitor", POINTER, AT_POINTER(certificate, monitor), .sub = &table_monitor,
 	    .doc = "What is observed and reported."),
-	ROW("adopt", POINTER, AT(certificate, adopt), .sub = &table_adopt,
+	ROW("adopt", POINTER, AT_POINTER(certificate, adopt), .sub = &table_adopt,
 	    .doc = "Take over a pair that exists."),
-	ROW("request", POINTER, AT(certificate, request), .sub = &table_request,
+	ROW("request", POINTER, AT_POINTER(certificate, request), .sub = &table_request,
 	    .doc = "For keys that certwright never holds."),
 	ROW("generation", INT, AT(certificate, generation), .min = 0, .max = 1000000,
 	    .doc = "Raise it to issue anew after IssuerKeyLost."),

@@ -22,7 +22,8 @@ struct metadata_form {
 static const struct field table_metadata_fields[] = {
 	ROW("name", TEXT, AT(metadata_form, name), .format = FORMAT_OBJECT_NAME,
 	    .flags = FIELD_REQUIRED, .doc = "Name, unique among the objects of the kind."),
-	ROW("labels", LABELS, AT(object, labels), .doc = "Labels, for -l team=kms and for Policy."),
+	ROW("labels", LABELS, AT_LIST(object, labels),
+	    .doc = "Labels, for -l team=kms and for Policy."),
 	ROW("formerNames", TEXTS, AT(object, former_names), .format = FORMAT_OBJECT_NAME,
 	    .doc = "Names it had before: renames without retiring."),
 	ROW("namespace", TEXT, .width = 0, .doc = "Accepted and ignored, with a note."),
@@ -80,8 +81,8 @@ static const struct field table_secret_fields[] = {
 	           "work this way."),
 	ROW("credential", TEXT, AT(secret_form, credential), HOST_T, .groups = 1, .min = 1,
 	    .doc = "A systemd credential: a file of $CREDENTIALS_DIRECTORY."),
-	ROW("generated", POINTER, AT(secret_form, generated), .sub = &table_generated, .groups = 1,
-	    .doc = "Made once by certwright and kept sealed."),
+	ROW("generated", POINTER, AT_POINTER(secret_form, generated), .sub = &table_generated,
+	    .groups = 1, .doc = "Made once by certwright and kept sealed."),
 	ROW("keystorePassword", REF, AT(secret_form, keystore_password), .ref = KIND_KEYSTORE,
 	    .groups = 1, .doc = "The password of that Keystore."),
 	ROW("wellKnown", WORD, AT(secret_form, well_known), .words = words_well_known,
@@ -242,7 +243,7 @@ static bool extension_der(struct bind *b, const char *s, struct bytes *ret)
 	size_t n;
 	int tag;
 
-	buf_init(&out, 2 * TEXT_VALUE_MAX);
+	buf_init(&out, (size_t)2 * TEXT_VALUE_MAX);
 	if (str_starts(s, "utf8:")) {
 		der_writer_init(&w);
 		der_put_str(&w, DER_UTF8, s + 5);
@@ -312,7 +313,7 @@ static void check_window(struct bind *b, void *obj, const struct seen *seen)
 	ROW("cron", TEXT, AT(window_spec, cron), .flags = FIELD_REQUIRED, .max = 256, .min = 1,    \
 	    .doc = "When it opens: minute, hour, day, month, weekday."),                           \
 		ROW(title, DURATION, AT(window_spec, window.duration_s), .flags = FIELD_REQUIRED,  \
-	            .min = 60, .max = 366 * 86400, .doc = "How long it stays open."),              \
+	            .min = 60, .max = 366 * DAY, .doc = "How long it stays open."),                \
 		ROW("timezone", TEXT, AT(window_spec, timezone), .format = FORMAT_TIMEZONE,        \
 	            .dflt_text = "UTC", .doc = "IANA name, such as Europe/Berlin.")
 

@@ -45,10 +45,9 @@ static void check_crl(struct bind *b, void *obj, const struct seen *seen)
 
 static const struct field table_crl_fields[] = {
 	ROW("interval", DURATION, AT(private_ca, crl_interval_s), .flags = FIELD_REQUIRED,
-	    .min = 60, .max = 366 * 86400, .doc = "How often a new CRL is made."),
-	ROW("validity", DURATION, AT(private_ca, crl_validity_s), .min = 60,
-	    .max = (int64_t)3660 * 86400, .dflt_text = "4 intervals",
-	    .doc = "How long a CRL is good."),
+	    .min = 60, .max = 366 * DAY, .doc = "How often a new CRL is made."),
+	ROW("validity", DURATION, AT(private_ca, crl_validity_s), .min = 60, .max = 3660 * DAY,
+	    .dflt_text = "4 intervals", .doc = "How long a CRL is good."),
 	ROW("distributionPoints", TEXTS, AT(private_ca, crl_urls), .format = FORMAT_URI,
 	    .doc = "URLs put into certificates."),
 };
@@ -77,8 +76,8 @@ static const struct field table_private_ca_fields[] = {
 	ROW("subject", MAP, AT(private_ca, subject), .sub = &table_subject, .flags = FIELD_REQUIRED,
 	    .doc = "Its name."),
 	ROW("privateKey", MAP, AT(private_ca, key), .sub = &table_private_key, .doc = "Its key."),
-	ROW("duration", DURATION, AT(private_ca, duration_s), .dflt = (int64_t)3650 * 86400,
-	    .min = 3600, .max = (int64_t)36500 * 86400, .doc = "Its life."),
+	ROW("duration", DURATION, AT(private_ca, duration_s), .dflt = 3650 * DAY, .min = 3600,
+	    .max = 36500 * DAY, .doc = "Its life."),
 	ROW("generation", INT, AT(private_ca, generation), .dflt = 1, .min = 1, .max = 1000000,
 	    .doc = "Raise it to roll the CA over to a new key."),
 	ROW("parent", REF, AT(private_ca, parent), .ref = KIND_ISSUER, .groups = 1,
@@ -88,7 +87,7 @@ static const struct field table_private_ca_fields[] = {
 	           "certificate."),
 	ROW("pathLen", INT, AT(private_ca, path_len), .dflt = -1, .dflt_text = "no limit", .min = 0,
 	    .max = 255, .doc = "CAs that may follow below."),
-	ROW("nameConstraints", POINTER, AT(private_ca, name_constraints),
+	ROW("nameConstraints", POINTER, AT_POINTER(private_ca, name_constraints),
 	    .sub = &table_name_constraints, .doc = "Of a subordinate."),
 	ROW("allow", MAP, .sub = &table_allow, WITHIN,
 	    .doc = "What may be issued. Without it any name may, with a warning."),
@@ -99,7 +98,7 @@ static const struct field table_private_ca_fields[] = {
 	ROW("extensions", LIST, AT_LIST(private_ca, extensions), .sub = &table_extension,
 	    .doc = "Put into every certificate."),
 	ROW("backdate", DURATION, AT(private_ca, backdate_s), .dflt = 300, .min = 0,
-	    .max = 30 * 86400, .doc = "How far notBefore lies in the past, for slow clocks."),
+	    .max = 30 * DAY, .doc = "How far notBefore lies in the past, for slow clocks."),
 	ROW("key", UNSUPPORTED, .doc = "Key in a token."),
 };
 static TABLE(table_private_ca, private_ca, "privateCA", "A CA of certwright's own.",
@@ -108,8 +107,8 @@ static TABLE(table_private_ca, private_ca, "privateCA", "A CA of certwright's ow
 #define LATER(name, text) ROW(name, UNSUPPORTED, .groups = 1, .doc = (text))
 static const struct field table_issuer_fields[] = {
 	COMMON_SPEC_FIELDS,
-	ROW("privateCA", POINTER, AT(issuer_def, private_ca), .sub = &table_private_ca, .groups = 1,
-	    .flags = FIELD_REQUIRED, .doc = "A CA of certwright's own."),
+	ROW("privateCA", POINTER, AT_POINTER(issuer_def, private_ca), .sub = &table_private_ca,
+	    .groups = 1, .flags = FIELD_REQUIRED, .doc = "A CA of certwright's own."),
 	LATER("acme", "An ACME server."),
 	LATER("manual", "A commercial CA, by CSR and file."),
 	LATER("exec", "A program."),

@@ -58,8 +58,8 @@ static const struct field table_ca_set_fields[] = {
 	    .flags = FIELD_REQUIRED, .doc = "Where anchors come from."),
 	ROW("exclude", TEXTS, AT(ca_set, exclude), .format = FORMAT_FINGERPRINT,
 	    .doc = "Anchors to leave out, by SHA-256."),
-	ROW("overlap", DURATION, AT(ca_set, overlap_s), .dflt = 7 * 86400, .min = 0,
-	    .max = (int64_t)3660 * 86400,
+	ROW("overlap", DURATION, AT(ca_set, overlap_s), .dflt = 7 * DAY, .min = 0,
+	    .max = 3660 * DAY,
 	    .doc = "An anchor that leaves stays trusted at least so long, and until nobody presents "
 	           "a chain to it any more."),
 	COMMON_SPEC_FIELDS,

@@ -69,15 +69,15 @@ TABLE(table_policy, policy, "spec of Policy", "What nobody may commit.", .late =
 /* ---- Defaults ---- */
 
 static const struct field table_defaults_spec_fields[] = {
-	ROW("Issuer", POINTER, AT(defaults, issuer), .sub = &table_issuer,
+	ROW("Issuer", POINTER, AT_POINTER(defaults, issuer), .sub = &table_issuer,
 	    .doc = "Fields of Issuers."),
-	ROW("Certificate", POINTER, AT(defaults, certificate), .sub = &table_certificate,
+	ROW("Certificate", POINTER, AT_POINTER(defaults, certificate), .sub = &table_certificate,
 	    .doc = "Fields of Certificates."),
-	ROW("CASet", POINTER, AT(defaults, ca_set), .sub = &table_ca_set,
+	ROW("CASet", POINTER, AT_POINTER(defaults, ca_set), .sub = &table_ca_set,
 	    .doc = "Fields of CASets."),
-	ROW("Keystore", POINTER, AT(defaults, keystore), .sub = &table_keystore,
+	ROW("Keystore", POINTER, AT_POINTER(defaults, keystore), .sub = &table_keystore,
 	    .doc = "Fields of Keystores."),
-	ROW("Target", POINTER, AT(defaults, target), .sub = &table_target,
+	ROW("Target", POINTER, AT_POINTER(defaults, target), .sub = &table_target,
 	    .doc = "Fields of Targets."),
 };
 TABLE(table_defaults_spec, defaults, "spec of Defaults",

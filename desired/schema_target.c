@@ -52,8 +52,8 @@ static void check_deliver(struct bind *b, void *obj, const struct seen *seen)
 static const struct field table_backup_fields[] = {
 	ROW("keep", INT, AT(deliver_spec, backup_keep), .dflt = 1, .min = 0, .max = 1000,
 	    .doc = "How many former files are kept beside it."),
-	ROW("maxAge", DURATION, AT(deliver_spec, backup_max_age_s), .dflt = 7 * 86400, .min = 3600,
-	    .max = (int64_t)3660 * 86400, .doc = "And for how long."),
+	ROW("maxAge", DURATION, AT(deliver_spec, backup_max_age_s), .dflt = 7 * DAY, .min = 3600,
+	    .max = 3660 * DAY, .doc = "And for how long."),
 };
 static TABLE(table_backup, deliver_spec, "backup", "Former files.");
 static const struct field table_deliver_fields[] = {
@@ -235,8 +235,8 @@ static const struct field table_consumer_fields[] = {
 	    .doc = "External: proven by `certwright confirm`."),
 	ROW("quorum", PERCENT, AT(consumer_spec, quorum_percent), .dflt = 100, .min = 1, .max = 100,
 	    .doc = "How many of them."),
-	ROW("deadline", DURATION, AT(consumer_spec, deadline_s), .min = 60,
-	    .max = (int64_t)3660 * 86400, .doc = "How long to wait for them."),
+	ROW("deadline", DURATION, AT(consumer_spec, deadline_s), .min = 60, .max = 3660 * DAY,
+	    .doc = "How long to wait for them."),
 	ROW("onDeadline", ENUM, AT(consumer_spec, proceed_on_deadline), .words = words_deadline,
 	    .flags = FIELD_SHOW_DEFAULT, .doc = "What happens then."),
 };
@@ -264,8 +264,8 @@ static const struct field table_target_fields[] = {
 	    .doc = "In what order and how many at a time."),
 	ROW("windows", LIST, AT_LIST(target, windows), .sub = &table_window,
 	    .doc = "When changes may be activated."),
-	ROW("urgentBefore", URGENT, AT(target, urgent_before_s), .min = 60,
-	    .max = (int64_t)3660 * 86400, .dflt_text = "3d or a sixth of life, whichever is less",
+	ROW("urgentBefore", URGENT, AT(target, urgent_before_s), .min = 60, .max = 3660 * DAY,
+	    .dflt_text = "3d or a sixth of life, whichever is less",
 	    .doc = "So long before expiry windows do not count any more; or never."),
 	ROW("consumers", LIST, AT_LIST(target, consumers), .sub = &table_consumer,
 	    .doc = "Who must trust what the hosts present; derived where keystores say so."),

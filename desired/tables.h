@@ -21,6 +21,8 @@ extern const struct word words_pkcs12_profile[];
 /* The check of every kind's spec: remembers in struct object which rows were written, and where. */
 void spec_note_written(struct bind *b, void *obj, const struct seen *seen);
 
+#define DAY INT64_C(86400)
+
 /* Rows that every spec has. */
 #define COMMON_SPEC_FIELDS                                                                          \
 	{ .name = "suspend",                                                                        \

@@ -18,9 +18,9 @@
 #include "reconciler/base/map.h"
 #include "reconciler/base/str.h"
 
-#define EXPANSION_FACTOR 10u
+#define EXPANSION_FACTOR ((size_t)10)
 #define EXPANSION_FLOOR  ((size_t)64 << 10)
-#define FRAMES_MAX       (2u * YML_NESTING_MAX)
+#define FRAMES_MAX       128u
 #define RECORDED_MAX     1000000u
 #define NOT_RECORDED     SIZE_MAX
 
@@ -288,7 +288,7 @@ static bool replayed(struct yml *y, struct yml_event *ret, bool *ret_some)
 		const struct yml_event *ev = &y->rec[i];
 		y->expanded += 1 + (ev->what == YML_SCALAR ? ev->n : 0);
 		if (y->expanded > limit) {
-			return fail(y, ev->pos, "aliases expand to more than %u times the file",
+			return fail(y, ev->pos, "aliases expand to more than %zu times the file",
 			            EXPANSION_FACTOR);
 		}
 		if (ev->what == YML_ALIAS) {
