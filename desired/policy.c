@@ -20,6 +20,7 @@
 static const char *const lint_names[] = {
 	"private-ca-without-allow", "rsa-below-2048",   "key-readable-by-others",
 	"common-name-not-in-sans",  "renewal-disabled", "namespace-ignored",
+	"keystores-ignored",
 };
 
 /* ---- who a Policy is about ---- */
@@ -338,6 +339,11 @@ static void lint_certificate(struct loader *l, const struct certificate *c)
 	if (c->renewal_disabled) {
 		lint(l, "renewal-disabled", &c->o, object_pos_of(&c->o, "renewal"),
 		     "renewal.policy Disabled: it will expire");
+	}
+	if (c->keystores != NULL && (c->keystores->jks_create || c->keystores->pkcs12_create)) {
+		lint(l, "keystores-ignored", &c->o, object_pos_of(&c->o, "keystores"),
+		     "keystores of a Certificate are not made: write a Keystore and a Target that "
+		     "delivers it");
 	}
 	for (size_t i = 0; !found && i < c->dns_names.n; i++) {
 		found = strcmp(c->dns_names.v[i].s, c->common_name.s) == 0;

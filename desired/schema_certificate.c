@@ -126,17 +126,11 @@ static TABLE(table_monitor, monitor_spec, "monitor", "What is observed and repor
 
 static void check_adopt(struct bind *b, void *obj, const struct seen *seen)
 {
-	const struct adopt_spec *a = obj;
-
+	(void)obj;
 	if (seen_has(seen, "target") && !seen_has(seen, "keystoreRef") &&
 	    !seen_has(seen, "alias")) {
 		bind_report(b, seen->pos, "add keystoreRef and, where it has several keys, alias",
 		            "adopt: target does not say which keystore of it");
-	}
-	if (seen_has(seen, "certificate") && a->key.kind == SECRET_NONE &&
-	    !seen_has(seen, "keyRef")) {
-		bind_report(b, seen_pos(seen, "certificate"), /* hint= */ NULL,
-		            "adopt: certificate needs keyRef");
 	}
 }
 
@@ -150,23 +144,15 @@ static const struct field table_adopt_fields[] = {
 	ROW("alias", TEXT, AT(adopt_spec, alias), .min = 1, .doc = "Which of its key entries."),
 	ROW("keySha256", TEXT, AT(adopt_spec, key_sha256), .format = FORMAT_FINGERPRINT,
 	    .doc = "SHA-256 of the public key that it must have."),
-	ROW("certificate", TEXT, AT(adopt_spec, certificate), .format = FORMAT_REPOSITORY,
-	    .groups = 1, .doc = "A certificate file in the repository, with keyRef."),
-	ROW("keyRef", SECRET, AT(adopt_spec, key), .sub = &table_secret,
-	    .doc = "The key of that certificate."),
+	ROW("certificate", UNSUPPORTED, .groups = 1,
+	    .doc = "A certificate file in the repository, with keyRef."),
+	ROW("keyRef", UNSUPPORTED, .doc = "The key of that certificate."),
 	ROW("imported", UNSUPPORTED, .groups = 1, .doc = "What `import` sealed."),
 };
 static TABLE(table_adopt, adopt_spec, "adopt",
              "Take over a pair that exists, as it is; nothing is issued before its own renewal "
              "time.",
              .check = check_adopt);
-
-static const struct field table_request_fields[] = {
-	ROW("csr", TEXT, AT(request_spec, csr), .format = FORMAT_REPOSITORY, .groups = 1,
-	    .flags = FIELD_REQUIRED, .doc = "A CSR in the repository: a key we never hold."),
-	ROW("device", UNSUPPORTED, .groups = 1, .doc = "A CSR that a device makes."),
-};
-static TABLE(table_request, request_spec, "request", "For keys that certwright never holds.");
 
 static const struct word words_mode[] = { { "Managed", MODE_MANAGED },
 	                                  { "Monitored", MODE_MONITORED },
@@ -241,8 +227,7 @@ static const struct field table_certificate_fields[] = {
 	    .doc = "What is observed and reported."),
 	ROW("adopt", POINTER, AT_POINTER(certificate, adopt), .sub = &table_adopt,
 	    .doc = "Take over a pair that exists."),
-	ROW("request", POINTER, AT_POINTER(certificate, request), .sub = &table_request,
-	    .doc = "For keys that certwright never holds."),
+	ROW("request", UNSUPPORTED, .doc = "For keys that certwright never holds."),
 	ROW("generation", INT, AT(certificate, generation), .min = 0, .max = 1000000,
 	    .doc = "Raise it to issue anew after IssuerKeyLost."),
 	ROW("renew", INT, AT(certificate, renew), .min = 0, .max = INT32_MAX,

@@ -24,13 +24,6 @@ static const struct field table_allow_fields[] = {
 };
 static TABLE(table_allow, private_ca, "allow", "What may be issued.", .check = check_allow);
 
-static const struct field table_external_fields[] = {
-	ROW("certificate", TEXT, AT(private_ca, external_certificate), .format = FORMAT_REPOSITORY,
-	    .flags = FIELD_REQUIRED,
-	    .doc = "The signed certificate, in the repository, once it is there."),
-};
-static TABLE(table_external, private_ca, "external", "Subordinate of a CA elsewhere.");
-
 static void check_crl(struct bind *b, void *obj, const struct seen *seen)
 {
 	struct private_ca *ca = obj;
@@ -82,9 +75,7 @@ static const struct field table_private_ca_fields[] = {
 	    .doc = "Raise it to roll the CA over to a new key."),
 	ROW("parent", REF, AT(private_ca, parent), .ref = KIND_ISSUER, .groups = 1,
 	    .doc = "Issuer that signs this one, which is then subordinate."),
-	ROW("external", MAP, .sub = &table_external, WITHIN, .groups = 1,
-	    .doc = "Subordinate of a CA elsewhere: certwright writes the CSR, you commit the "
-	           "certificate."),
+	ROW("external", UNSUPPORTED, .groups = 1, .doc = "Subordinate of a CA elsewhere."),
 	ROW("pathLen", INT, AT(private_ca, path_len), .dflt = -1, .dflt_text = "no limit", .min = 0,
 	    .max = 255, .doc = "CAs that may follow below."),
 	ROW("nameConstraints", POINTER, AT_POINTER(private_ca, name_constraints),

@@ -100,15 +100,6 @@ static const struct field table_properties_fields[] = {
 	CONFIGURE_VALUE,
 };
 static TABLE(table_properties, configure_spec, "properties", "A key of a Java properties file.");
-static const struct field table_xml_fields[] = {
-	CONFIGURE_PATH,
-	ROW("xpath", TEXT, AT(configure_spec, xpath), HOST_T | FIELD_REQUIRED, .min = 1,
-	    .doc = "Element, such as /Server/Service/Connector[@port='8443']."),
-	ROW("attribute", TEXT, AT(configure_spec, attribute), HOST_T | FIELD_REQUIRED, .min = 1,
-	    .doc = "Attribute of it."),
-	CONFIGURE_VALUE,
-};
-static TABLE(table_xml, configure_spec, "xmlAttribute", "An attribute in an XML file.");
 static const struct field table_line_fields[] = {
 	CONFIGURE_PATH,
 	ROW("prefix", TEXT, AT(configure_spec, prefix), HOST_T | FIELD_REQUIRED, .min = 1,
@@ -126,8 +117,7 @@ static void check_configure(struct bind *b, void *obj, const struct seen *seen)
 	c->pos = seen->pos;
 	c->kind = seen_has(seen, "ini")          ? CONFIGURE_INI
 	          : seen_has(seen, "properties") ? CONFIGURE_PROPERTIES
-	          : seen_has(seen, "line")       ? CONFIGURE_LINE
-	                                         : CONFIGURE_XML_ATTRIBUTE;
+	                                         : CONFIGURE_LINE;
 }
 
 static const struct field table_configure_fields[] = {
@@ -135,8 +125,7 @@ static const struct field table_configure_fields[] = {
 	    .doc = "A key of an ini file."),
 	ROW("properties", MAP, .sub = &table_properties, WITHIN, .groups = 1,
 	    .doc = "A key of a Java properties file."),
-	ROW("xmlAttribute", MAP, .sub = &table_xml, WITHIN, .groups = 1,
-	    .doc = "An attribute in an XML file."),
+	ROW("xmlAttribute", UNSUPPORTED, .groups = 1, .doc = "An attribute in an XML file."),
 	ROW("line", MAP, .sub = &table_line, WITHIN, .groups = 1, .doc = "A line of a text file."),
 	ROW("oneShot", BOOL, AT(configure_spec, one_shot),
 	    .doc = "A mailbox that the software empties: not a difference when gone."),
@@ -183,23 +172,15 @@ static void check_verify(struct bind *b, void *obj, const struct seen *seen)
 	struct verify_spec *v = obj;
 
 	(void)b;
-	v->kind = seen_has(seen, "tls")       ? VERIFY_TLS
-	          : seen_has(seen, "command") ? VERIFY_COMMAND
-	                                      : VERIFY_HTTP;
+	v->kind = seen_has(seen, "command") ? VERIFY_COMMAND : VERIFY_TLS;
 }
 
-static const struct field table_http_fields[] = {
-	ROW("url", TEXT, AT(verify_spec, http_url), HOST_T | FIELD_REQUIRED, .min = 1,
-	    .doc = "What to get."),
-	ROW("expect", TEXT, AT(verify_spec, http_expect), HOST_T, .doc = "Text that it holds."),
-};
-static TABLE(table_http, verify_spec, "http", "An HTTP request.");
 static const struct field table_verify_fields[] = {
 	ROW("tls", MAP, AT(verify_spec, tls), .sub = &table_endpoint, .groups = 1,
 	    .flags = FIELD_REQUIRED, .doc = "A TLS handshake."),
 	ROW("command", COMMAND, AT(verify_spec, command), .sub = &table_command, HOST_T,
 	    .groups = 1, .doc = "A program that succeeds."),
-	ROW("http", MAP, .sub = &table_http, WITHIN, .groups = 1, .doc = "An HTTP request."),
+	ROW("http", UNSUPPORTED, .groups = 1, .doc = "An HTTP request."),
 };
 static TABLE(table_verify, verify_spec, "verification", "How success is proven.",
              .check = check_verify);

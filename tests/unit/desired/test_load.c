@@ -133,10 +133,11 @@ START_TEST(the_names_of_a_cert_manager_certificate_arrive)
 	ck_assert_int_eq(c->keystores->jks_password.kind, SECRET_FILE);
 	ck_assert_str_eq(c->keystores->jks_password.value.s, "jks/password");
 	ck_assert_str_eq(c->issuers.v[0].s, "corp-ca");
-	ck_assert_uint_eq(l.d->n_warnings, 2);
+	ck_assert_uint_eq(l.d->n_warnings, 3);
 	ck_assert_str_eq(l.d->warnings[0].name, "namespace-ignored");
 	ck_assert_str_eq(l.d->warnings[0].text, "fleet.yaml:5:14: metadata.namespace is ignored");
 	ck_assert_str_eq(l.d->warnings[1].name, "renewal-disabled");
+	ck_assert_str_eq(l.d->warnings[2].name, "keystores-ignored");
 }
 END_TEST
 
