@@ -52,12 +52,23 @@ static void check_parents(struct loader *l, const struct issuer_def *start)
 	}
 }
 
+/* What the engine shall find filled in, whatever was left out. */
+static void complete_key(struct private_key_spec *k)
+{
+	if (k->algorithm == KEY_ED25519) {
+		k->size = 0;
+	} else if (k->size == 0) {
+		k->size = k->algorithm == KEY_RSA ? 2048 : 256;
+	}
+}
+
 static void check_issuer(struct loader *l, struct object *o)
 {
 	struct issuer_def *i = (struct issuer_def *)(void *)o;
 
 	if (i->private_ca != NULL && object_wrote(o, "privateCA")) {
 		check_parents(l, i);
+		complete_key(&((struct private_ca *)(uintptr_t)i->private_ca)->key);
 	}
 }
 
@@ -131,11 +142,7 @@ static void check_keys(struct loader *l, const struct object *o, const struct ce
 /* What the engine shall find filled in, whatever was left out. */
 static void complete_certificate(struct certificate *c)
 {
-	if (c->key.size == 0 && c->key.algorithm != KEY_ED25519) {
-		c->key.size = c->key.algorithm == KEY_RSA ? 2048 : 256;
-	} else if (c->key.algorithm == KEY_ED25519) {
-		c->key.size = 0;
-	}
+	complete_key(&c->key);
 	if (c->key_usage == 0 && c->ext_usage == 0 && !object_has(&c->o, "usages")) {
 		c->key_usage = KU_DIGITAL_SIGNATURE |
 		               (c->key.algorithm == KEY_RSA ? KU_KEY_ENCIPHERMENT : 0u);

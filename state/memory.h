@@ -99,6 +99,7 @@ struct issuer_memory {
 	struct wall crl_next_update;
 	struct wall crl_this_update; /* when it was made; it is stale when that is before */
 	struct wall last_revocation; /* the last time something was revoked */
+	struct backoff make;         /* of the newest generation */
 };
 
 struct suspension {

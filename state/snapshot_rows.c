@@ -205,6 +205,7 @@ static const struct field issuer_fields[] = {
 	SCALAR(struct issuer_memory, "crlThisUpdate", crl_this_update, FIELD_TIME),
 	LIST(struct issuer_memory, "generations", generations, n_generations, generation_rows),
 	SCALAR(struct issuer_memory, "lastRevocation", last_revocation, FIELD_TIME),
+	NESTED(struct issuer_memory, "make", make, FIELD_STRUCT, backoff_rows),
 	SCALAR(struct issuer_memory, "name", name, FIELD_TEXT),
 };
 

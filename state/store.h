@@ -105,7 +105,8 @@ enum err_code store_anchor_left(struct store *s, const char *store_key,
                                 const uint8_t sha256[SHA256_BYTES], bool left, struct err *err);
 enum err_code store_hold(struct store *s, const char *key, int revision, struct err *err);
 
-/* ---- back-off: `what` is "issue:IDENTITY" or "push:STORE_KEY" ---------------------------------
+/* ---- back-off: `what` is "issue:IDENTITY", "issuer:ISSUER" or "push:STORE_KEY"
+ * ---------------------------------
  */
 enum err_code store_failed(struct store *s, const char *what, const struct backoff *b,
                            struct err *err);

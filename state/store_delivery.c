@@ -206,6 +206,11 @@ static enum err_code touch_subject(struct store *s, const char *what, struct err
 		              "INSERT INTO identity (name) VALUES (?1) ON CONFLICT DO NOTHING",
 		              DB_VALUES(db_text(what + 6)), err);
 	}
+	if (strncmp(what, "issuer:", 7) == 0) {
+		return db_run(s->db,
+		              "INSERT INTO ca_book (issuer) VALUES (?1) ON CONFLICT DO NOTHING",
+		              DB_VALUES(db_text(what + 7)), err);
+	}
 	return strncmp(what, "push:", 5) == 0 ? touch_key(s, what + 5, err) : ERR_OK;
 }
 

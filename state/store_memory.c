@@ -473,6 +473,10 @@ static struct backoff *backoff_of(struct loading *l, const char *what)
 		const struct identity_memory *im = memory_identity(l->m, what + 6);
 		return im == NULL ? NULL : &l->identities[im - l->identities].issue;
 	}
+	if (strncmp(what, "issuer:", 7) == 0) {
+		const struct issuer_memory *im = memory_issuer(l->m, what + 7);
+		return im == NULL ? NULL : &l->issuers[im - l->issuers].make;
+	}
 	if (strncmp(what, "push:", 5) == 0) {
 		const struct store_memory *sm = memory_store(l->m, what + 5);
 		return sm == NULL ? NULL : &l->stores[sm - l->stores].push;

@@ -83,7 +83,7 @@ enum err_code run_failed(struct run *r, const char *what, const struct backoff *
 		b.same = same ? before->same + 1 : 1;
 	}
 	b.held = b.same >= 2 && err_disposition(why->code) != ERR_RETRY;
-	int64_t max = str_starts(what, "issue:") ? ISSUE_DELAY_MAX_S : PUSH_DELAY_MAX_S;
+	int64_t max = str_starts(what, "issue") ? ISSUE_DELAY_MAX_S : PUSH_DELAY_MAX_S;
 	b.next_at.s = now.s + delay_s(r, b.failures, max);
 	return store_failed(r->engine->store, what, &b, err);
 }
@@ -148,12 +148,22 @@ static enum readiness readiness(const struct run *r, const struct map *index, si
 	return worst;
 }
 
+static const struct backoff *backoff_before(const struct memory *m, bool of_issuer,
+                                            const char *name)
+{
+	const struct issuer_memory *issuer = of_issuer ? memory_issuer(m, name) : NULL;
+	const struct identity_memory *identity = of_issuer ? NULL : memory_identity(m, name);
+
+	return issuer != NULL ? &issuer->make : identity != NULL ? &identity->issue : NULL;
+}
+
 static enum err_code do_single(struct run *r, size_t i, struct err *err)
 {
 	const struct action *a = &r->plan->actions[i];
-	const char *what = a->identity == NULL
-	                           ? arena_printf(&r->pass->arena, "issue:%s", a->name)
-	                           : arena_printf(&r->pass->arena, "issue:%s", a->identity->name);
+	bool of_issuer = a->object_kind == KIND_ISSUER;
+	const char *name = a->identity == NULL ? a->name : a->identity->name;
+	const char *what =
+		arena_printf(&r->pass->arena, "%s:%s", of_issuer ? "issuer" : "issue", name);
 	struct fresh *fresh = &r->fresh[r->n_fresh];
 	struct err why = { 0 };
 	bool pending = false;
@@ -176,13 +186,10 @@ static enum err_code do_single(struct run *r, size_t i, struct err *err)
 		rc = issue_identity(r->engine, r->pass, a, fresh, &pending, &why);
 	}
 	if (rc != ERR_OK) {
-		(void)err_wrap(&why, "%s %s", a->identity == NULL ? "Issuer" : "Certificate",
-		               a->name);
-		const struct identity_memory *im =
-			a->identity == NULL ? NULL
-					    : memory_identity(r->pass->memory, a->identity->name);
+		(void)err_wrap(&why, "%s %s", kind_name(a->object_kind), name);
 		enum err_code kept =
-			run_failed(r, what, im == NULL ? NULL : &im->issue, a, &why, err);
+			run_failed(r, what, backoff_before(r->pass->memory, of_issuer, name), a,
+		                   &why, err);
 		return kept == ERR_OK ? run_end(r, i, &why, err) : kept;
 	}
 	r->n_fresh += fresh->identity != NULL && !pending ? 1 : 0;

@@ -117,7 +117,7 @@ enum err_code issue_ca(struct engine *e, struct pass *p, const struct action *a,
 		rc = private_ca_create(spec, store_ca_books(e->store), parent,
 		                       e->clock->wall(e->clock), err);
 	}
-	return rc == ERR_OK ? rc : err_wrap(err, "Issuer %s", a->issuer->o.name);
+	return rc;
 }
 
 enum err_code issue_crl(struct engine *e, struct pass *p, const struct action *a, struct err *err)

@@ -193,11 +193,19 @@ static void make_ca(struct planner *p, struct issuer_plan *ip, bool first)
 		            say(p, "Issuer %s must be there first", up->def->o.name));
 		return;
 	}
+	/* Whatever is committed may be the cure. */
+	const uint8_t *inputs = p->in->desired->tree_digest;
+	if (ip->mem != NULL &&
+	    held_back(p, &ip->mem->make, inputs,
+	              (struct waiting){ .object_kind = KIND_ISSUER, .name = ip->def->o.name })) {
+		ip->blocked = true;
+		return;
+	}
 	struct draft *d = draft_new(p, ACTION_ISSUE, STAGE_ISSUER, KIND_ISSUER, ip->def->o.name);
-
 	if (d == NULL) {
 		return;
 	}
+	memcpy(d->a.inputs, inputs, SHA256_BYTES);
 	if (!first) {
 		r = (struct reason){ .row = "A8", .code = "RequestChanged" };
 		r.field = "privateCA.generation";
