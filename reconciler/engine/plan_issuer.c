@@ -288,46 +288,41 @@ void plan_issuers(struct planner *p)
 /* ---- which generation issues
  * ------------------------------------------------------------------------ */
 
-static const struct ca_generation *older_alive(const struct planner *p,
-                                               const struct issuer_plan *ip)
+static bool alive(const struct planner *p, const struct ca_generation *g)
 {
-	for (size_t i = ip->mem == NULL ? 0 : ip->mem->n_generations; i > 0; i--) {
-		const struct ca_generation *g = &ip->mem->generations[i - 1];
-
-		if (g->generation < ip->wanted && g->has_key && g->cert != NULL &&
-		    g->cert->not_after.s > p->now.s) {
-			return g;
-		}
-	}
-	return NULL;
+	return g->has_key && g->cert != NULL && g->cert->not_after.s > p->now.s;
 }
 
 /* Does every store that shall trust the anchor hold it, and has it loaded? */
-static bool prepared(struct planner *p, struct issuer_plan *ip, const struct seen_cert *anchor)
+static bool prepared(struct planner *p, const struct issuer_plan *ip, int generation)
 {
-	struct anchor_plan *ap = anchor == NULL ? NULL : anchor_plan_of(p, anchor);
-	size_t missing = 0;
-	const char *who = NULL;
+	const struct seen_cert *anchor = anchor_of(p, ip->def->o.name, generation);
+	const struct anchor_plan *ap = anchor == NULL ? NULL : anchor_plan_of(p, anchor);
 
-	for (struct blocker *b = ap == NULL ? NULL : ap->blockers; b != NULL; b = b->next) {
-		who = who == NULL ? b->sp->ws->key : who;
-		missing++;
-		if (store_holds(b->sp, anchor)) {
-			b->sp->need_load = true;
-		}
-	}
-	if (missing == 0) {
-		return true;
-	}
+	return ap == NULL || ap->blockers == NULL;
+}
+
+static void say_preparing(struct planner *p, struct issuer_plan *ip)
+{
+	const struct seen_cert *anchor = anchor_of(p, ip->def->o.name, ip->wanted);
+	const struct anchor_plan *ap = anchor_plan_of(p, anchor);
 	struct waiting w = { .object_kind = KIND_ISSUER,
 		             .name = ip->def->o.name,
 		             .what_for = "TrustPending" };
+	size_t missing = 0;
 
-	w.message = say(p, "Preparing generation %d: %zu of %zu stores trust it, not yet %s",
-	                ip->wanted, ap->verifiers - missing, ap->verifiers, who);
+	for (struct blocker *b = ap == NULL ? NULL : ap->blockers; b != NULL; b = b->next) {
+		missing++;
+		b->sp->need_load = b->sp->need_load || store_holds(b->sp, anchor);
+	}
+	if (missing == 0) {
+		return;
+	}
+	w.message =
+		say(p, "Preparing generation %d: %zu of %zu stores trust it, not yet %s",
+	            ip->wanted, ap->verifiers - missing, ap->verifiers, ap->blockers->sp->ws->key);
 	report_waiting(p, &w);
 	ip->preparing = true;
-	return false;
 }
 
 /* Once everybody has moved on there is nothing left to prepare for. */
@@ -344,26 +339,41 @@ static bool older_in_use(const struct planner *p, const struct issuer_plan *ip)
 	return false;
 }
 
+/* The newest generation that everybody trusts; when there is none, the oldest that still signs:
+ * nobody can have lost that one yet. */
+static int trusted_generation(struct planner *p, const struct issuer_plan *ip)
+{
+	int oldest = 0;
+
+	for (size_t i = ip->mem == NULL ? 0 : ip->mem->n_generations; i > 0; i--) {
+		const struct ca_generation *g = &ip->mem->generations[i - 1];
+
+		if (g->generation > ip->wanted || !alive(p, g)) {
+			continue;
+		}
+		if (prepared(p, ip, g->generation)) {
+			return g->generation;
+		}
+		oldest = g->generation;
+	}
+	return oldest;
+}
+
 static void choose_generation(struct planner *p, struct issuer_plan *ip)
 {
-	const struct ca_generation *old = older_alive(p, ip);
-
 	if (ip->blocked || ip->lost || ip->def->private_ca == NULL) {
 		return;
 	}
-	if (ip->draft != NULL) {
-		ip->active = old == NULL ? ip->wanted : old->generation;
-		return;
-	}
 	ip->active = ip->wanted;
-	if (old == NULL || !older_in_use(p, ip)) {
+	if (ip->mem == NULL || ip->mem->n_generations == 0 ||
+	    (ip->draft == NULL && !older_in_use(p, ip))) {
 		return;
 	}
-	const struct seen_cert *now = anchor_of(p, ip->def->o.name, ip->wanted);
-	const struct seen_cert *before = anchor_of(p, ip->def->o.name, old->generation);
+	int trusted = trusted_generation(p, ip);
 
-	if (now != before && !prepared(p, ip, now)) {
-		ip->active = old->generation;
+	ip->active = trusted == 0 ? ip->wanted : trusted;
+	if (ip->active != ip->wanted && ip->draft == NULL) {
+		say_preparing(p, ip);
 	}
 }
 

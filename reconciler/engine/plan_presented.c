@@ -129,15 +129,18 @@ struct question {
 	struct anchor_plan *ap;
 };
 
+/* The first by name is the one told: rows may come in any order. */
 static void answer(const struct question *q, enum answer a, const char *who)
 {
-	if (q->ap->presented == ANSWER_YES || a == ANSWER_NO) {
+	struct anchor_plan *ap = q->ap;
+
+	if (a == ANSWER_NO || (ap->presented == ANSWER_YES && a != ANSWER_YES)) {
 		return;
 	}
-	if (a == ANSWER_YES || q->ap->presented == ANSWER_NO) {
-		q->ap->presented = a;
-		q->ap->who = who;
+	if (ap->presented != a || ap->who == NULL || strcmp(who, ap->who) < 0) {
+		ap->who = who;
 	}
+	ap->presented = a;
 }
 
 static void ask_held(struct planner *p, const struct question *q)
@@ -152,6 +155,32 @@ static void ask_held(struct planner *p, const struct question *q)
 	}
 }
 
+/* An endpoint of this host that proves to serve what is stored. */
+static bool serves_what_is_stored(const struct slot *s)
+{
+	for (const struct endpoint_ref *e = s->sp->unit->endpoints; e != NULL; e = e->next) {
+		const struct obs_endpoint *oe = e->oe;
+
+		if (e->we->identity == s->we->identity && oe != NULL && oe->status == ENDPOINT_OK &&
+		    oe->proof == PROOF_POSSESSION && oe->served.n > 0 &&
+		    oe->served.v[0] == slot_leaf(s)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What its software presents is not what the file shows: it could not be looked at, or the file
+ * was not loaded since it changed. */
+static bool dark(const struct slot *s)
+{
+	if (!s->sp->readable || (s->oe != NULL && s->oe->chain.n == 0)) {
+		return true;
+	}
+	return s->sp->ws->target->n_activate > 0 && !store_loaded(s->sp) &&
+	       !serves_what_is_stored(s);
+}
+
 static void ask_stores(struct planner *p, const struct question *q)
 {
 	const struct observed *o = p->in->observed;
@@ -161,14 +190,13 @@ static void ask_stores(struct planner *p, const struct question *q)
 
 		for (size_t k = 0; k < sp->n_slots; k++) {
 			const struct slot *s = &sp->slots[k];
-			bool dark = !sp->readable || (s->oe != NULL && s->oe->chain.n == 0);
 
-			if (dark && may_present(p, q->e, s->id, q->ap)) {
+			if (dark(s) && may_present(p, q->e, s->id, q->ap)) {
 				answer(q, ANSWER_UNKNOWN, sp->ws->key);
 			}
 		}
 	}
-	for (size_t i = 0; i < o->n_stores && q->ap->presented != ANSWER_YES; i++) {
+	for (size_t i = 0; i < o->n_stores; i++) {
 		const struct obs_store *os = &o->stores[i];
 
 		for (size_t k = 0; os->status == LOOK_OK && k < os->n_entries; k++) {

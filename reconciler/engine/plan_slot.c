@@ -12,7 +12,7 @@ const struct seen_cert *slot_leaf(const struct slot *s)
 	return s->oe == NULL || s->oe->chain.n == 0 ? NULL : s->oe->chain.v[0];
 }
 
-static const struct held *revision_with(const struct id_plan *ip, const struct seen_cert *leaf)
+const struct held *slot_revision(const struct id_plan *ip, const struct seen_cert *leaf)
 {
 	for (size_t i = 0; ip->mem != NULL && i < ip->mem->n_revisions; i++) {
 		const struct held *h = &ip->mem->revisions[i];
@@ -47,7 +47,7 @@ enum stored slot_stored(struct planner *p, struct slot *s)
 	if (s->oe == NULL) {
 		return STORED_ABSENT;
 	}
-	const struct held *h = leaf == NULL ? NULL : revision_with(ip, leaf);
+	const struct held *h = leaf == NULL ? NULL : slot_revision(ip, leaf);
 	bool ours = h != NULL || s->sm != NULL;
 
 	if (damaged(s)) {
@@ -78,7 +78,7 @@ enum served endpoint_served(struct planner *p, const struct endpoint_ref *e,
 	if (oe->status == ENDPOINT_REFUSED || oe->served.n == 0) {
 		return oe->status == ENDPOINT_REFUSED ? SERVED_NOTHING : SERVED_UNKNOWN;
 	}
-	const struct held *h = revision_with(ip, oe->served.v[0]);
+	const struct held *h = slot_revision(ip, oe->served.v[0]);
 
 	if (h == NULL) {
 		return SERVED_FOREIGN;
@@ -116,218 +116,6 @@ static bool looks_ours(struct planner *p, const struct slot *s)
 		}
 	}
 	return false;
-}
-
-/* ---- gates of a delivery
- * ------------------------------------------------------------------------- */
-
-static void slot_waits(struct planner *p, struct slot *s, const char *row, const char *what_for,
-                       const char *message)
-{
-	struct waiting w = { .object_kind = KIND_TARGET,
-		             .row = row,
-		             .name = s->sp->ws->target->o.name,
-		             .host = s->sp->ws->host->name,
-		             .what_for = what_for,
-		             .message = message };
-
-	s->sp->unit->waits_for = what_for;
-	report_waiting(p, &w);
-}
-
-static bool target_allowed(struct planner *p, struct slot *s, const char *row)
-{
-	const struct texts *allow = &s->id->id->def->allow_targets;
-	struct conflict c = { .object_kind = KIND_TARGET,
-		              .row = row,
-		              .name = s->sp->ws->target->o.name,
-		              .host = s->sp->ws->host->name,
-		              .code = "KeyRelease" };
-
-	for (size_t i = 0; i < allow->n; i++) {
-		if (str_equal(allow->v[i].s, s->sp->ws->target->o.name)) {
-			return true;
-		}
-	}
-	if (allow->n == 0) {
-		return true;
-	}
-	c.message = say(p, "Certificate %s may not go there: allowTargets does not name it",
-	                s->id->id->name);
-	c.hint = "add the Target to allowTargets of the Certificate";
-	report_conflict(p, &c);
-	return false;
-}
-
-/* A key that lives somewhere already and would go to a host it was never on. */
-static bool key_may_go(struct planner *p, struct slot *s, const char *row)
-{
-	const struct identity_memory *im = s->id->mem;
-	bool anywhere = false;
-
-	if (p->in->trusted || p->in->key_release_allow || s->we->certificate_only ||
-	    s->id->cur == NULL || (im->approved_at.s >= s->id->cur->issued_at.s)) {
-		return true;
-	}
-	for (const struct slot *o = s->id->slots; o != NULL; o = o->next) {
-		bool there = o->sm != NULL && str_equal(o->sm->identity, s->id->id->name);
-
-		if (there && o->sp->ws->host == s->sp->ws->host) {
-			return true;
-		}
-		anywhere = anywhere || there;
-	}
-	if (!anywhere) {
-		return true;
-	}
-	slot_waits(p, s, row, "ApprovalPending",
-	           say(p, "KeyRelease: the key of %s was never on this host; approve %s",
-	               s->id->id->name, s->id->id->name));
-	return false;
-}
-
-static const struct seen_cert *anchor_of_held(struct planner *p, const struct held *h)
-{
-	return h == NULL || h->issuer[0] == '\0' ? NULL
-	                                         : anchor_of(p, h->issuer, h->issuer_generation);
-}
-
-/* What the peers of this slot see now, when it is neither nothing nor a factory's own: stored, or
- * still served from memory though the file is gone. */
-static const struct seen_cert *face_now(const struct slot *s)
-{
-	const struct seen_cert *leaf = slot_leaf(s);
-
-	if (leaf != NULL && s->stored != STORED_FACTORY) {
-		return leaf;
-	}
-	for (const struct endpoint_ref *e = s->sp->unit->endpoints; e != NULL; e = e->next) {
-		if (e->we->identity == s->id->id && e->oe != NULL && e->oe->status == ENDPOINT_OK &&
-		    e->oe->served.n > 0) {
-			return e->oe->served.v[0];
-		}
-	}
-	return NULL;
-}
-
-static const struct held *revision_by_digest(const struct id_plan *ip, const uint8_t *sha256)
-{
-	for (size_t i = 0; ip->mem != NULL && i < ip->mem->n_revisions; i++) {
-		const struct held *h = &ip->mem->revisions[i];
-
-		if (h->chain.n > 0 && memcmp(h->chain.v[0]->sha256, sha256, SHA256_BYTES) == 0) {
-			return h;
-		}
-	}
-	return NULL;
-}
-
-/* The revision whose trust must not be lost: what is there, or (somebody wrote over it, and the
- * software may not have noticed) what we put there last. */
-static const struct held *revision_before(const struct slot *s, const struct seen_cert *now)
-{
-	const struct held *h = now == NULL ? NULL : revision_with(s->id, now);
-
-	return h == NULL && s->sm != NULL ? revision_by_digest(s->id, s->sm->sha256) : h;
-}
-
-static bool trust_allows(struct planner *p, struct slot *s, const struct held *next,
-                         const char *row)
-{
-	const struct seen_cert *now = face_now(s);
-	struct change_of_face c = { .id = s->id, .where = s->sp };
-	const struct held *before = revision_before(s, now);
-
-	s->first = now == NULL && s->stored != STORED_DAMAGED;
-	if (s->first || (next != NULL && next == before)) {
-		return true;
-	}
-	c.leaf = next == NULL ? NULL : next->chain.v[0];
-	c.anchor = next != NULL ? anchor_of_held(p, next)
-	                        : anchor_of(p, s->id->issuer->o.name, s->id->generation);
-	c.old_anchor = anchor_of_held(p, before);
-	c.urgent = s->sp->unit->urgent;
-	/* A CA that this plan makes first has no verifiers yet that could be asked. */
-	const char *why = next == NULL && c.anchor == NULL ? "the CA that signs it is not made yet"
-	                                                   : trust_in_the_way(p, &c);
-
-	if (why == NULL) {
-		return true;
-	}
-	slot_waits(p, s, row, "TrustPending", say(p, "%s: %s", s->id->id->name, why));
-	return false;
-}
-
-/* ---- deliveries
- * ------------------------------------------------------------------------------------ */
-
-static void slot_reason(struct planner *p, struct slot *s, const struct slot_decision *d,
-                        const struct held *next)
-{
-	bool later = next == NULL;
-	const char *wanted = later ? "known after issue" : say_cert(p, next->chain.v[0]);
-	struct reason r = { .row = d->row, .code = d->code };
-
-	r.field = say(p, "entries.%s", s->we->alias);
-	r.desired = wanted;
-	r.observed = s->oe == NULL ? NULL : say_cert(p, slot_leaf(s));
-	if (s->we->alias[0] == '\0') {
-		r.field = "deliver";
-		r.message = s->oe == NULL ? say(p, "wanted: %s", wanted)
-		                          : say(p, "holds %s, wanted: %s", r.observed, wanted);
-	} else {
-		r.message = s->oe == NULL ? say(p, "alias %s is missing, wanted: %s", s->we->alias,
-		                                wanted)
-		                          : say(p, "alias %s holds %s, wanted: %s", s->we->alias,
-		                                r.observed, wanted);
-	}
-	reason_add(p, later ? &s->sp->later_reasons : &s->sp->reasons, &r);
-}
-
-static void keep(struct planner *p, struct slot *s, bool ours)
-{
-	if (s->oe != NULL) {
-		(void)change_add(p, s->sp, ENTRY_KEEP, ours ? s->we : NULL, s->oe, NULL);
-	} else if (s->sp->absent) {
-		s->sp->incomplete = true;
-	}
-}
-
-static void deliver_revision(struct planner *p, struct slot *s, const struct slot_decision *d,
-                             const struct held *next)
-{
-	struct store_plan *sp = s->sp;
-	bool ours = s->stored == STORED_PREVIOUS || s->stored == STORED_DAMAGED ||
-	            s->stored == STORED_CURRENT || s->sm != NULL;
-
-	if (!target_allowed(p, s, d->row) || !key_may_go(p, s, d->row) ||
-	    !trust_allows(p, s, next, d->row)) {
-		keep(p, s, ours);
-		return;
-	}
-	struct entry_change *ch = change_add(p, sp, s->oe == NULL ? ENTRY_ADD : ENTRY_REPLACE,
-	                                     s->we, s->oe, next == NULL ? s->id->draft : NULL);
-
-	if (ch != NULL && next != NULL) {
-		ch->to = next->chain.v[0];
-		ch->revision = next->revision;
-	}
-	slot_reason(p, s, d, next);
-	sp->identity_changes = true;
-	sp->identity_first = sp->identity_first || s->first;
-}
-
-static void deliver(struct planner *p, struct slot *s, const struct slot_decision *d)
-{
-	const struct id_plan *ip = s->id;
-
-	if (ip->usable) {
-		deliver_revision(p, s, d, ip->cur);
-	} else if (ip->draft != NULL) {
-		deliver_revision(p, s, d, NULL);
-	} else {
-		keep(p, s, s->stored != STORED_FOREIGN);
-	}
 }
 
 /* ---- decisions
@@ -498,7 +286,7 @@ static void follow_issue(struct planner *p, struct slot *s)
 {
 	struct slot_decision d = { .row = "B4", .code = "KeystoreEntryMismatch" };
 
-	deliver_revision(p, s, &d, NULL);
+	slot_deliver_revision(p, s, &d, NULL);
 }
 
 static void found_ours(struct planner *p, const struct slot *s)
@@ -552,7 +340,7 @@ static bool entry_differs(struct planner *p, struct slot *s)
 static void reencode(struct planner *p, struct slot *s, bool replace)
 {
 	if (!replace) {
-		keep(p, s, /* ours= */ true);
+		slot_keep(p, s, /* ours= */ true);
 		return;
 	}
 	struct entry_change *ch = change_add(p, s->sp, ENTRY_REPLACE, s->we, s->oe, NULL);
@@ -583,7 +371,7 @@ static void judge_current(struct planner *p, struct slot *s, struct slot_facts *
 
 	judge_served(p, s, f);
 	if (s->sp->changes.n == before) {
-		keep(p, s, /* ours= */ true);
+		slot_keep(p, s, /* ours= */ true);
 	}
 }
 
@@ -605,7 +393,7 @@ void plan_slot(struct planner *p, struct store_plan *sp, struct slot *s)
 	s->stored = s->id == NULL ? STORED_UNKNOWN : slot_stored(p, s);
 	if (s->id == NULL || s->id->id->def->mode == MODE_MONITORED || s->id->adopting ||
 	    s->id->suspended) {
-		keep(p, s, /* ours= */ s->sm != NULL);
+		slot_keep(p, s, /* ours= */ s->sm != NULL);
 		return;
 	}
 	f.stored = s->stored;
@@ -625,8 +413,8 @@ void plan_slot(struct planner *p, struct store_plan *sp, struct slot *s)
 	store_word(sp, d.row, d.word, NULL);
 	if (d.op == SLOT_CONFLICT) {
 		say_conflict(p, s, &d, NULL);
-		keep(p, s, /* ours= */ false);
+		slot_keep(p, s, /* ours= */ false);
 	} else if (d.op == SLOT_PUSH) {
-		deliver(p, s, &d);
+		slot_deliver(p, s, &d);
 	}
 }

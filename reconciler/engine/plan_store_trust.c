@@ -233,17 +233,30 @@ static void leave(struct planner *p, struct store_plan *sp, const struct want_en
 	trust_reason(p, sp, we, /* later= */ false, "is over");
 }
 
-/* A verifier that joins in the middle of a roll-over must accept both sides. */
-static void join(struct planner *p, struct store_plan *sp, const struct want_entry *we)
+/* A verifier that joins (or lost its file) in the middle of a roll-over must accept both sides.
+ * What it had before it gets back as long as nobody can say that it is over. */
+static bool must_join(struct planner *p, struct store_plan *sp, const struct want_entry *we)
 {
 	const char *who = NULL;
+	bool had = remembered(p, sp, we->anchor) != NULL;
+
+	if (we->orphan || (!had && we->issuer == NULL && we->identity == NULL)) {
+		return false;
+	}
+	enum answer a = presented(p, we, &who);
+
+	return a == ANSWER_YES || (had && a == ANSWER_UNKNOWN);
+}
+
+static void join(struct planner *p, struct store_plan *sp, const struct want_entry *we)
+{
 	const struct obs_entry *at = sp->ws->has_aliases ? entry_at(sp, we->folded) : NULL;
 
-	if (we->orphan || at != NULL || (we->issuer == NULL && we->identity == NULL) ||
-	    remembered(p, sp, we->anchor) != NULL || presented(p, we, &who) != ANSWER_YES) {
+	if ((at != NULL && !alias_is_ours(p, sp, at)) || !must_join(p, sp, we)) {
 		return;
 	}
-	struct entry_change *ch = change_add(p, sp, ENTRY_ADD, we, /* oe= */ NULL, NULL);
+	struct entry_change *ch =
+		change_add(p, sp, at == NULL ? ENTRY_ADD : ENTRY_REPLACE, we, at, NULL);
 
 	if (ch != NULL) {
 		ch->to = we->anchor;

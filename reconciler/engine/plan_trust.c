@@ -77,7 +77,9 @@ void trust_index(struct planner *p)
 		for (size_t k = 0; k < sp->ws->n_entries; k++) {
 			const struct want_entry *we = &sp->ws->entries[k];
 
-			if (we->source != ENTRY_CERTIFICATE && we->anchor != NULL && !we->leaving) {
+			/* A generation on its way out may still have to be presented. */
+			if (we->source != ENTRY_CERTIFICATE && we->anchor != NULL &&
+			    (!we->leaving || we->issuer != NULL)) {
 				note_verifier(p, sp, we);
 			}
 		}
@@ -209,6 +211,19 @@ static const char *consumers_in_the_way(struct planner *p, const struct change_o
 	return first;
 }
 
+/* It was told to trust the anchor instead of the certificate itself, and has not heard it yet. */
+static bool still_pins(const struct store_plan *sp, const struct seen_cert *leaf)
+{
+	for (size_t i = 0; leaf != NULL && i < sp->ws->n_entries; i++) {
+		const struct want_entry *we = &sp->ws->entries[i];
+
+		if (we->source != ENTRY_CERTIFICATE && we->anchor == leaf) {
+			return true;
+		}
+	}
+	return false;
+}
+
 const char *trust_in_the_way(struct planner *p, const struct change_of_face *c)
 {
 	const char *first = NULL;
@@ -219,10 +234,14 @@ const char *trust_in_the_way(struct planner *p, const struct change_of_face *c)
 
 		first = first == NULL ? why : first;
 	}
-	if (c->anchor != NULL && c->anchor != c->old_anchor) {
+	if (c->anchor != NULL) {
 		struct anchor_plan *ap = anchor_plan_of(p, c->anchor);
+		bool same = c->anchor == c->old_anchor;
 
 		for (struct blocker *b = ap == NULL ? NULL : ap->blockers; b != NULL; b = b->next) {
+			if (same && !still_pins(b->sp, c->old_leaf)) {
+				continue; /* it has nothing to lose by this change */
+			}
 			const char *why = blocked_by(p, b->sp, c);
 
 			first = first == NULL ? why : first;

@@ -251,6 +251,7 @@ struct change_of_face {
 	const struct seen_cert *leaf;       /* NULL: known after issue */
 	const struct seen_cert *anchor;     /* NULL: not known */
 	const struct seen_cert *old_anchor; /* NULL: not known */
+	const struct seen_cert *old_leaf;   /* NULL: not known */
 	const struct store_plan *where;     /* NULL: asked for no store in particular */
 	bool urgent;
 };
@@ -270,6 +271,17 @@ void plan_store_facts(struct planner *p, struct store_plan *sp);          /* pla
 void plan_store_undesired(struct planner *p, struct store_plan *sp);      /* plan_leftover.c */
 void plan_slot(struct planner *p, struct store_plan *sp, struct slot *s); /* plan_slot.c */
 enum stored slot_stored(struct planner *p, struct slot *s);
+const struct held *slot_revision(const struct id_plan *ip, const struct seen_cert *leaf);
+/* plan_deliver.c */
+void slot_waits(struct planner *p, struct slot *s, const char *row, const char *what_for,
+                const char *message);
+void slot_reason(struct planner *p, struct slot *s, const struct slot_decision *d,
+                 const struct held *next);
+void slot_keep(struct planner *p, struct slot *s, bool ours);
+/* `next` NULL: the one issued in this plan. */
+void slot_deliver_revision(struct planner *p, struct slot *s, const struct slot_decision *d,
+                           const struct held *next);
+void slot_deliver(struct planner *p, struct slot *s, const struct slot_decision *d);
 const struct seen_cert *slot_leaf(const struct slot *s);
 enum served endpoint_served(struct planner *p, const struct endpoint_ref *e,
                             const struct id_plan *ip);

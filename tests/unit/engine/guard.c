@@ -25,11 +25,11 @@ static bool verifies(const struct want_store *v, const struct identity *id)
 	return false;
 }
 
-static const struct seen_cert *presented_by(const struct w_store *s, const char *alias)
+static const struct w_entry *presented_by(const struct w_store *s, const char *alias)
 {
 	for (size_t i = 0; i < s->loaded.n; i++) {
 		if (str_equal(s->loaded.v[i].alias, alias) && s->loaded.v[i].kind == KS_KEY) {
-			return s->loaded.v[i].chain[0];
+			return &s->loaded.v[i];
 		}
 	}
 	return NULL;
@@ -50,7 +50,7 @@ static size_t count_slots(const struct wants *w)
 static void look_at(struct guard *g, struct world *w, const struct w_store *s,
                     const struct want_entry *e, bool *row, const char *what)
 {
-	const struct seen_cert *leaf = presented_by(s, e->folded);
+	const struct w_entry *leaf = presented_by(s, e->folded);
 
 	for (size_t v = 0; v < w->wants->n_stores; v++) {
 		const struct want_store *vs = &w->wants->stores[v];

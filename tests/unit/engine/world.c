@@ -250,7 +250,7 @@ void world_desire(struct world *w, const char *yaml)
 	if (rc != ERR_OK && diag.n > 0) {
 		say_diagnostics(&diag);
 	}
-	ck_assert_ok(rc, &err);
+	MUST_OK(rc, &err);
 	release_pass(w);
 	w->desired = d;
 }
@@ -374,7 +374,7 @@ static struct memory *memory_of(struct world *w)
 	m->n_anchors = w->anchors.n;
 	m->suspensions = w->suspensions.v;
 	m->n_suspensions = w->suspensions.n;
-	ck_assert_ok(memory_index(m, &err), &err);
+	MUST_OK(memory_index(m, &err), &err);
 	return m;
 }
 
@@ -511,7 +511,7 @@ static struct observed *observed_of(struct world *w)
 	o->n_endpoints = w->endpoints.n;
 	o->configs = c;
 	o->n_configs = w->configs.n;
-	ck_assert_ok(observed_index(o, &err), &err);
+	MUST_OK(observed_index(o, &err), &err);
 	return o;
 }
 
@@ -521,7 +521,7 @@ const struct plan *world_plan(struct world *w)
 
 	release_pass(w);
 	w->in.memory = memory_of(w);
-	ck_assert_ok(wants_build(w->desired, w->in.memory, &w->arena, &w->wants, &err), &err);
+	MUST_OK(wants_build(w->desired, w->in.memory, &w->arena, &w->wants, &err), &err);
 	make_rows(w);
 	w->observed = observed_of(w);
 	w->in.desired = w->desired;
@@ -529,7 +529,7 @@ const struct plan *world_plan(struct world *w)
 	w->in.wants = w->wants;
 	w->in.now = w->now;
 	w->plan = NULL;
-	ck_assert_ok(plan_build(&w->in, &w->arena, &w->plan, &err), &err);
+	MUST_OK(plan_build(&w->in, &w->arena, &w->plan, &err), &err);
 	return w->plan;
 }
 

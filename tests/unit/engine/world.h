@@ -8,9 +8,28 @@
  */
 #pragma once
 
+#include <check.h>
+
 #include "desired/load.h"
 #include "reconciler/engine/plan.h"
 #include "reconciler/engine/render.h"
+
+/* Check writes a line for every assertion that holds; in the loops of thousands of worlds that is
+ * most of the work. */
+#define MUST(cond, ...)                                                                            \
+	do {                                                                                       \
+		if (!(cond)) {                                                                     \
+			ck_abort_msg(__VA_ARGS__);                                                 \
+		}                                                                                  \
+	} while (0)
+#define MUST_OK(expr, err)                                                                         \
+	do {                                                                                       \
+		char must_text_[1024] = "";                                                        \
+		if ((expr) != ERR_OK) {                                                            \
+			err_format((err), must_text_, sizeof(must_text_));                         \
+			ck_abort_msg("%s: %s", #expr, must_text_);                                 \
+		}                                                                                  \
+	} while (0)
 
 #define WORLD_DAY   ((int64_t)86400)
 #define WORLD_START ((int64_t)1767225600) /* 2026-01-01 */
@@ -133,8 +152,9 @@ const struct seen_cert *world_cert(struct world *w, const struct cert_spec *spec
                                    const struct seen_cert *issuer, struct wall from,
                                    struct wall until);
 const struct seen_cert *world_stranger(struct world *w, const char *name);
-/* Does what the verifier's software has loaded accept this certificate? */
-bool world_accepts(struct world *w, const struct w_store *verifier, const struct seen_cert *leaf);
+/* Does what the verifier's software has loaded accept this chain? */
+bool world_accepts(struct world *w, const struct w_store *verifier,
+                   const struct w_entry *presented);
 
 /* ---- looking at a plan ---- */
 const struct action *plan_action(const struct plan *p, enum action_kind kind, const char *name,

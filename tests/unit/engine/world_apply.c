@@ -41,7 +41,7 @@ static void make_ca(struct world *w, const struct action *a)
 	if (ca->parent.s != NULL) {
 		struct w_issuer *up = world_issuer(w, ca->parent.s);
 
-		ck_assert_uint_gt(up->n, 0);
+		MUST(up->n > 0, "%s has no parent", a->id);
 		parent = up->gens[up->n - 1].cert;
 	}
 	for (size_t i = 0; i < is->n; i++) {
@@ -92,8 +92,8 @@ static void issue(struct world *w, const struct action *a)
 	/* Two of one identity in the same second would be the same certificate. */
 	struct wall from = { w->now.s - 300 + (int64_t)(id->n % 60) };
 
-	ck_assert_msg(ca != NULL, "%s issued before its CA", a->id);
-	ck_assert_ok(identity_spec(a->identity, &w->arena, &spec, &err), &err);
+	MUST(ca != NULL, "%s issued before its CA", a->id);
+	MUST_OK(identity_spec(a->identity, &w->arena, &spec, &err), &err);
 	cert_spec_digest(&spec, &digest);
 	memcpy(h.request_digest, digest.request, sizeof(h.request_digest));
 	memcpy(h.key_digest, digest.key, sizeof(h.key_digest));
@@ -115,11 +115,11 @@ static void adopt(struct world *w, const struct action *a)
 	struct held h = { .issuer = "", .issued_at = w->now, .has_key = true };
 	CLEANUP(arena_release) struct arena scratch = { 0 };
 
-	ck_assert_ptr_nonnull(a->store);
+	MUST(a->store != NULL, "%s adopts from nowhere", a->id);
 	struct w_store *s = world_store(w, a->store->key);
 	struct w_entry *e = world_entry(s, a->adopt_alias);
 
-	ck_assert_msg(e != NULL && e->kind == KS_KEY && e->key_matches, "%s adopts nothing", a->id);
+	MUST(e != NULL && e->kind == KS_KEY && e->key_matches, "%s adopts nothing", a->id);
 	h.renew = a->identity->def->renew;
 	h.chain.v = arena_copy(&w->arena, e->chain, e->n * sizeof(e->chain[0]));
 	h.chain.n = e->n;
@@ -455,9 +455,9 @@ static bool depends_on_lost(const struct plan *p, const struct action *a, const 
 	for (size_t i = 0; i < a->n_depends_on; i++) {
 		size_t at = plan_position(p, a->depends_on[i]);
 
-		ck_assert_msg(at != SIZE_MAX, "%s depends on %s, which is not in the plan", a->id,
-		              a->depends_on[i]);
-		ck_assert_msg(&p->actions[at] < a, "%s stands before %s", a->id, a->depends_on[i]);
+		MUST(at != SIZE_MAX, "%s depends on %s, which is not in the plan", a->id,
+		     a->depends_on[i]);
+		MUST(&p->actions[at] < a, "%s stands before %s", a->id, a->depends_on[i]);
 		if (lost[at]) {
 			return true;
 		}

@@ -20,7 +20,7 @@ static struct key *world_key(void)
 	/* One key signs everything: who issued what is told apart by names and key identifiers of
 	 * the fixture's own choosing, and generation is cheap. */
 	if (key == NULL) {
-		ck_assert_ok(key_generate(&spec, &key, &err), &err);
+		MUST_OK(key_generate(&spec, &key, &err), &err);
 	}
 	return key;
 }
@@ -34,7 +34,7 @@ static struct key *ca_key(const uint8_t *seed)
 	size_t i = seed[0] % KEYS;
 
 	if (keys[i] == NULL) {
-		ck_assert_ok(key_generate(&spec, &keys[i], &err), &err);
+		MUST_OK(key_generate(&spec, &keys[i], &err), &err);
 	}
 	return keys[i];
 }
@@ -84,12 +84,12 @@ static struct bytes sign(const struct cert_spec *spec, const struct seen_cert *i
 	buf_init(&der, 65536);
 	pki_sha256(name, strlen(name), digest);
 	digest[0] = (uint8_t)(0x40 | (digest[0] & 0x3f));
-	ck_assert_ok(key_spki(own, &spki, &err), &err);
+	MUST_OK(key_spki(own, &spki, &err), &err);
 	in.spki = buf_view(&spki);
 	in.serial = bytes_of(digest, 20);
 	in.issuer = issuer == NULL ? NULL : seen_cert_parse(issuer, &scratch);
-	ck_assert_ok(tbs_certificate(&in, signer, SIG_DEFAULT, &tbs, &err), &err);
-	ck_assert_ok(sign_tbs(buf_view(&tbs), signer, SIG_DEFAULT, &der, &err), &err);
+	MUST_OK(tbs_certificate(&in, signer, SIG_DEFAULT, &tbs, &err), &err);
+	MUST_OK(sign_tbs(buf_view(&tbs), signer, SIG_DEFAULT, &der, &err), &err);
 	uint8_t *p = buf_take(&der, &len);
 
 	return bytes_of(p, len);
@@ -123,7 +123,7 @@ const struct seen_cert *world_cert(struct world *w, const struct cert_spec *spec
 	} else {
 		free(m);
 	}
-	ck_assert_ok(seen_cert_add(&w->certs, old->der, &ret, &err), &err);
+	MUST_OK(seen_cert_add(&w->certs, old->der, &ret, &err), &err);
 	return ret;
 }
 
@@ -167,13 +167,19 @@ static bool chains_to(struct world *w, const struct seen_cert *leaf, const struc
 	return (uintptr_t)old == 1;
 }
 
-bool world_accepts(struct world *w, const struct w_store *verifier, const struct seen_cert *leaf)
+bool world_accepts(struct world *w, const struct w_store *verifier, const struct w_entry *presented)
 {
+	const struct seen_cert *leaf = presented->chain[0];
+	const struct seen_cert *top = presented->chain[presented->n - 1];
+
+	if (leaf->not_after.s <= w->now.s) {
+		return false;
+	}
 	for (size_t i = 0; i < verifier->loaded.n; i++) {
 		const struct w_entry *e = &verifier->loaded.v[i];
 
 		if (e->kind == KS_TRUSTED && e->n > 0 &&
-		    (e->chain[0] == leaf || chains_to(w, leaf, e->chain[0]))) {
+		    (e->chain[0] == leaf || chains_to(w, top, e->chain[0]))) {
 			return true;
 		}
 	}
