@@ -28,6 +28,44 @@ static const uint8_t *revision_leaf(struct run *r, const struct entry_change *ch
 	return NULL;
 }
 
+static const uint8_t *stored_leaf(const struct pass *p, const struct want_store *s,
+                                  const struct identity *id)
+{
+	const struct obs_store *o = observed_store(p->observed, s->key);
+
+	for (size_t i = 0; o != NULL && i < s->n_entries; i++) {
+		const struct want_entry *w = &s->entries[i];
+		if (w->source != ENTRY_CERTIFICATE || w->identity != id) {
+			continue;
+		}
+		for (size_t k = 0; k < o->n_entries; k++) {
+			const struct obs_entry *e = &o->entries[k];
+			if (e->kind == KS_KEY && e->chain.n > 0 &&
+			    (!s->has_aliases || str_equal(e->folded, w->folded))) {
+				return e->chain.v[0]->sha256;
+			}
+		}
+	}
+	return NULL;
+}
+
+/* Nothing was put there: an activation must bring what lies there already. */
+static const uint8_t *leaf_there(struct run *r, const struct unit *u, const struct identity *id)
+{
+	const struct wants *w = r->pass->wants;
+
+	for (size_t i = 0; id != NULL && i < w->n_stores; i++) {
+		const struct want_store *s = &w->stores[i];
+		const uint8_t *leaf = s->target == u->target && s->host == u->host
+		                              ? stored_leaf(r->pass, s, id)
+		                              : NULL;
+		if (leaf != NULL) {
+			return leaf;
+		}
+	}
+	return NULL;
+}
+
 /* The leaf this endpoint must show after the unit: what an action of it put, or keeps, in a key
  * entry of its identity. */
 static const uint8_t *expected_leaf(struct run *r, const struct unit *u,
@@ -47,7 +85,7 @@ static const uint8_t *expected_leaf(struct run *r, const struct unit *u,
 			               : revision_leaf(r, ch);
 		}
 	}
-	return NULL;
+	return leaf_there(r, u, w->identity);
 }
 
 static bool shows(const struct obs_endpoint *o, const uint8_t *leaf)
