@@ -64,7 +64,7 @@ struct store_memory {
 	struct wall written_at;
 	struct wall activated_at;        /* when a success of `activate` was recorded */
 	uint8_t activated[SHA256_BYTES]; /* digest of the content loaded by it */
-	unsigned activations;            /* since written_at */
+	unsigned activations;            /* since written_at, or since the last that was proved */
 	struct backoff push;
 	int hold_revision; /* `rollback` holds re-push: the revision it went back to, 0: no */
 };

@@ -101,6 +101,8 @@ enum err_code store_slots_ours(struct store *s, const struct store_write *w, str
  * store's present content. */
 enum err_code store_activated(struct store *s, const char *key, const uint8_t sha256[SHA256_BYTES],
                               bool success, struct err *err);
+/* What was activated proved itself: activations without effect are counted from here again. */
+enum err_code store_activation_proved(struct store *s, const char *key, struct err *err);
 enum err_code store_anchor_left(struct store *s, const char *store_key,
                                 const uint8_t sha256[SHA256_BYTES], bool left, struct err *err);
 enum err_code store_hold(struct store *s, const char *key, int revision, struct err *err);

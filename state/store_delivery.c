@@ -156,6 +156,19 @@ enum err_code store_activated(struct store *s, const char *key, const uint8_t sh
 	return rc == ERR_OK ? store_end(s, activated(s, key, sha256, success, err), err) : rc;
 }
 
+enum err_code store_activation_proved(struct store *s, const char *key, struct err *err)
+{
+	enum err_code rc = store_begin(s, TX_RECONCILER, err);
+
+	if (rc == ERR_OK) {
+		rc = db_run(s->db,
+		            "UPDATE store SET activations = 1 WHERE key = ?1 AND activations > 1",
+		            DB_VALUES(db_text(key)), err);
+		rc = store_end(s, rc, err);
+	}
+	return rc;
+}
+
 static enum err_code anchor_left(struct store *s, const char *key,
                                  const uint8_t sha256[SHA256_BYTES], bool left, struct err *err)
 {

@@ -253,6 +253,23 @@ static enum err_code note_activation(struct work *w, bool success, struct err *e
 	return ERR_OK;
 }
 
+/* What was written just now has been activated once: there is nothing to count anew. */
+static enum err_code note_proof(struct work *w, struct err *err)
+{
+	const struct pass *p = w->run->pass;
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < p->wants->n_stores; i++) {
+		const struct want_store *s = &p->wants->stores[i];
+		const struct store_memory *sm = memory_store(p->memory, s->key);
+		if (s->target == w->unit->target && s->host == w->unit->host && sm != NULL &&
+		    sm->activations > 0) {
+			rc = store_activation_proved(w->run->engine->store, s->key, err);
+		}
+	}
+	return rc;
+}
+
 static enum err_code do_unit(struct work *w, struct err *err)
 {
 	bool activates = unit_has(w, ACTION_ACTIVATE);
@@ -273,6 +290,9 @@ static enum err_code do_unit(struct work *w, struct err *err)
 	}
 	if (rc == ERR_OK && (activates || unit_has(w, ACTION_VERIFY))) {
 		rc = verify_host(w->run, w->unit, err);
+	}
+	if (rc == ERR_OK && activates) {
+		rc = note_proof(w, err);
 	}
 	return rc;
 }

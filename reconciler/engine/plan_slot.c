@@ -160,6 +160,16 @@ static void say_drift(struct planner *p, const struct slot *s, const struct slot
 	report_drift(p, &x);
 }
 
+/* How often what lies there now was activated. */
+static unsigned activations(const struct store_plan *sp)
+{
+	if (sp->sm == NULL || sp->os == NULL ||
+	    memcmp(sp->sm->activated, sp->os->sha256, SHA256_BYTES) != 0) {
+		return 0;
+	}
+	return sp->sm->activations;
+}
+
 static void activate(struct planner *p, struct slot *s, const struct slot_decision *d,
                      const struct endpoint_ref *e)
 {
@@ -169,9 +179,9 @@ static void activate(struct planner *p, struct slot *s, const struct slot_decisi
 		say_drift(p, s, d, e);
 		return;
 	}
-	if (sp->sm != NULL && sp->sm->activations >= ACTIVATIONS_MAX) {
+	if (activations(sp) >= ACTIVATIONS_MAX) {
 		slot_waits(p, s, d->row, "Held",
-		           say(p, "activated %u times without effect", sp->sm->activations));
+		           say(p, "activated %u times without effect", activations(sp)));
 		return;
 	}
 	if (sp->activate.code == NULL) {
@@ -398,7 +408,7 @@ void plan_slot(struct planner *p, struct store_plan *sp, struct slot *s)
 	}
 	f.stored = s->stored;
 	f.ours = s->sm != NULL || (s->stored == STORED_FOREIGN && looks_ours(p, s));
-	f.activated = sp->sm != NULL && sp->sm->activations > 0;
+	f.activated = activations(sp) > 0;
 	f.load_pending = load_pending(sp);
 	if (s->stored == STORED_CURRENT && s->id->usable) {
 		judge_current(p, s, &f);

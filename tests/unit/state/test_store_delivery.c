@@ -154,6 +154,31 @@ START_TEST(slots_found_right_are_ours_without_having_been_written)
 }
 END_TEST
 
+START_TEST(activations_count_since_the_last_proof)
+{
+	struct fixture f;
+	struct seen_certs certs;
+	uint8_t sha256[SHA256_BYTES] = { 5 };
+
+	fixture_init(&f);
+	written(&f, 1, NULL, 0);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_ok(store_activated(f.s, KEY, sha256, /* success= */ true, &f.err),
+		             &f.err);
+	}
+	ck_assert_ok(store_activation_proved(f.s, KEY, &f.err), &f.err);
+	struct memory *m = fixture_memory(&f, &certs);
+	ck_assert_uint_eq(memory_store(m, KEY)->activations, 1);
+	fixture_forget(m, &certs);
+	written(&f, 2, NULL, 0);
+	ck_assert_ok(store_activation_proved(f.s, KEY, &f.err), &f.err);
+	m = fixture_memory(&f, &certs);
+	ck_assert_uint_eq(memory_store(m, KEY)->activations, 0);
+	fixture_forget(m, &certs);
+	fixture_release(&f);
+}
+END_TEST
+
 START_TEST(activations_count_since_the_last_write)
 {
 	struct fixture f;
@@ -380,6 +405,7 @@ static void build(Suite *s)
 	tcase_add_test(tc, an_anchor_that_is_another_certificate_writes_nothing);
 	tcase_add_test(tc, slots_found_right_are_ours_without_having_been_written);
 	tcase_add_test(tc, activations_count_since_the_last_write);
+	tcase_add_test(tc, activations_count_since_the_last_proof);
 	tcase_add_test(tc, a_back_off_is_kept_until_success_or_release);
 	tcase_add_test(tc, suspensions_are_lifted_by_name_or_all_at_once);
 	tcase_add_test(tc, requests_are_taken_in_order_and_done_once);
