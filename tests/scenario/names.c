@@ -133,7 +133,7 @@ static enum err_code note_tbs(struct ca_books *b, const char *issuer, const char
 	return inner_of(b)->record_tbs(inner_of(b), issuer, request_id, tbs, err);
 }
 
-/* Noted before it is recorded: what was signed exists, whatever becomes of the record. A request is
+/* Noted when it is recorded: what was signed and not recorded never left. A request is
  * "IDENTITY/KEY/REVISION". */
 static enum err_code note_cert(struct ca_books *b, const char *issuer, const char *request_id,
                                struct bytes cert_der, struct err *err)
@@ -144,11 +144,12 @@ static enum err_code note_cert(struct ca_books *b, const char *issuer, const cha
 	                 slash == NULL ? (int)strlen(request_id) : (int)(slash - request_id),
 	                 request_id);
 
-	if (n > 0) {
+	enum err_code rc = inner_of(b)->record_cert(inner_of(b), issuer, request_id, cert_der, err);
+	if (rc == ERR_OK && n > 0) {
 		names_add(watched, name, (int)names_issued_for(watched, name) + 1,
 		          /* ca= */ slash == NULL, cert_der);
 	}
-	return inner_of(b)->record_cert(inner_of(b), issuer, request_id, cert_der, err);
+	return rc;
 }
 
 static enum err_code note_revocation(struct ca_books *b, const char *issuer,
