@@ -82,12 +82,15 @@ static bool oid_valid(const char *s)
 
 static bool object_name_valid(const char *s)
 {
-	size_t n = strlen(s);
+	size_t n = 0;
 
-	if (n == 0 || n > 253 || strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-.") != n) {
-		return false;
+	for (; s[n] != '\0'; n++) {
+		bool plain = (s[n] >= 'a' && s[n] <= 'z') || (s[n] >= '0' && s[n] <= '9');
+		if (!plain && s[n] != '-' && s[n] != '.') {
+			return false;
+		}
 	}
-	return strchr("-.", s[0]) == NULL && strchr("-.", s[n - 1]) == NULL;
+	return n > 0 && n <= 253 && strchr("-.", s[0]) == NULL && strchr("-.", s[n - 1]) == NULL;
 }
 
 static bool uri_valid(const char *s)

@@ -13,6 +13,7 @@
 
 #define UNREAD_LIMIT   ((size_t)64 << 20)
 #define LINES_READ_MAX ((size_t)256 << 20)
+#define DIGEST_RUN     ((size_t)8 << 10)
 
 /* ---- what every pass uses ---- */
 
@@ -186,15 +187,25 @@ static void publish(struct loader *l)
 	d->n_targets = n[KIND_TARGET];
 }
 
+/* In runs, each beginning with the digest so far: one file at a time would be two blocks more. */
+static void digest_run(struct loader *l)
+{
+	if (buf_failed(&l->digested)) {
+		l->arena->failed = true;
+		return;
+	}
+	pki_sha256(l->digested.p, l->digested.len, l->d->tree_digest);
+	buf_reset(&l->digested);
+	buf_add(&l->digested, l->d->tree_digest, sizeof(l->d->tree_digest));
+}
+
 static void digest_add(struct loader *l, const char *path, const void *id, size_t n)
 {
-	CLEANUP(buf_release) struct buf text = { 0 };
-
-	buf_init(&text, (size_t)16 << 10);
-	buf_add(&text, l->d->tree_digest, sizeof(l->d->tree_digest));
-	buf_add(&text, path, strlen(path) + 1);
-	buf_add(&text, id, n);
-	pki_sha256(text.p, text.len, l->d->tree_digest);
+	buf_add(&l->digested, path, strlen(path) + 1);
+	buf_add(&l->digested, id, n);
+	if (l->digested.len >= DIGEST_RUN) {
+		digest_run(l);
+	}
 }
 
 static void digest_data(struct loader *l, const char *path, struct bytes data)
@@ -265,6 +276,7 @@ static enum err_code passes(struct loader *l, struct err *err)
 	cross_check(l);
 	note_namespaces(l);
 	policies_apply(l);
+	digest_run(l);
 	l->d->warnings = l->warnings.v;
 	l->d->n_warnings = l->warnings.n;
 	return arena_failed(l->arena) || arena_failed(&l->scratch) ? err_nomem(err) : ERR_OK;
@@ -299,6 +311,7 @@ static enum err_code loader_init(struct loader *l, struct arena *arena, const ch
 	arena_init(&l->lines);
 	map_init(&l->ghosts);
 	buf_init(&l->unread, UNREAD_LIMIT);
+	buf_init(&l->digested, DIGEST_RUN * 4);
 	diags_init(&l->diags, arena);
 	bind_init(&l->bind, &l->diags, arena);
 	l->d = ARENA_NEW(arena, struct desired);
@@ -314,6 +327,7 @@ static void loader_release(struct loader *l)
 {
 	bind_release(&l->bind);
 	buf_release(&l->unread);
+	buf_release(&l->digested);
 	arena_release(&l->scratch);
 	arena_release(&l->lines);
 	map_release(&l->ghosts);

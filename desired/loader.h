@@ -40,6 +40,8 @@ struct loader {
 	struct arena scratch;     /* dies with the load */
 	size_t work;              /* steps spent on combinations of objects */
 
+	struct buf digested; /* what tree_digest will cover next */
+
 	/* The file whose lines are being shown. */
 	struct arena lines;
 	size_t lines_read;

@@ -50,16 +50,17 @@ struct yml {
 	size_t last;      /* index in rec of the last event returned */
 	bool from_replay; /* and it came from there */
 	struct map anchors;
-	struct open_anchor open[YML_NESTING_MAX];
 	size_t n_open;
-	struct frame frames[FRAMES_MAX];
 	size_t n_frames;
 
 	unsigned depth;
 	size_t expanded;
 	bool failed;
 	struct pos problem_pos;
+	/* From here on not cleared: a file a certificate is a hundred thousand of these. */
 	char problem[192];
+	struct open_anchor open[YML_NESTING_MAX];
+	struct frame frames[FRAMES_MAX];
 };
 
 static struct pos pos_of(yaml_mark_t m)
@@ -82,9 +83,13 @@ static bool fail(struct yml *y, struct pos pos, const char *fmt, ...)
 
 enum err_code yml_open(struct bytes data, struct arena *arena, struct yml **ret, struct err *err)
 {
-	struct yml *y = calloc(1, sizeof(*y));
+	struct yml *y = malloc(sizeof(*y));
 	static const uint8_t nothing[1];
 
+	if (y != NULL) {
+		memset(y, 0, offsetof(struct yml, problem));
+		y->problem[0] = '\0';
+	}
 	if (y == NULL || yaml_parser_initialize(&y->parser) == 0) {
 		free(y);
 		return err_nomem(err);
@@ -170,7 +175,7 @@ static const char *foreign_tag(const yaml_char_t *tag)
 	static const char *const known[] = { "str", "int", "bool", "float", "null", "seq", "map" };
 	const char *s = (const char *)tag;
 
-	if (s == NULL || strcmp(s, "!") == 0) {
+	if (strcmp(s, "!") == 0) {
 		return NULL;
 	}
 	if (!str_starts(s, core)) {
@@ -327,56 +332,52 @@ static bool live_alias(struct yml *y, const char *name, struct pos pos)
 	return push_frame(y, a->start, a->end, pos);
 }
 
+static enum yml_what what_of(yaml_event_type_t type)
+{
+	static const enum yml_what words[] = {
+		[YAML_NO_EVENT] = YML_END,
+		[YAML_STREAM_START_EVENT] = YML_END,
+		[YAML_STREAM_END_EVENT] = YML_END,
+		[YAML_DOCUMENT_START_EVENT] = YML_DOCUMENT,
+		[YAML_DOCUMENT_END_EVENT] = YML_DOCUMENT_END,
+		[YAML_ALIAS_EVENT] = YML_ALIAS,
+		[YAML_SCALAR_EVENT] = YML_SCALAR,
+		[YAML_SEQUENCE_START_EVENT] = YML_LIST,
+		[YAML_SEQUENCE_END_EVENT] = YML_LIST_END,
+		[YAML_MAPPING_START_EVENT] = YML_MAP,
+		[YAML_MAPPING_END_EVENT] = YML_MAP_END,
+	};
+
+	return words[type];
+}
+
 /* Translate y->live; *ret_anchor borrows from it. */
 static void translate(const struct yml *y, struct yml_event *ret, const char **ret_anchor)
 {
 	const yaml_event_t *e = &y->live;
+	const yaml_char_t *tag = NULL;
 
-	*ret = (struct yml_event){ .pos = pos_of(e->start_mark) };
+	ret->what = what_of(e->type);
+	ret->plain = false;
+	ret->kept = false;
+	ret->s = NULL;
+	ret->n = 0;
+	ret->pos = pos_of(e->start_mark);
 	*ret_anchor = NULL;
-	switch (e->type) {
-	case YAML_SCALAR_EVENT:
-		ret->what = YML_SCALAR;
+	if (ret->what == YML_SCALAR) {
 		ret->s = (const char *)e->data.scalar.value;
 		ret->n = e->data.scalar.length;
-		ret->plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-		             e->data.scalar.tag == NULL;
-		ret->tag = foreign_tag(e->data.scalar.tag);
+		tag = e->data.scalar.tag;
+		ret->plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && tag == NULL;
 		*ret_anchor = (const char *)e->data.scalar.anchor;
-		return;
-	case YAML_MAPPING_START_EVENT:
-		ret->what = YML_MAP;
-		ret->tag = foreign_tag(e->data.mapping_start.tag);
+	} else if (ret->what == YML_MAP) {
+		tag = e->data.mapping_start.tag;
 		*ret_anchor = (const char *)e->data.mapping_start.anchor;
-		return;
-	case YAML_SEQUENCE_START_EVENT:
-		ret->what = YML_LIST;
-		ret->tag = foreign_tag(e->data.sequence_start.tag);
+	} else if (ret->what == YML_LIST) {
+		tag = e->data.sequence_start.tag;
 		*ret_anchor = (const char *)e->data.sequence_start.anchor;
-		return;
-	case YAML_MAPPING_END_EVENT:
-		ret->what = YML_MAP_END;
-		return;
-	case YAML_SEQUENCE_END_EVENT:
-		ret->what = YML_LIST_END;
-		return;
-	case YAML_DOCUMENT_START_EVENT:
-		ret->what = YML_DOCUMENT;
-		return;
-	case YAML_DOCUMENT_END_EVENT:
-		ret->what = YML_DOCUMENT_END;
-		return;
-	case YAML_ALIAS_EVENT:
-		ret->what = YML_ALIAS;
-		return;
-	case YAML_STREAM_END_EVENT:
-		ret->what = YML_END;
-		return;
-	case YAML_NO_EVENT:
-	case YAML_STREAM_START_EVENT:
-		break;
 	}
-	ret->what = YML_END;
+	ret->tag = tag == NULL ? NULL : foreign_tag(tag);
 }
 
 static bool live_next(struct yml *y, struct yml_event *ret, bool *ret_some)
@@ -401,6 +402,9 @@ static bool live_next(struct yml *y, struct yml_event *ret, bool *ret_some)
 	*ret_some = true;
 	y->from_replay = false;
 	y->last = NOT_RECORDED;
+	if (ret->what == YML_SCALAR && anchor == NULL && y->n_open == 0 && y->hold == 0) {
+		return true;
+	}
 	if (!went_deeper(y, ret) || (anchor != NULL && !anchor_begin(y, anchor, ret))) {
 		return false;
 	}
