@@ -11,6 +11,7 @@
 void accepted_release(struct accepted *a)
 {
 	arena_release(&a->arena);
+	arena_release(&a->findings);
 	*a = (struct accepted){ 0 };
 }
 
@@ -52,7 +53,7 @@ static enum err_code check_forward(const struct accept_options *opt, const char 
 {
 	bool forward = false;
 
-	if (last[0] == '\0' || opt->accept_rewind || opt->worktree) {
+	if (last[0] == '\0' || opt->accept_rewind || opt->worktree || opt->any_history) {
 		return ERR_OK;
 	}
 	enum err_code rc = source_is_ancestor(opt->source, last, commit, &forward, err);
@@ -88,27 +89,40 @@ static enum err_code last_accepted(const struct accept_options *opt, char ret[41
 	return store_accepted_get(opt->store, id, ret, err);
 }
 
+/* The findings stay readable for whoever prints them. */
+static void keep_findings(struct accepted *a, struct accepted *newest)
+{
+	arena_release(&a->findings);
+	a->findings = newest->arena;
+	a->diagnostics = newest->diagnostics;
+	arena_init(&newest->arena);
+	accepted_release(newest);
+}
+
 /* Keep what is held; when nothing is held yet, go back to the commit last accepted. */
 static enum err_code fall_back(const struct accept_options *opt, struct accepted *a,
                                struct accepted *newest, const char *last, struct err *why,
                                struct err *err)
 {
 	struct err again = { 0 };
+	struct accepted old = { 0 };
+	enum err_code rc = ERR_OK;
 
 	if (a->desired == NULL) {
-		struct accepted old = { 0 };
-		if (last[0] == '\0' || opt->worktree ||
-		    load_commit(opt, last, &old, &again) != ERR_OK) {
-			accepted_release(&old);
-			/* The findings stay readable for whoever prints them. */
-			accepted_release(a);
-			*a = *newest;
-			*err = *why;
-			return why->code;
-		}
+		bool none = opt->strict || opt->worktree || last[0] == '\0';
+		rc = none ? why->code : load_commit(opt, last, &old, &again);
+	}
+	if (rc != ERR_OK) {
+		accepted_release(&old);
+		keep_findings(a, newest);
+		*err = *why;
+		return why->code;
+	}
+	if (a->desired == NULL) {
+		accepted_release(a);
 		*a = old;
 	}
-	accepted_release(newest);
+	keep_findings(a, newest);
 	go_stale(a, why);
 	return ERR_OK;
 }
@@ -130,6 +144,7 @@ enum err_code accept_newest(const struct accept_options *opt, struct accepted *a
 	}
 	if (rc == ERR_OK && a->desired != NULL && !opt->worktree && str_equal(a->commit, commit)) {
 		a->stale = false;
+		a->diagnostics = (struct diagnostics){ 0 };
 		return ERR_OK;
 	}
 	if (rc == ERR_OK) {
