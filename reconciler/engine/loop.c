@@ -25,7 +25,6 @@
 
 #define CLOCK_JUMP_S  3600
 #define WATCH_SLICE_S 1
-#define DIRS_MAX      4096
 
 static volatile sig_atomic_t asked_to_end;
 static volatile sig_atomic_t asked_to_look;
@@ -73,61 +72,51 @@ static void tell_systemd(const char *message)
 	}
 }
 
-/* Directories are watched, because a file replaced by rename takes its own watch away with it. */
-struct dirs {
-	const char *v[DIRS_MAX];
-	size_t n;
-};
+static void watch_failed(struct loop *l, const char *path, const struct err *why)
+{
+	if (why->code != ERR_NOT_FOUND) {
+		log_event(l->log, LOG_LEVEL_WARN, "watch.failed", "path", path, "error", why->msg,
+		          "hint", why->hint, NULL);
+	}
+}
 
-static void watch_dir(struct loop *l, struct dirs *d, const char *path)
+static void watch_one(struct loop *l, struct watch *w, const char *path)
 {
 	struct err why = { 0 };
 
-	for (size_t i = 0; i < d->n; i++) {
-		if (str_equal(d->v[i], path)) {
-			return;
-		}
-	}
-	if (d->n == DIRS_MAX) {
-		return;
-	}
-	if (watch_add(path, &why) != ERR_OK) {
-		if (why.code != ERR_NOT_FOUND) {
-			log_event(l->log, LOG_LEVEL_WARN, "watch.failed", "path", path, "error",
-			          why.msg, NULL);
-		}
-		return;
-	}
-	d->v[d->n] = str_dup(path);
-	d->n += d->v[d->n] == NULL ? 0 : 1;
-}
-
-static void watch_dir_of(struct loop *l, struct dirs *d, const char *file)
-{
-	const char *slash = strrchr(file, '/');
-	CLEANUP(cleanup_free)
-	char *dir = slash == NULL || slash == file ? NULL
-	                                           : str_printf("%.*s", (int)(slash - file), file);
-
-	if (dir != NULL) {
-		watch_dir(l, d, dir);
+	if (path != NULL && watch_file(w, path, &why) != ERR_OK) {
+		watch_failed(l, path, &why);
 	}
 }
 
-static void watch_repository(struct loop *l, struct dirs *d)
+static void watch_all_of(struct loop *l, struct watch *w, const char *dir)
 {
-	static const char *const inside[] = { "", "/refs/heads", "/.git", "/.git/refs/heads" };
+	struct err why = { 0 };
+
+	if (dir != NULL && watch_dir(w, dir, &why) != ERR_OK) {
+		watch_failed(l, dir, &why);
+	}
+}
+
+/* Bare or not: one of the two places is absent. */
+static void watch_repository(struct loop *l, struct watch *w)
+{
+	static const char *const git[] = { "", "/.git" };
 	const char *path = source_local_path(l->accept.source);
 
-	for (size_t i = 0; path != NULL && i < ARRAY_LEN(inside); i++) {
-		CLEANUP(cleanup_free) char *dir = str_printf("%s%s", path, inside[i]);
-		if (dir != NULL) {
-			watch_dir(l, d, dir);
-		}
+	for (size_t i = 0; path != NULL && i < ARRAY_LEN(git); i++) {
+		CLEANUP(cleanup_free) char *head = str_printf("%s%s/HEAD", path, git[i]);
+		CLEANUP(cleanup_free) char *packed = str_printf("%s%s/packed-refs", path, git[i]);
+		CLEANUP(cleanup_free) char *heads = str_printf("%s%s/refs/heads", path, git[i]);
+		CLEANUP(cleanup_free) char *tags = str_printf("%s%s/refs/tags", path, git[i]);
+		watch_one(l, w, head);
+		watch_one(l, w, packed);
+		watch_all_of(l, w, heads);
+		watch_all_of(l, w, tags);
 	}
 }
 
-static void watch_stores(struct loop *l, struct dirs *d, const struct desired *desired)
+static void watch_stores(struct loop *l, struct watch *w, const struct desired *desired)
 {
 	struct err why = { 0 };
 	struct pass p = { 0 };
@@ -139,33 +128,26 @@ static void watch_stores(struct loop *l, struct dirs *d, const struct desired *d
 		for (size_t i = 0; i < p.wants->n_stores; i++) {
 			const struct want_store *s = &p.wants->stores[i];
 			if (s->target->via.s == NULL || str_equal(s->target->via.s, "local")) {
-				watch_dir_of(l, d, s->path);
+				watch_one(l, w, s->path);
 			}
 		}
 	}
 	pass_release(&p);
 }
 
-static void watch_all(struct loop *l, struct dirs *d, const struct desired *desired)
+static void watch_everything(struct loop *l, struct watch *w, const struct desired *desired)
 {
-	watch_repository(l, d);
+	CLEANUP(cleanup_free) char *wake = str_printf("%s/" LOOP_WAKE_FILE, l->state_dir);
+
+	watch_one(l, w, wake);
+	watch_repository(l, w);
 	if (desired != NULL) {
-		watch_stores(l, d, desired);
+		watch_stores(l, w, desired);
 	}
 	for (size_t i = 0; i < l->watch.n; i++) {
-		watch_dir_of(l, d, l->watch.v[i].s);
+		watch_one(l, w, l->watch.v[i].s);
 	}
-	if (l->inbox != NULL) {
-		watch_dir(l, d, l->inbox);
-	}
-}
-
-static void dirs_release(struct dirs *d)
-{
-	for (size_t i = 0; i < d->n; i++) {
-		free((void *)(uintptr_t)d->v[i]);
-	}
-	d->n = 0;
+	watch_all_of(l, w, l->inbox);
 }
 
 struct moment {
@@ -187,21 +169,150 @@ static bool clock_jumped(const struct clock *c, const struct moment *since)
 	return walked - passed > CLOCK_JUMP_S || passed - walked > CLOCK_JUMP_S;
 }
 
-static void log_pass(struct loop *l, const struct converge_result *r, const struct accepted *a)
+/* What a pass found, for its log line; conflicts are told once, not at every pass. */
+struct telling {
+	struct engine_listener listener;
+	struct loop *loop;
+	size_t conflicts, waiting, unobserved;
+	uint64_t told; /* hash of the conflicts and unobserved rows last told */
+};
+
+static void tell_troubles(struct telling *t, const struct plan *p)
 {
-	char done[24];
-	char failed[24];
+	struct log *log = t->loop->log;
+
+	for (size_t i = 0; i < p->n_conflicts; i++) {
+		const struct conflict *c = &p->conflicts[i];
+		log_event(log, LOG_LEVEL_WARN, "conflict", "kind", kind_name(c->object_kind),
+		          "name", c->name, "host", c->host == NULL ? "" : c->host, "code", c->code,
+		          "message", c->message, "hint", c->hint == NULL ? "" : c->hint, NULL);
+	}
+	for (size_t i = 0; i < p->n_unobserved; i++) {
+		const struct unobserved *u = &p->unobserved[i];
+		log_event(log, LOG_LEVEL_WARN, "unobserved", "kind", kind_name(u->object_kind),
+		          "name", u->name, "host", u->host == NULL ? "" : u->host, "error",
+		          u->error == NULL ? "" : u->error, NULL);
+	}
+}
+
+static uint64_t hash_troubles(const struct plan *p)
+{
+	uint64_t h = 0;
+
+	for (size_t i = 0; i < p->n_conflicts; i++) {
+		h = h * 31 + rng_hash_str(p->conflicts[i].name) +
+		    rng_hash_str(p->conflicts[i].message);
+	}
+	for (size_t i = 0; i < p->n_unobserved; i++) {
+		const struct unobserved *u = &p->unobserved[i];
+		h = h * 31 + rng_hash_str(u->name) + rng_hash_str(u->host == NULL ? "" : u->host) +
+		    rng_hash_str(u->error == NULL ? "" : u->error);
+	}
+	return h;
+}
+
+static enum err_code on_planned(struct engine_listener *l, const struct plan *p, struct err *err)
+{
+	struct telling *t = CONTAINER_OF(l, struct telling, listener);
+	uint64_t hash = hash_troubles(p);
+
+	(void)err;
+	t->conflicts = p->n_conflicts;
+	t->waiting = p->n_waitings;
+	t->unobserved = p->n_unobserved;
+	if (hash != t->told) {
+		tell_troubles(t, p);
+		t->told = hash;
+	}
+	return ERR_OK;
+}
+
+static void on_request(struct engine_listener *l, const char *verb, const char *name,
+                       const struct err *why)
+{
+	struct telling *t = CONTAINER_OF(l, struct telling, listener);
+	char error[1024] = "";
+
+	if (why != NULL) {
+		err_format(why, error, sizeof(error));
+	}
+	log_event(t->loop->log, why == NULL ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+	          why == NULL ? "request.done" : "request.failed", "verb", verb, "name", name,
+	          "error", error, NULL);
+}
+
+static void on_step(struct engine_listener *l, const struct action *a, bool begins,
+                    enum err_code outcome, const struct err *err)
+{
+	struct telling *t = CONTAINER_OF(l, struct telling, listener);
+	char error[1024] = "";
+
+	if (begins) {
+		log_event(t->loop->log, LOG_LEVEL_DEBUG, "step.begin", "action", a->id, NULL);
+		return;
+	}
+	if (outcome != ERR_OK && err != NULL) {
+		err_format(err, error, sizeof(error));
+	}
+	log_event(t->loop->log, outcome == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+	          outcome == ERR_OK ? "step.done" : "step.failed", "action", a->id, "error", error,
+	          "hint", outcome == ERR_OK || err == NULL ? "" : err->hint, NULL);
+}
+
+static void log_pass(struct telling *t, const struct converge_result *r, const struct accepted *a)
+{
+	struct loop *l = t->loop;
+	char done[24], failed[24], waiting[24], status[160];
 	char wake[WHEN_TEXT_MAX] = "none";
 
 	(void)snprintf(done, sizeof(done), "%zu", r->done);
 	(void)snprintf(failed, sizeof(failed), "%zu", r->failed);
+	(void)snprintf(waiting, sizeof(waiting), "%zu", t->waiting);
 	if (r->wake.s != 0) {
 		when_format(r->wake, wake);
 	}
 	log_event(l->log, r->failed > 0 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "pass.done", "commit",
-	          a->desired->commit, "done", done, "failed", failed, "in_sync",
+	          a->desired->commit, "done", done, "failed", failed, "waiting", waiting, "in_sync",
 	          r->converged ? "true" : "false", "wake", wake, "error", r->last.first_error,
 	          NULL);
+	(void)snprintf(status, sizeof(status),
+	               "STATUS=%.12s: %s, %zu waiting, %zu conflicts, %zu unobserved",
+	               a->desired->commit, r->converged ? "in sync" : "not in sync", t->waiting,
+	               t->conflicts, t->unobserved);
+	tell_systemd(status);
+}
+
+static void log_findings(struct loop *l, const struct diagnostics *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		char place[512];
+		(void)snprintf(place, sizeof(place), "%s:%u:%u", d->v[i].file, d->v[i].pos.line,
+		               d->v[i].pos.col);
+		log_event(l->log, LOG_LEVEL_WARN, "source.finding", "at", place, "message",
+		          d->v[i].message, "hint", d->v[i].hint == NULL ? "" : d->v[i].hint, NULL);
+	}
+}
+
+/* The newest commit that counts; told when what keeps a newer one from counting is news. */
+static enum err_code take_newest(struct loop *l, struct accepted *a, uint64_t *told,
+                                 struct err *err)
+{
+	enum err_code rc = accept_newest(&l->accept, a, err);
+
+	if (rc != ERR_OK) {
+		log_findings(l, &a->diagnostics);
+		return rc;
+	}
+	uint64_t why = a->stale ? rng_hash_str(a->why) : 0;
+	if (a->stale && why != *told) {
+		log_event(l->log, LOG_LEVEL_WARN, "source.stale", "commit", a->desired->commit,
+		          "why", a->why, NULL);
+		log_findings(l, &a->diagnostics);
+	}
+	*told = why;
+	l->engine->desired = a->desired;
+	l->engine->source_stale = a->stale;
+	return ERR_OK;
 }
 
 static enum err_code observe_only(struct loop *l, struct err *err)
@@ -213,33 +324,26 @@ static enum err_code observe_only(struct loop *l, struct err *err)
 	return engine_observe(l->engine, &p, err);
 }
 
-static enum err_code one_pass(struct loop *l, struct accepted *a, const struct moment *since,
-                              struct converge_result *ret, struct err *err)
+static enum err_code one_pass(struct telling *t, const struct accepted *a,
+                              const struct moment *since, struct converge_result *ret,
+                              struct err *err)
 {
-	enum err_code rc = accept_newest(&l->accept, a, err);
+	struct loop *l = t->loop;
 
-	if (rc != ERR_OK) {
-		return rc;
-	}
-	if (a->stale) {
-		log_event(l->log, LOG_LEVEL_WARN, "source.stale", "commit", a->desired->commit,
-		          "why", a->why, NULL);
-	}
-	l->engine->desired = a->desired;
-	l->engine->source_stale = a->stale;
 	*ret = (struct converge_result){ 0 };
 	if (clock_jumped(l->engine->clock, since)) {
 		return observe_only(l, err);
 	}
-	rc = engine_converge(l->engine, l->max_rounds, ret, /* ret_last= */ NULL, err);
+	enum err_code rc =
+		engine_converge(l->engine, l->max_rounds, ret, /* ret_last= */ NULL, err);
 	if (rc == ERR_OK) {
-		log_pass(l, ret, a);
+		log_pass(t, ret, a);
 	}
 	return rc;
 }
 
 /* Wait for a change, a signal, or the sooner of interval and wake. */
-static void wait_for_cause(struct loop *l, struct wall wake)
+static void wait_for_cause(struct loop *l, struct watch *w, struct wall wake)
 {
 	const struct clock *c = l->engine->clock;
 	int64_t until = c->mono(c).ms + l->interval_s * 1000;
@@ -248,46 +352,66 @@ static void wait_for_cause(struct loop *l, struct wall wake)
 		if (wake.s != 0 && c->wall(c).s >= wake.s) {
 			return;
 		}
-		if (watch_wait(WATCH_SLICE_S)) {
+		if (watch_wait(w, WATCH_SLICE_S)) {
 			return;
 		}
 	}
 	asked_to_look = 0;
 }
 
-static enum err_code loop_body(struct loop *l, struct accepted *a, struct dirs *dirs,
+static enum err_code only_once(const struct converge_result *r, struct err *err)
+{
+	if (r->failed == 0 && r->converged) {
+		return ERR_OK;
+	}
+	return err_set(err, ERR_VERIFY, "%s",
+	               r->last.first_error[0] != '\0' ? r->last.first_error
+	                                              : "something still waits");
+}
+
+static void get_ready(struct loop *l, bool *ready)
+{
+	if (!*ready) {
+		tell_systemd("READY=1");
+		log_event(l->log, LOG_LEVEL_INFO, "loop.ready", "commit",
+		          l->engine->desired->commit, NULL);
+		*ready = true;
+	}
+}
+
+/* Watches come before looks: what changes in between is seen by the one or the other. */
+static enum err_code loop_body(struct telling *t, struct accepted *a, struct watch *w,
                                struct err *err)
 {
+	struct loop *l = t->loop;
 	struct moment since = moment_of(l->engine->clock);
 	struct converge_result result = { 0 };
+	uint64_t told = 0;
 	bool ready = false;
 
 	while (!asked_to_end) {
 		struct err why = { 0 };
-		enum err_code rc = one_pass(l, a, &since, &result, &why);
+		watch_everything(l, w, a->desired);
+		enum err_code rc = take_newest(l, a, &told, &why);
+		if (rc == ERR_OK) {
+			watch_everything(l, w, a->desired);
+			get_ready(l, &ready);
+			rc = one_pass(t, a, &since, &result, &why);
+		}
 		if (rc != ERR_OK && (l->once || rc == ERR_NOMEM || a->desired == NULL)) {
 			*err = why;
 			return rc;
 		}
 		if (rc != ERR_OK) {
-			log_event(l->log, LOG_LEVEL_ERROR, "pass.failed", "error", why.msg, "hint",
+			char text[1024];
+			err_format(&why, text, sizeof(text));
+			log_event(l->log, LOG_LEVEL_ERROR, "pass.failed", "error", text, "hint",
 			          why.hint, NULL);
 		}
 		if (l->once) {
-			return result.failed == 0 && result.converged
-			               ? ERR_OK
-			               : err_set(err, ERR_VERIFY, "%s",
-			                         result.last.first_error[0] != '\0'
-			                                 ? result.last.first_error
-			                                 : "something still waits");
+			return only_once(&result, err);
 		}
-		watch_all(l, dirs, a->desired);
-		if (!ready) {
-			tell_systemd("READY=1");
-			log_event(l->log, LOG_LEVEL_INFO, "loop.ready", NULL);
-			ready = true;
-		}
-		wait_for_cause(l, result.wake);
+		wait_for_cause(l, w, result.wake);
 	}
 	return ERR_OK;
 }
@@ -295,16 +419,22 @@ static enum err_code loop_body(struct loop *l, struct accepted *a, struct dirs *
 enum err_code loop_run(struct loop *l, struct err *err)
 {
 	CLEANUP(accepted_release) struct accepted a = { 0 };
-	CLEANUP(dirs_release) struct dirs dirs = { .n = 0 };
+	struct telling telling = {
+		.listener = { .planned = on_planned, .request = on_request, .step = on_step },
+		.loop = l,
+	};
+	struct watch watch;
 
 	catch_signals();
-	enum err_code rc = watch_open(err);
+	enum err_code rc = watch_open(&watch, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	rc = loop_body(l, &a, &dirs, err);
+	l->engine->listener = &telling.listener;
+	rc = loop_body(&telling, &a, &watch, err);
+	l->engine->listener = NULL;
 	l->engine->desired = NULL;
-	watch_close();
+	watch_close(&watch);
 	tell_systemd("STOPPING=1");
 	if (rc == ERR_OK) {
 		log_event(l->log, LOG_LEVEL_INFO, "loop.ended", NULL);

@@ -2,14 +2,17 @@
 /*
  * loop.h - converge, and wake for what happens: a commit, a file that changes, a timer, a signal.
  *
- * SIGTERM and SIGINT end it after the step in hand; SIGHUP looks at once. Readiness, status and the
- * watchdog are told to systemd. The only place besides cli/ that logs.
+ * SIGTERM and SIGINT end it after the step in hand; SIGHUP looks at once. Readiness and status are
+ * told to systemd. The only place besides cli/ that logs.
  */
 #pragma once
 
 #include "reconciler/base/log.h"
 #include "reconciler/engine/accept.h"
 #include "reconciler/engine/engine.h"
+
+/* Written in the state directory by whoever left something for the reconciler to do. */
+#define LOOP_WAKE_FILE "wake"
 
 struct loop {
 	struct engine *engine; /* its desired state is set by the loop */
@@ -20,6 +23,7 @@ struct loop {
 	bool once;
 	struct texts watch; /* more files to watch */
 	const char *inbox;  /* directory, or NULL */
+	const char *state_dir;
 };
 /* ERR_OK when asked to end (or, with `once`, after one pass without failure; ERR_VERIFY when
  * something failed or waits). */

@@ -1,21 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * watch.h - files whose change wakes the loop. inotify-tools is entered here only (it has one
- * instance per process).
+ * instance per process, so there is one watch at a time).
+ *
+ * Directories are watched, because a file replaced by rename takes its own watch away with it; what
+ * else happens in them is not told.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "reconciler/base/arena.h"
 #include "reconciler/base/err.h"
+#include "reconciler/base/map.h"
 
-enum err_code watch_open(struct err *err);
-void watch_close(void);
-/* Watch a file or directory for what a writer leaves behind: close after write, rename into place,
- * delete. Watching the directory of a file that is replaced by rename is the caller's business.
- * Absent paths are ERR_NOT_FOUND. */
-enum err_code watch_add(const char *path, struct err *err);
-/* Wait up to timeout_s for a change, or a signal. true: something changed (and events that came
- * with it are swallowed). */
-bool watch_wait(int64_t timeout_s);
+struct watch {
+	struct arena arena;
+	struct map dirs;   /* watched, by path */
+	struct map wanted; /* "dir/name" */
+};
+
+enum err_code watch_open(struct watch *w, struct err *err);
+void watch_close(struct watch *w);
+/* A file (absolute), be it there or not; or all that happens in a directory. What is watched
+ * already is ERR_OK; ERR_NOT_FOUND: the directory is absent: ask again later. */
+enum err_code watch_file(struct watch *w, const char *path, struct err *err);
+enum err_code watch_dir(struct watch *w, const char *path, struct err *err);
+/* Wait up to timeout_s for a change, or a signal. true: something wanted changed, and it has been
+ * quiet for a moment since. When a watched directory went away everything is forgotten: tell it all
+ * again. */
+bool watch_wait(struct watch *w, int64_t timeout_s);
