@@ -37,6 +37,9 @@ static enum err_code one_pass(struct engine *e, struct pass *p, struct converge_
 	if (rc == ERR_OK) {
 		rc = engine_plan(e, p, err);
 	}
+	if (rc == ERR_OK && e->listener != NULL) {
+		rc = e->listener->planned(e->listener, p->plan, err);
+	}
 	if (rc == ERR_OK) {
 		rc = record_marks(e, p, err);
 	}

@@ -31,11 +31,16 @@ struct engine {
 	bool read_only;       /* plan: nothing is written to the store */
 	/* Wait between looks while a server comes up; tests move their clock instead. */
 	void (*pause_ms)(struct engine *e, int64_t ms);
-	/* Told of each step as it begins and ends; NULL: nobody listens. */
+	/* Asked before and told of each step; NULL: nobody listens. */
 	struct engine_listener *listener;
 };
 
 struct engine_listener {
+	/* The plan of a pass before anything of it is done; anything but ERR_OK ends it there. */
+	enum err_code (*planned)(struct engine_listener *l, const struct plan *p, struct err *err);
+	/* A request left by an operator was taken; why is NULL when it was done. */
+	void (*request)(struct engine_listener *l, const char *verb, const char *name,
+	                const struct err *why);
 	void (*step)(struct engine_listener *l, const struct action *a, bool begins,
 	             enum err_code outcome, const struct err *err);
 };
@@ -104,6 +109,13 @@ enum err_code engine_push(struct engine *e, const struct push_by_hand *what,
 enum err_code engine_rollback(struct engine *e, const char *target, const char *host,
                               const char *to_fingerprint, struct apply_result *ret,
                               struct err *err);
+/* Look at everything and adopt what satisfies its declaration; forget back-offs and holds. Issues
+ * and delivers nothing. */
+struct rebuild_result {
+	size_t adopted, failed, entries, released;
+	char first_error[1024];
+};
+enum err_code engine_rebuild(struct engine *e, struct rebuild_result *ret, struct err *err);
 enum err_code engine_revoke(struct engine *e, const char *identity, unsigned reason,
                             struct err *err);
 /* Sign a CRL of the Issuer's newest generation now; its DER is appended to out. */

@@ -430,8 +430,13 @@ enum err_code engine_take_requests(struct engine *e, struct err *err)
 	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
 		struct err why = { 0 };
 		char result[1024] = "done";
-		if (take_request(e, &rows[i], &why) != ERR_OK) {
+		enum err_code taken = take_request(e, &rows[i], &why);
+		if (taken != ERR_OK) {
 			err_format(&why, result, sizeof(result));
+		}
+		if (e->listener != NULL) {
+			e->listener->request(e->listener, rows[i].verb, rows[i].name,
+			                     taken == ERR_OK ? NULL : &why);
 		}
 		rc = store_request_done(e->store, rows[i].id, result, err);
 	}

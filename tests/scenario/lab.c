@@ -47,6 +47,26 @@ static void note_step(struct engine_listener *base, const struct action *a, bool
 	lab_action_text(a, &l->done);
 }
 
+static enum err_code agree(struct engine_listener *base, const struct plan *p, struct err *err)
+{
+	(void)base;
+	(void)p;
+	(void)err;
+	return ERR_OK;
+}
+
+static void note_request(struct engine_listener *base, const char *verb, const char *name,
+                         const struct err *why)
+{
+	struct lab *l = CONTAINER_OF(base, struct lab, listener);
+	char text[1024] = "";
+
+	if (why != NULL) {
+		err_format(why, text, sizeof(text));
+	}
+	buf_printf(&l->said, "event=request.done verb=%s name=%s error=%s\n", verb, name, text);
+}
+
 void lab_open(struct lab *l, struct world *w, char *dir, uint64_t seed)
 {
 	*l = (struct lab){ .world = w, .dir = dir, .authority.trusted = true };
@@ -56,7 +76,9 @@ void lab_open(struct lab *l, struct world *w, char *dir, uint64_t seed)
 	arena_init(&l->arena);
 	buf_init(&l->done, BUF_LIMIT_TEXT);
 	buf_init(&l->said, BUF_LIMIT_TEXT);
-	l->listener.step = note_step;
+	l->listener = (struct engine_listener){ .planned = agree,
+		                                .request = note_request,
+		                                .step = note_step };
 	l->engine = (struct engine){
 		.authority = &l->authority,
 		.registry = &l->registry.base,
