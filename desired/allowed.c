@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "desired/expand.h"
+#include "reconciler/base/map.h"
 #include "reconciler/base/str.h"
 
 #define FINDINGS_MAX 1000
@@ -18,15 +19,31 @@
 struct findings {
 	struct arena *arena;
 	const struct authority *authority;
+	const struct desired *desired;
+	struct map said;
 	struct {
 		struct diagnostic *v;
 		size_t n, cap;
 	} list;
 };
 
+/* What is wrong on every host of a Target is said once. */
+static bool is_news(struct findings *f, const struct object *o, struct pos pos, const char *message)
+{
+	const char *key =
+		arena_printf(f->arena, "%s:%u:%u:%s", o->file, pos.line, pos.col, message);
+
+	if (key == NULL || map_get_str(&f->said, key) != NULL) {
+		return false;
+	}
+	return map_put_str(&f->said, key, f, /* ret_old= */ NULL) >= 0;
+}
+
 static void find(struct findings *f, const struct object *o, struct pos pos, const struct err *why)
 {
-	if (f->list.n >= FINDINGS_MAX) {
+	struct pos at = pos.line != 0 ? pos : o->pos;
+
+	if (f->list.n >= FINDINGS_MAX || !is_news(f, o, at, why->msg)) {
 		return;
 	}
 	struct diagnostic *d = ARENA_PUSH(f->arena, &f->list);
@@ -35,14 +52,26 @@ static void find(struct findings *f, const struct object *o, struct pos pos, con
 	}
 	*d = (struct diagnostic){
 		.file = o->file,
-		.pos = pos.line != 0 ? pos : o->pos,
+		.pos = at,
 		.message =
 			arena_printf(f->arena, "%s %s: %s", kind_name(o->kind), o->name, why->msg),
 		.hint = why->hint[0] == '\0' ? NULL : arena_str(f->arena, why->hint),
 	};
 }
 
-static void check_secret(struct findings *f, const struct object *o, const struct secret_ref *ref)
+/* Without a host to fill it in a template stands for itself: a glob may still match it, and the
+ * value is checked again when it is known. */
+static const char *plain_value(struct findings *f, const char *text, const struct scope *scope)
+{
+	struct err why = { 0 };
+	const char *value = text;
+
+	return scope != NULL && expand_text(text, scope, f->arena, &value, &why) == ERR_OK ? value
+	                                                                                   : text;
+}
+
+static void check_secret(struct findings *f, const struct object *o, const struct secret_ref *ref,
+                         const struct scope *scope)
 {
 	struct err why = { 0 };
 	enum err_code rc = ERR_OK;
@@ -50,7 +79,7 @@ static void check_secret(struct findings *f, const struct object *o, const struc
 	if (ref->kind == SECRET_EXEC && ref->argv.n > 0) {
 		rc = authority_program(f->authority, ref->argv.v[0].s, &why);
 	} else if (ref->kind == SECRET_FILE && ref->value.s[0] == '/') {
-		rc = authority_secret_file(f->authority, ref->value.s, &why);
+		rc = authority_secret_file(f->authority, plain_value(f, ref->value.s, scope), &why);
 	}
 	if (rc != ERR_OK) {
 		find(f, o, ref->pos, &why);
@@ -132,26 +161,48 @@ static void check_endpoint(struct findings *f, const struct object *o,
 	check_host(f, o, e->pos, host);
 }
 
+static void check_keystore(struct findings *f, const struct keystore_def *k,
+                           const struct scope *scope)
+{
+	check_secret(f, &k->o, &k->password, scope);
+	check_secret(f, &k->o, &k->key_password, scope);
+	for (size_t i = 0; i < k->n_previous_passwords; i++) {
+		check_secret(f, &k->o, &k->previous_passwords[i], scope);
+	}
+}
+
 static void check_target_host(struct findings *f, const struct target *t, const struct host *h)
 {
+	const struct scope scope = { .target = t, .host = h };
 	bool local = t->via.s == NULL || str_equal(t->via.s, "local");
 
-	for (size_t i = 0; local && i < t->n_deliver; i++) {
+	for (size_t i = 0; i < t->n_deliver; i++) {
 		const struct deliver_spec *d = &t->deliver[i];
-		check_path(f, t, h, &d->path);
-		for (size_t k = 0; k < d->one_of.n; k++) {
+		const struct keystore_def *ks =
+			d->keystore.s == NULL ? NULL : desired_keystore(f->desired, d->keystore.s);
+		if (ks != NULL) {
+			check_keystore(f, ks, &scope);
+		}
+		if (local) {
+			check_path(f, t, h, &d->path);
+		}
+		for (size_t k = 0; local && k < d->one_of.n; k++) {
 			check_path(f, t, h, &d->one_of.v[k]);
 		}
 	}
-	for (size_t i = 0; local && i < t->n_configure; i++) {
-		check_path(f, t, h, &t->configure[i].path);
+	for (size_t i = 0; i < t->n_configure; i++) {
+		check_secret(f, &t->o, &t->configure[i].value_ref, &scope);
+		if (local) {
+			check_path(f, t, h, &t->configure[i].path);
+		}
 	}
 	for (size_t i = 0; i < t->n_verify; i++) {
 		if (t->verify[i].kind == VERIFY_TLS) {
 			check_endpoint(f, &t->o, &t->verify[i].tls, t, h);
 		} else if (t->verify[i].kind == VERIFY_HTTP) {
+			const char *host = url_host(f->arena, t->verify[i].http_url.s);
 			check_host(f, &t->o, t->verify[i].http_url.pos,
-			           url_host(f->arena, t->verify[i].http_url.s));
+			           host == NULL ? NULL : plain_value(f, host, &scope));
 		}
 	}
 }
@@ -163,9 +214,6 @@ static void check_target(struct findings *f, const struct target *t)
 		check_commands(f, &t->o, a->before, a->n_before);
 		check_commands(f, &t->o, a->check, a->n_check);
 		check_commands(f, &t->o, a->after, a->n_after);
-	}
-	for (size_t i = 0; i < t->n_configure; i++) {
-		check_secret(f, &t->o, &t->configure[i].value_ref);
 	}
 	for (size_t i = 0; i < t->n_verify; i++) {
 		if (t->verify[i].kind == VERIFY_COMMAND) {
@@ -184,17 +232,12 @@ static void check_certificate(struct findings *f, const struct certificate *c)
 	for (size_t i = 0; m != NULL && i < m->n_endpoints; i++) {
 		check_endpoint(f, &c->o, &m->endpoints[i], /* t= */ NULL, /* h= */ NULL);
 	}
-	if (c->adopt != NULL) {
-		check_secret(f, &c->o, &c->adopt->key);
+	if (c->keystores != NULL) {
+		check_secret(f, &c->o, &c->keystores->jks_password, /* scope= */ NULL);
+		check_secret(f, &c->o, &c->keystores->pkcs12_password, /* scope= */ NULL);
 	}
-}
-
-static void check_keystore(struct findings *f, const struct keystore_def *k)
-{
-	check_secret(f, &k->o, &k->password);
-	check_secret(f, &k->o, &k->key_password);
-	for (size_t i = 0; i < k->n_previous_passwords; i++) {
-		check_secret(f, &k->o, &k->previous_passwords[i]);
+	if (c->adopt != NULL) {
+		check_secret(f, &c->o, &c->adopt->key, /* scope= */ NULL);
 	}
 }
 
@@ -213,22 +256,26 @@ static int by_place(const void *a, const void *b)
 	return (x->pos.col > y->pos.col) - (x->pos.col < y->pos.col);
 }
 
+static void map_cleanup(struct findings *f)
+{
+	map_release(&f->said);
+}
+
 enum err_code desired_allowed(const struct desired *d, const struct authority *a,
                               struct arena *arena, struct diagnostics *ret_diag, struct err *err)
 {
-	struct findings f = { .arena = arena, .authority = a };
+	CLEANUP(map_cleanup)
+	struct findings f = { .arena = arena, .authority = a, .desired = d };
 
 	if (a->trusted) {
 		return ERR_OK;
 	}
+	map_init(&f.said);
 	for (size_t i = 0; i < d->n_targets; i++) {
 		check_target(&f, d->targets[i]);
 	}
 	for (size_t i = 0; i < d->n_certificates; i++) {
 		check_certificate(&f, d->certificates[i]);
-	}
-	for (size_t i = 0; i < d->n_keystores; i++) {
-		check_keystore(&f, d->keystores[i]);
 	}
 	if (arena_failed(arena)) {
 		return err_nomem(err);
@@ -241,5 +288,6 @@ enum err_code desired_allowed(const struct desired *d, const struct authority *a
 	(void)err_set(err, ERR_DENIED,
 	              "commit %.12s asks for more than its authority: %zu finding%s", d->commit,
 	              f.list.n, f.list.n == 1 ? "" : "s");
-	return err_hint(err, "%s", f.list.v[0].hint == NULL ? "" : f.list.v[0].hint);
+	return err_hint(err, "allow it in the configuration, if it is meant: %s",
+	                f.list.v[0].hint == NULL ? "authority" : f.list.v[0].hint);
 }
