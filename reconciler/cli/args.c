@@ -68,7 +68,7 @@ static enum err_code unknown_option(const struct args *a, const char *word, size
 		names[count++] = a->specs[i]->name;
 	}
 	const char *nearest = name == NULL ? NULL : str_nearest(name, names, count);
-	(void)err_set(err, ERR_INVALID, "no such option: --%s", name == NULL ? "" : name);
+	(void)err_set(err, ERR_INVALID, "there is no option --%s", name == NULL ? "" : name);
 	return nearest == NULL ? ERR_INVALID : err_hint(err, "did you mean --%s?", nearest);
 }
 
@@ -93,10 +93,10 @@ static enum err_code take_long(struct args *a, const char *word, struct cursor *
 	if (spec->arg == NULL && word[n] == '=') {
 		return err_set(err, ERR_INVALID, "--%s takes no value", spec->name);
 	}
-	if (spec->arg == NULL) {
-		add_value(a, spec, "");
-	} else if (word[n] == '=') {
+	if (word[n] == '=') {
 		add_value(a, spec, word + n + 1);
+	} else if (spec->arg == NULL || spec->arg[0] == '[') {
+		add_value(a, spec, "");
 	} else if (c->at + 1 < c->argc) {
 		add_value(a, spec, c->argv[++c->at]);
 	} else {
@@ -112,7 +112,7 @@ static enum err_code take_letters(struct args *a, const char *word, struct curso
 	for (const char *p = word; *p != '\0'; p++) {
 		const struct option_spec *spec = find_letter(a, *p);
 		if (spec == NULL) {
-			return err_set(err, ERR_INVALID, "no such option: -%c", *p);
+			return err_set(err, ERR_INVALID, "there is no option -%c", *p);
 		}
 		if (spec->arg == NULL) {
 			add_value(a, spec, "");

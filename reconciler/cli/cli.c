@@ -56,12 +56,29 @@ int cli_usage(struct cli *c, const char *fmt, ...)
 {
 	va_list ap;
 
-	(void)fputs("error: ", c->err);
+	CLEANUP(buf_release) struct buf raw = { 0 };
+	CLEANUP(buf_release) struct buf out = { 0 };
+
+	buf_init(&raw, BUF_LIMIT_TEXT);
+	buf_init(&out, BUF_LIMIT_TEXT);
 	va_start(ap, fmt);
-	(void)vfprintf(c->err, fmt, ap);
+	buf_vprintf(&raw, fmt, ap);
 	va_end(ap);
-	(void)fputs("\nhint: see 'certwright --help' or 'certwright VERB --help'\n", c->err);
+	buf_add_str(&out, c->color_err ? "\033[31merror:\033[0m " : "error: ");
+	str_escape_terminal(&out, buf_str(&raw), raw.len);
+	buf_printf(&out, "\nhint: see 'certwright help%s%s'\n", c->verb == NULL ? "" : " ",
+	           c->verb == NULL ? "" : c->verb->name);
+	(void)fputs(buf_str(&out), c->err);
 	return EXIT_USAGE;
+}
+
+void cli_nearest(struct err *err, const char *word, const char *const *names, size_t n)
+{
+	const char *nearest = str_nearest(word, names, n);
+
+	if (nearest != NULL) {
+		(void)err_hint(err, "did you mean '%s'?", nearest);
+	}
 }
 
 void cli_note(struct cli *c, const char *fmt, ...)
@@ -134,8 +151,8 @@ static int unknown_verb(struct cli *c, const char *word)
 	}
 	const char *nearest = str_nearest(word, names, n);
 	return nearest == NULL
-	               ? cli_usage(c, "no such verb: %s", word)
-	               : cli_usage(c, "no such verb: %s; did you mean '%s'?", word, nearest);
+	               ? cli_usage(c, "there is no verb '%s'", word)
+	               : cli_usage(c, "there is no verb '%s'; did you mean '%s'?", word, nearest);
 }
 
 static int set_output(struct cli *c, const char *word)
@@ -206,8 +223,12 @@ static int run_verb(struct cli *c, const struct verb *v, struct args *a)
 	/* The first word is the verb itself. */
 	a->words++;
 	a->n_words--;
-	if (a->n_words < v->min_words || a->n_words > v->max_words) {
-		rc = cli_usage(c, "usage: certwright %s %s", v->name, v->synopsis);
+	if (a->n_words < v->min_words) {
+		rc = cli_usage(c, "something is missing: certwright %s %s", v->name, v->synopsis);
+	} else if (a->n_words > v->max_words) {
+		rc = cli_usage(c, "'%s' is one word too many: certwright %s%s%s",
+		               a->words[v->max_words], v->name, v->synopsis[0] == '\0' ? "" : " ",
+		               v->synopsis);
 	} else {
 		pki_init(c->clock);
 		rc = v->run(c, a);
@@ -237,15 +258,35 @@ static const char *verb_word(int argc, char **argv)
 	return NULL;
 }
 
+/* "certwright help plan": what everybody tries first. */
+static int help_words(struct cli *c, int argc, char **argv)
+{
+	const struct verb *v = argc > 0 ? find_verb(argv[0]) : NULL;
+
+	if (argc > 0 && v == NULL) {
+		return unknown_verb(c, argv[0]);
+	}
+	return v == NULL ? help_all(c) : help_verb(c, v);
+}
+
 int cli_main(struct cli *c, int argc, char **argv)
 {
 	CLEANUP(args_release) struct args a = { 0 };
 	struct err err = { 0 };
-	const char *word = verb_word(argc - 1, argv + 1);
+	bool version = argc == 2 && strcmp(argv[1], "--version") == 0;
+
+	if (argc > 1 && strcmp(argv[1], "help") == 0) {
+		return help_words(c, argc - 2, argv + 2);
+	}
+	const char *word = version ? "version" : verb_word(argc - 1, argv + 1);
 	const struct verb *v = word == NULL ? NULL : find_verb(word);
 
 	if (word != NULL && v == NULL) {
 		return unknown_verb(c, word);
+	}
+	c->verb = v;
+	if (version) {
+		return v->run(c, &a);
 	}
 	enum err_code rc =
 		args_specs(&a, v == NULL ? NULL : v->options, v == NULL ? 0 : v->n_options, &err);

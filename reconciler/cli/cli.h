@@ -23,13 +23,13 @@
 struct option_spec {
 	const char *name; /* "out", without dashes */
 	char letter;      /* 0: none */
-	const char *arg;  /* "FILE", NULL: a switch */
+	const char *arg;  /* "FILE"; "[SEL]": may be left out; NULL: a switch */
 	const char *help;
 };
 
 struct arg_value {
 	const struct option_spec *spec;
-	const char *value; /* "" for a switch */
+	const char *value; /* "" for a switch, and for what was left out */
 };
 
 struct args {
@@ -54,6 +54,7 @@ struct cli {
 	struct clock_shifted moved;
 	bool now_given;
 	struct registry *registry;
+	const struct verb *verb; /* at work; NULL before one is known */
 	enum output output;
 	int verbosity; /* -1 quiet .. 2 */
 	bool color_out, color_err;
@@ -81,8 +82,10 @@ int cli_main(struct cli *c, int argc, char **argv);
 
 /* "error: ..." and "hint: ..." on err, escaped; returns EXIT_ERROR. */
 int cli_fail(struct cli *c, const struct err *err);
-/* "error: " + printf + usage hint; returns EXIT_USAGE. */
+/* "error: " + printf + where the usage is told; returns EXIT_USAGE. */
 int cli_usage(struct cli *c, const char *fmt, ...) ATTR_PRINTF(2, 3);
+/* "did you mean 'NAME'?" as the hint of err, when one of the names is near. */
+void cli_nearest(struct err *err, const char *word, const char *const *names, size_t n);
 /* A line on err unless -q. */
 void cli_note(struct cli *c, const char *fmt, ...) ATTR_PRINTF(2, 3);
 /* The buffer to out; EXIT_FINE, or EXIT_ERROR when it failed or the pipe is full or closed. */

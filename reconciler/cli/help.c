@@ -4,6 +4,8 @@
  */
 #include "reconciler/cli/help.h"
 
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define WRAP 96
@@ -26,12 +28,23 @@ static void wrap(struct buf *out, const char *indent, const char *text)
 	buf_add_byte(out, '\n');
 }
 
+/* "--out FILE", "--allow-unobserved[=SEL]". */
+static void option_text(const struct option_spec *o, char *out, size_t size)
+{
+	bool optional = o->arg != NULL && o->arg[0] == '[';
+
+	(void)snprintf(out, size, "--%s%s%s", o->name,
+	               o->arg == NULL ? ""
+	               : optional     ? "[="
+	                              : " ",
+	               o->arg == NULL ? "" : o->arg + (optional ? 1 : 0));
+}
+
 static void list_options(struct buf *out, const struct option_spec *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		char name[64];
-		(void)snprintf(name, sizeof(name), "--%s%s%s", v[i].name,
-		               v[i].arg == NULL ? "" : " ", v[i].arg == NULL ? "" : v[i].arg);
+		option_text(&v[i], name, sizeof(name));
 		if (v[i].letter != 0) {
 			buf_printf(out, "  -%c, %-22s %s\n", v[i].letter, name, v[i].help);
 		} else {
@@ -54,10 +67,9 @@ int help_all(struct cli *c)
 	}
 	buf_add_str(&out, "\nOptions of every verb:\n");
 	list_options(&out, global_options, global_options_n);
-	buf_add_str(
-		&out,
-		"\n'certwright VERB --help' shows a verb with an example. Manual: certwright(1), "
-		"certwright(5).\n");
+	buf_add_str(&out,
+	            "\n'certwright help VERB' shows a verb with an example. Manual: certwright(1), "
+	            "certwright(5).\n");
 	return cli_print(c, &out);
 }
 
@@ -106,14 +118,17 @@ static void mdoc_options(struct buf *out, const struct option_spec *v, size_t n)
 	buf_add_str(out, ".Bl -tag -width Ds\n");
 	for (size_t i = 0; i < n; i++) {
 		if (v[i].letter != 0) {
-			buf_printf(out, ".It Fl %c , Fl -%s%s%s\n", v[i].letter, v[i].name,
-			           v[i].arg == NULL ? "" : " Ar ",
-			           v[i].arg == NULL ? "" : v[i].arg);
+			buf_printf(out, ".It Fl %c , Fl -%s", v[i].letter, v[i].name);
 		} else {
-			buf_printf(out, ".It Fl -%s%s%s\n", v[i].name,
-			           v[i].arg == NULL ? "" : " Ar ",
-			           v[i].arg == NULL ? "" : v[i].arg);
+			buf_printf(out, ".It Fl -%s", v[i].name);
 		}
+		if (v[i].arg != NULL && v[i].arg[0] == '[') {
+			buf_printf(out, " Ns Op = Ns Ar %.*s", (int)strcspn(v[i].arg + 1, "]"),
+			           v[i].arg + 1);
+		} else if (v[i].arg != NULL) {
+			buf_printf(out, " Ar %s", v[i].arg);
+		}
+		buf_add_byte(out, '\n');
 		mdoc_text(out, v[i].help);
 	}
 	buf_add_str(out, ".El\n");

@@ -88,18 +88,20 @@ enum err_code planfile_check(const char *path, const struct plan *p, struct wall
 		return rc;
 	}
 	if (!when_parse(json_get_str(j, "expires", ""), &expires) || expires.s <= now.s) {
-		return moved(err, "it has expired");
-	}
-	if (!str_equal(json_get_str(j, "stateId", ""), p->state_id == NULL ? "" : p->state_id)) {
-		return moved(err, "it was made with another state");
+		return moved(err, "it has expired (a saved plan lives for a day)");
 	}
 	if (!str_equal(json_get_str(j, "commit", ""), p->commit)) {
 		return moved(err, "it was made for another commit");
 	}
+	/* Before the first apply there is no state; the one it makes is as empty as none. */
+	const char *state = json_get_str(j, "stateId", "");
+	if (state[0] != '\0' && !str_equal(state, p->state_id == NULL ? "" : p->state_id)) {
+		return moved(err, "it was made with another state");
+	}
 	plan_digest(p, digest);
 	hex_encode(bytes_of(digest, sizeof(digest)), hex);
 	if (!str_equal(json_get_str(j, "actions", ""), hex)) {
-		return moved(err, "what would be done now differs");
+		return moved(err, "what would be done now differs from what was saved");
 	}
 	return ERR_OK;
 }

@@ -5,6 +5,7 @@
  */
 #include "reconciler/cli/session.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,6 +13,7 @@
 
 #include "reconciler/base/fs.h"
 #include "reconciler/base/str.h"
+#include "reconciler/engine/loop.h"
 #include "state/probe/probe.h"
 
 #define CONFIG_DEFAULT   "/etc/certwright/certwright.yaml"
@@ -59,14 +61,69 @@ static const char *setting(const struct session *s, const char *flag, const char
 	return value == NULL || value[0] == '\0' ? from_file : value;
 }
 
+/* Whoever writes the configuration decides what runs here. */
+static enum err_code check_config_file(const char *path, struct err *err)
+{
+	struct fs_facts f;
+	enum err_code rc = fs_stat(path, &f, err);
+
+	if (rc != ERR_OK || !f.exists) {
+		return rc;
+	}
+	if ((f.mode & 022) != 0) {
+		(void)err_set(err, ERR_DENIED, "configuration %s: others may write to it", path);
+		return err_hint(err, "chmod go-w %s", path);
+	}
+	if (f.uid != 0 && f.uid != geteuid()) {
+		(void)err_set(err, ERR_DENIED, "configuration %s belongs to uid %u", path, f.uid);
+		return err_hint(err, "it must belong to root or to who runs certwright");
+	}
+	return ERR_OK;
+}
+
+/* Every key can come from the environment; lists and authority stay in the file. */
+static enum err_code from_environment(struct config *c, struct err *err)
+{
+	const struct {
+		const char *variable;
+		struct text *key;
+	} texts[] = {
+		{ "CERTWRIGHT_PATH", &c->path },
+		{ "CERTWRIGHT_SECRETS_DIR", &c->secrets_dir },
+		{ "CERTWRIGHT_MASTER_KEY", &c->master_key },
+		{ "CERTWRIGHT_INBOX", &c->inbox },
+		{ "CERTWRIGHT_SSH_IDENTITY", &c->ssh_identity },
+		{ "CERTWRIGHT_SSH_KNOWN_HOSTS", &c->ssh_known_hosts },
+		{ "CERTWRIGHT_TLS_CA_FILE", &c->tls_ca_file },
+		{ "CERTWRIGHT_HTTP_USER", &c->http_user },
+	};
+	const char *interval = secure_getenv("CERTWRIGHT_INTERVAL");
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		const char *value = secure_getenv(texts[i].variable);
+		if (value != NULL && value[0] != '\0') {
+			texts[i].key->s = value;
+		}
+	}
+	if (interval != NULL && interval[0] != '\0' &&
+	    (!duration_parse(interval, &c->interval_s) || c->interval_s < 1)) {
+		return err_set(err, ERR_INVALID, "CERTWRIGHT_INTERVAL=%s: not a duration like 5m",
+		               interval);
+	}
+	return ERR_OK;
+}
+
 enum err_code session_config(struct session *s, struct err *err)
 {
 	struct config *c = &s->config;
 	const char *named = setting(s, "config", "CERTWRIGHT_CONFIG", /* from_file= */ NULL);
 	struct diagnostics diag = { 0 };
 
-	enum err_code rc =
-		config_load(named == NULL ? CONFIG_DEFAULT : named, &s->arena, c, &diag, err);
+	const char *path = named == NULL ? CONFIG_DEFAULT : named;
+	enum err_code rc = check_config_file(path, err);
+	if (rc == ERR_OK) {
+		rc = config_load(path, &s->arena, c, &diag, err);
+	}
 	s->has_config = rc == ERR_OK;
 	if (rc == ERR_NOT_FOUND && named == NULL) {
 		err_clear(err);
@@ -74,6 +131,12 @@ enum err_code session_config(struct session *s, struct err *err)
 		rc = ERR_OK;
 	}
 	session_print_diagnostics(s, &diag);
+	if (rc == ERR_NOT_FOUND) {
+		return err_wrap(err, "configuration");
+	}
+	if (rc == ERR_OK) {
+		rc = from_environment(c, err);
+	}
 	c->repository.s = setting(s, "repo", "CERTWRIGHT_REPOSITORY", c->repository.s);
 	c->ref.s = setting(s, "ref", "CERTWRIGHT_REF", c->ref.s);
 	c->state.s = setting(s, "state", "CERTWRIGHT_STATE", c->state.s);
@@ -171,6 +234,9 @@ enum err_code session_source(struct session *s, bool loop, struct err *err)
 	s->config.authority.trusted = !loop;
 	rc = source_open_local(repository == NULL ? "." : repository, &s->source, err);
 	if (rc == ERR_NOT_FOUND && repository == NULL) {
+		err_clear(err);
+		(void)err_set(err, ERR_NOT_FOUND,
+		              "no git repository at or above the current directory");
 		return err_hint(err,
 		                "run inside the repository of your desired state, or say --repo "
 		                "PATH|URL; 'certwright init' makes one");
@@ -234,7 +300,7 @@ enum err_code session_store(struct session *s, enum store_mode mode, struct err 
 	return rc;
 }
 
-enum err_code session_desired(struct session *s, bool read_only, struct err *err)
+enum err_code session_desired(struct session *s, enum commit_use use, struct err *err)
 {
 	struct accept_options opt = {
 		.source = s->source,
@@ -244,7 +310,9 @@ enum err_code session_desired(struct session *s, bool read_only, struct err *err
 		.accept_rewind = args_has(s->args, "accept-rewind") || s->config.accept_rewind,
 		.fetch = !source_is_local(s->source),
 		.store = s->store,
-		.read_only = read_only,
+		.read_only = true,
+		.strict = use != COMMIT_STAND_IN,
+		.any_history = use == COMMIT_LOOK,
 	};
 
 	enum err_code rc = accept_newest(&opt, &s->accepted, err);
@@ -256,6 +324,81 @@ enum err_code session_desired(struct session *s, bool read_only, struct err *err
 		         s->accepted.commit);
 	}
 	return rc;
+}
+
+enum err_code session_accept(struct session *s, struct err *err)
+{
+	char id[17];
+
+	if (s->accepted.commit[0] == '\0') {
+		return ERR_OK;
+	}
+	source_id(s->source, id);
+	return store_accepted_set(s->store, id, s->accepted.commit, err);
+}
+
+enum err_code session_identity(struct session *s, const char *name, struct err *err)
+{
+	const struct desired *d = s->accepted.desired;
+	const char **names = NULL;
+
+	if (desired_identity(d, name) != NULL) {
+		return ERR_OK;
+	}
+	names = ARENA_ARRAY(&s->arena, const char *, d->n_identities + 1);
+	for (size_t i = 0; names != NULL && i < d->n_identities; i++) {
+		names[i] = d->identities[i].name;
+	}
+	(void)err_set(err, ERR_NOT_FOUND, "no Certificate is called '%s'", name);
+	cli_nearest(err, name, names, names == NULL ? 0 : d->n_identities);
+	(void)err_hint(err, "'certwright get certificates' lists them");
+	return ERR_NOT_FOUND;
+}
+
+static enum err_code known_host(struct session *s, const struct target *t, const char *host,
+                                struct err *err)
+{
+	const char **names = ARENA_ARRAY(&s->arena, const char *, t->n_hosts + 1);
+
+	for (size_t i = 0; i < t->n_hosts; i++) {
+		if (str_equal(t->hosts[i].name, host)) {
+			return ERR_OK;
+		}
+		if (names != NULL) {
+			names[i] = t->hosts[i].name;
+		}
+	}
+	(void)err_set(err, ERR_NOT_FOUND, "Target %s has no host '%s'", t->o.name, host);
+	cli_nearest(err, host, names, names == NULL ? 0 : t->n_hosts);
+	return ERR_NOT_FOUND;
+}
+
+enum err_code session_target(struct session *s, const char *name, const char *host, struct err *err)
+{
+	const struct desired *d = s->accepted.desired;
+	const struct target *t = desired_target(d, name);
+	const char **names = NULL;
+
+	if (t != NULL) {
+		return host == NULL ? ERR_OK : known_host(s, t, host, err);
+	}
+	names = ARENA_ARRAY(&s->arena, const char *, d->n_targets + 1);
+	for (size_t i = 0; names != NULL && i < d->n_targets; i++) {
+		names[i] = d->targets[i]->o.name;
+	}
+	(void)err_set(err, ERR_NOT_FOUND, "no Target is called '%s'", name);
+	cli_nearest(err, name, names, names == NULL ? 0 : d->n_targets);
+	(void)err_hint(err, "'certwright get targets' lists them");
+	return ERR_NOT_FOUND;
+}
+
+/* Closing a file that was open for writing is what a watch sees; what is in it says nothing. */
+void session_wake(const struct session *s)
+{
+	CLEANUP(cleanup_free) char *path = str_printf("%s/" LOOP_WAKE_FILE, s->state_dir);
+	CLEANUP(cleanup_close)
+	int fd = path == NULL ? -1 : open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	(void)fd;
 }
 
 static void pause_for(struct engine *e, int64_t ms)

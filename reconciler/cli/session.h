@@ -35,9 +35,24 @@ enum err_code session_config(struct session *s, struct err *err);
 /* Configuration, then the repository: --repo, the configuration's, or the one around the current
  * directory. `loop`: run obeys authority also for a local one. */
 enum err_code session_source(struct session *s, bool loop, struct err *err);
-/* The newest commit (or --ref, or --worktree) loaded and allowed, with the session's store as
- * memory when it is open. Diagnostics are printed here. */
-enum err_code session_desired(struct session *s, bool read_only, struct err *err);
+/* Which commit counts. The newest (or --ref, or --worktree) always comes first. */
+enum commit_use {
+	COMMIT_LOOK,     /* that one and no other: plan, validate */
+	COMMIT_ACT,      /* that one, and history must go forward: apply */
+	COMMIT_STAND_IN, /* the last good one stands in for it, as in `run`: status, operator verbs
+	                  */
+};
+/* Loaded and allowed, with the session's store as memory when it is open. Diagnostics are printed
+ * here. */
+enum err_code session_desired(struct session *s, enum commit_use use, struct err *err);
+/* From now on history must go forward from that commit. */
+enum err_code session_accept(struct session *s, struct err *err);
+/* ERR_NOT_FOUND with the nearest name as its hint. */
+enum err_code session_identity(struct session *s, const char *name, struct err *err);
+enum err_code session_target(struct session *s, const char *name, const char *host,
+                             struct err *err);
+/* A reconciler that runs on this state shall look at once, because something was left for it. */
+void session_wake(const struct session *s);
 /* Where the state lies, into s->state_dir. */
 enum err_code session_state_dir(struct session *s, struct err *err);
 /* ERR_NOT_FOUND with STORE_READ: there is none yet. */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * verb_apply.c - observe, plan, do, verify, until nothing is left to do now.
+ *
+ * What was agreed to is what is done: the question, or the saved plan, is held against the very
+ * plan that the first pass goes on to apply.
  */
 #include <string.h>
 #include <unistd.h>
@@ -21,78 +24,124 @@ static const struct option_spec options[] = {
 	{ "accept-rewind", 0, NULL, "accept a history that does not descend from the last commit" },
 };
 
-struct telling {
+struct applying {
 	struct engine_listener listener;
-	struct cli *cli;
+	struct session *session;
+	const char *planfile; /* NULL: none */
+	bool agreed, declined;
 };
 
 static void tell_step(struct engine_listener *l, const struct action *a, bool begins,
                       enum err_code outcome, const struct err *err)
 {
-	struct telling *t = CONTAINER_OF(l, struct telling, listener);
+	struct cli *c = CONTAINER_OF(l, struct applying, listener)->session->cli;
 	const char *at = a->host == NULL ? "" : "@";
 	const char *host = a->host == NULL ? "" : a->host;
 
-	if (begins && t->cli->verbosity < 1) {
+	if (begins && c->verbosity < 1) {
 		return;
 	}
 	if (begins) {
-		cli_note(t->cli, "  ... %-9s %s/%s%s%s", action_word(a->kind),
-		         kind_name(a->object_kind), a->name, at, host);
+		cli_note(c, "  ... %-9s %s/%s%s%s", action_word(a->kind), kind_name(a->object_kind),
+		         a->name, at, host);
 		return;
 	}
-	cli_note(t->cli, "%s %-9s %s/%s%s%s%s%s", outcome == ERR_OK ? "  ok " : "  FAIL",
+	cli_note(c, "%s %-9s %s/%s%s%s%s%s", outcome == ERR_OK ? "  ok " : "  FAIL",
 	         action_word(a->kind), kind_name(a->object_kind), a->name, at, host,
 	         a->path == NULL ? "" : " ", a->path == NULL ? "" : a->path);
 	if (outcome != ERR_OK && err != NULL) {
 		char text[1024];
 		err_format(err, text, sizeof(text));
-		cli_note(t->cli, "       %s", text);
+		cli_note(c, "       %s", text);
+		if (err->hint[0] != '\0') {
+			cli_note(c, "       hint: %s", err->hint);
+		}
 	}
 }
 
-static bool confirmed(struct cli *c)
+static void tell_request(struct engine_listener *l, const char *verb, const char *name,
+                         const struct err *why)
 {
+	struct cli *c = CONTAINER_OF(l, struct applying, listener)->session->cli;
+	char text[1024] = "done";
+
+	if (why != NULL) {
+		err_format(why, text, sizeof(text));
+	}
+	cli_note(c, "%s %s %s, left by an operator: %s", why == NULL ? "  ok " : "  FAIL", verb,
+	         name, text);
+}
+
+static enum err_code ask(struct applying *x, const struct plan *p, struct err *err)
+{
+	CLEANUP(buf_release) struct buf out = { 0 };
+	struct cli *c = x->session->cli;
 	char answer[16] = "";
 
-	(void)fputs("Do it? Only 'yes' is taken for an answer: ", c->err);
-	(void)fflush(c->err);
-	return fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0;
-}
-
-/* Show the plan and ask, or hold it against the saved one. */
-static enum err_code agree(struct session *s, const char *planfile, bool *ret_go, struct err *err)
-{
-	CLEANUP(pass_release) struct pass p = { 0 };
-	CLEANUP(buf_release) struct buf out = { 0 };
-	struct cli *c = s->cli;
-	bool asks = planfile == NULL && !args_has(s->args, "yes");
-
-	*ret_go = true;
-	if (!asks && planfile == NULL) {
-		return ERR_OK;
-	}
-	enum err_code rc = engine_observe(&s->engine, &p, err);
-	if (rc == ERR_OK) {
-		rc = engine_plan(&s->engine, &p, err);
-	}
-	if (rc != ERR_OK || planfile != NULL) {
-		return rc != ERR_OK
-		               ? rc
-		               : planfile_check(planfile, p.plan, c->clock->wall(c->clock), err);
-	}
-	if (p.plan->n_actions == 0) {
-		return ERR_OK;
-	}
 	buf_init(&out, BUF_LIMIT_TEXT);
-	plan_render_text(p.plan, c->color_err, &out);
+	plan_render_text(p, c->color_err, &out);
 	(void)fputs(buf_str(&out), c->err);
 	if (isatty(STDIN_FILENO) != 1) {
-		(void)err_set(err, ERR_DENIED, "there is nobody to ask");
+		(void)err_set(err, ERR_DENIED, "there is nobody to ask whether to do it");
 		return err_hint(err, "say --yes, or apply a saved plan");
 	}
-	*ret_go = confirmed(c);
-	return ERR_OK;
+	(void)fputs("Do it? Only 'yes' is taken for an answer: ", c->err);
+	(void)fflush(c->err);
+	if (fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0) {
+		return ERR_OK;
+	}
+	x->declined = true;
+	return err_set(err, ERR_DENIED, "not agreed to");
+}
+
+static enum err_code agree(struct engine_listener *l, const struct plan *p, struct err *err)
+{
+	struct applying *x = CONTAINER_OF(l, struct applying, listener);
+	const struct clock *clock = x->session->cli->clock;
+	enum err_code rc = ERR_OK;
+
+	if (x->agreed) {
+		return ERR_OK;
+	}
+	if (x->planfile != NULL) {
+		rc = planfile_check(x->planfile, p, clock->wall(clock), err);
+	} else if (!args_has(x->session->args, "yes") && p->n_actions > 0) {
+		rc = ask(x, p, err);
+	}
+	x->agreed = rc == ERR_OK;
+	return rc == ERR_OK ? session_accept(x->session, err) : rc;
+}
+
+static enum err_code open_all(struct session *s, struct err *err)
+{
+	enum err_code rc = session_source(s, /* loop= */ false, err);
+
+	if (rc == ERR_OK) {
+		rc = session_store(s, STORE_RECONCILER, err);
+	}
+	if (rc == ERR_OK) {
+		rc = session_desired(s, COMMIT_ACT, err);
+	}
+	return rc == ERR_OK ? session_engine(s, /* probes= */ true, err) : rc;
+}
+
+/* When the rounds ran out the last plan is of before its actions: what is left must be looked for.
+ */
+static enum err_code look_again(struct session *s, unsigned rounds, struct converge_result *r,
+                                struct pass *p, struct err *err)
+{
+	if (r->rounds < rounds || r->last.done == 0) {
+		return ERR_OK;
+	}
+	pass_release(p);
+	enum err_code rc = engine_observe(&s->engine, p, err);
+	if (rc == ERR_OK) {
+		rc = engine_plan(&s->engine, p, err);
+	}
+	if (rc == ERR_OK) {
+		r->converged = p->plan->in_sync;
+	}
+	return rc;
 }
 
 static int finish(struct cli *c, const struct converge_result *r, const struct pass *p)
@@ -105,10 +154,11 @@ static int finish(struct cli *c, const struct converge_result *r, const struct p
 			buf_add_str(&out, p->plan->in_sync ? "Nothing to do.\n"
 			                                   : "Nothing could be done now.\n");
 		} else {
-			buf_printf(&out, "Applied: %zu done, %zu failed, in %zu rounds.\n", r->done,
-			           r->failed, r->rounds);
+			buf_printf(&out, "Applied: %zu done, %zu failed, in %zu round%s.\n",
+			           r->done, r->failed, r->rounds, r->rounds == 1 ? "" : "s");
 		}
-		if (!p->plan->in_sync) {
+		if (!p->plan->in_sync || p->plan->n_unobserved > 0) {
+			buf_add_str(&out, "What is left:\n");
 			plan_render_text(p->plan, c->color_out, &out);
 		}
 	} else {
@@ -122,52 +172,44 @@ static int finish(struct cli *c, const struct converge_result *r, const struct p
 	return whole ? EXIT_FINE : EXIT_CHANGES;
 }
 
-static enum err_code open_all(struct session *s, struct err *err)
-{
-	enum err_code rc = session_source(s, /* loop= */ false, err);
-
-	if (rc == ERR_OK) {
-		rc = session_store(s, STORE_RECONCILER, err);
-	}
-	if (rc == ERR_OK) {
-		rc = session_desired(s, /* read_only= */ false, err);
-	}
-	return rc == ERR_OK ? session_engine(s, /* probes= */ true, err) : rc;
-}
-
 static int run(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(pass_release) struct pass last = { 0 };
-	struct telling telling = { .listener.step = tell_step, .cli = c };
+	struct applying x = {
+		.listener = { .planned = agree, .request = tell_request, .step = tell_step },
+		.session = &s,
+		.planfile = a->n_words > 0 ? a->words[0] : NULL,
+	};
 	struct converge_result result = { 0 };
 	struct err err = { 0 };
-	int64_t rounds = ROUNDS_DEFAULT;
-	bool go = false;
+	int64_t rounds = x.planfile != NULL ? 1 : ROUNDS_DEFAULT;
 
+	session_init(&s, c, a);
 	if (args_has(a, "max-rounds") && !str_to_i64(args_get(a, "max-rounds"), 1, 1000, &rounds)) {
 		return cli_usage(c, "--max-rounds takes a number from 1 to 1000");
 	}
-	session_init(&s, c, a);
-	enum err_code rc = open_all(&s, &err);
-	s.engine.listener = &telling.listener;
-	if (rc == ERR_OK) {
-		rc = agree(&s, a->n_words > 0 ? a->words[0] : NULL, &go, &err);
+	if (x.planfile != NULL && args_has(a, "max-rounds")) {
+		return cli_usage(c, "a saved plan is one round: no --max-rounds with it");
 	}
-	if (rc == ERR_OK && !go) {
+	enum err_code rc = open_all(&s, &err);
+	s.engine.listener = &x.listener;
+	if (rc == ERR_OK) {
+		rc = engine_converge(&s.engine, (unsigned)rounds, &result, &last, &err);
+	}
+	if (rc == ERR_OK) {
+		rc = look_again(&s, (unsigned)rounds, &result, &last, &err);
+	}
+	if (x.declined) {
 		cli_note(c, "Nothing was done.");
 		return EXIT_ERROR;
-	}
-	if (rc == ERR_OK) {
-		rc = engine_converge(&s.engine, a->n_words > 0 ? 1 : (unsigned)rounds, &result,
-		                     &last, &err);
 	}
 	return rc != ERR_OK ? cli_fail(c, &err) : finish(c, &result, &last);
 }
 
 const struct verb verb_apply = {
 	.name = "apply",
-	.synopsis = "[PLANFILE] [--yes] [--max-rounds N]",
+	.synopsis = "[PLANFILE] [--yes] [--max-rounds N] [-l SEL] [--target NAME]",
 	.summary = "make the machines agree with the repository",
 	.text = "Observes, plans, does and verifies until nothing is left to do now. A saved plan is applied exactly, and refused "
 		"when the world has moved since.",

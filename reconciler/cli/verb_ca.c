@@ -95,7 +95,7 @@ static void show_json(const struct issuer_memory *im, struct arena *arena, struc
 /* show and export read the state; they work beside a running reconciler. */
 static int read_only(struct cli *c, const struct args *a, bool export)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(pass_release) struct pass p = { 0 };
 	CLEANUP(buf_release) struct buf out = { 0 };
 	const struct issuer_memory *im = NULL;
@@ -143,14 +143,14 @@ static enum err_code open_engine(struct session *s, struct err *err)
 		rc = session_store(s, STORE_RECONCILER, err);
 	}
 	if (rc == ERR_OK) {
-		rc = session_desired(s, /* read_only= */ true, err);
+		rc = session_desired(s, COMMIT_STAND_IN, err);
 	}
 	return rc == ERR_OK ? session_engine(s, /* probes= */ false, err) : rc;
 }
 
 static int crl(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(buf_release) struct buf der = { 0 };
 	CLEANUP(buf_release) struct buf pem = { 0 };
 	struct err err = { 0 };
@@ -176,7 +176,7 @@ static int crl(struct cli *c, const struct args *a)
 
 static int revoke(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(buf_release) struct buf file = { 0 };
 	CLEANUP(buf_release) struct buf out = { 0 };
 	const char *path = args_get(a, "certificate");
@@ -187,7 +187,8 @@ static int revoke(struct cli *c, const struct args *a)
 		return cli_usage(c, "ca revoke needs --certificate FILE");
 	}
 	if (!reason_of_word(args_get(a, "reason"), &reason)) {
-		return cli_usage(c, "--reason %s: %s", args_get(a, "reason"), reason_option.help);
+		return cli_usage(c, "--reason %s: not one of %s", args_get(a, "reason"),
+		                 reason_option.help);
 	}
 	session_init(&s, c, a);
 	buf_init(&file, CERT_FILE_MAX);

@@ -92,8 +92,8 @@ static int unknown_kind(struct cli *c, const char *word)
 	}
 	const char *nearest = str_nearest(word, names, ARRAY_LEN(listed));
 	return nearest == NULL
-	               ? cli_usage(c, "no such kind: %s", word)
-	               : cli_usage(c, "no such kind: %s; did you mean '%s'?", word, nearest);
+	               ? cli_usage(c, "there is no kind '%s'", word)
+	               : cli_usage(c, "there is no kind '%s'; did you mean '%s'?", word, nearest);
 }
 
 static int print_listing(struct cli *c, struct session *s, enum kind k, const char *name)
@@ -125,7 +125,7 @@ static int print_listing(struct cli *c, struct session *s, enum kind k, const ch
 
 static int run_get(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	struct err err = { 0 };
 	enum kind kind;
 
@@ -135,7 +135,7 @@ static int run_get(struct cli *c, const struct args *a)
 	session_init(&s, c, a);
 	enum err_code rc = session_source(&s, /* loop= */ false, &err);
 	if (rc == ERR_OK) {
-		rc = session_desired(&s, /* read_only= */ true, &err);
+		rc = session_desired(&s, COMMIT_LOOK, &err);
 	}
 	return rc != ERR_OK ? cli_fail(c, &err)
 	                    : print_listing(c, &s, kind, a->n_words > 1 ? a->words[1] : NULL);

@@ -91,17 +91,17 @@ static enum err_code write_snapshot(struct session *s, const struct pass *p, str
 
 static int run(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(pass_release) struct pass p = { 0 };
 	struct err err = { 0 };
 
 	session_init(&s, c, a);
 	enum err_code rc = session_source(&s, /* loop= */ false, &err);
 	if (rc == ERR_OK) {
-		rc = session_store(&s, STORE_RECONCILER, &err);
+		rc = session_store(&s, STORE_OPERATOR, &err);
 	}
 	if (rc == ERR_OK) {
-		rc = session_desired(&s, /* read_only= */ true, &err);
+		rc = session_desired(&s, COMMIT_LOOK, &err);
 	}
 	if (rc == ERR_OK) {
 		rc = session_engine(&s, /* probes= */ true, &err);

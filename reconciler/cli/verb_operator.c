@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * verb_operator.c - the operator's word, recorded: approve, renew, suspend, resume. They are short
- * rows beside a running reconciler, which obeys at its next pass.
+ * rows beside a running reconciler, which is woken to obey them.
  */
 #include <string.h>
 
+#include "reconciler/base/json.h"
 #include "reconciler/base/str.h"
 #include "reconciler/base/when.h"
 #include "reconciler/cli/session.h"
@@ -17,38 +18,27 @@ static enum err_code open_operator(struct session *s, struct err *err)
 	if (rc == ERR_OK) {
 		rc = session_store(s, STORE_OPERATOR, err);
 	}
-	return rc == ERR_OK ? session_desired(s, /* read_only= */ true, err) : rc;
+	return rc == ERR_OK ? session_desired(s, COMMIT_STAND_IN, err) : rc;
 }
 
-/* The identity of that name, or an error that suggests the nearest. */
-static enum err_code known_identity(const struct session *s, const char *name, struct err *err)
-{
-	const struct desired *d = s->accepted.desired;
-	const char **names = NULL;
-
-	if (desired_identity(d, name) != NULL) {
-		return ERR_OK;
-	}
-	names = ARENA_ARRAY((struct arena *)(uintptr_t)&s->arena, const char *,
-	                    d->n_identities + 1);
-	for (size_t i = 0; names != NULL && i < d->n_identities; i++) {
-		names[i] = d->identities[i].name;
-	}
-	const char *nearest = names == NULL ? NULL : str_nearest(name, names, d->n_identities);
-	(void)err_set(err, ERR_NOT_FOUND, "no such Certificate: %s", name);
-	return nearest == NULL ? ERR_NOT_FOUND : err_hint(err, "did you mean '%s'?", nearest);
-}
-
-static int say(struct cli *c, const char *fmt, const char *name)
+static int recorded(struct session *s, const char *done, const char *what)
 {
 	CLEANUP(buf_release) struct buf out = { 0 };
+	struct cli *c = s->cli;
+	struct json_writer w;
 
+	session_wake(s);
 	buf_init(&out, BUF_LIMIT_TEXT);
-	if (c->output == OUTPUT_TEXT) {
-		buf_add_str(&out, fmt);
-		buf_printf(&out, " %s; it takes effect at the next pass.\n", name);
+	if (c->output == OUTPUT_JSON) {
+		json_writer_init(&w, &out, /* pretty= */ false);
+		json_begin_object(&w);
+		json_member_str(&w, "verb", c->verb->name);
+		json_member_str(&w, "object", what);
+		json_member_bool(&w, "recorded", true);
+		json_end_object(&w);
+		buf_add_byte(&out, '\n');
 	} else {
-		buf_add_str(&out, "{}\n");
+		buf_printf(&out, "%s %s; the next pass of 'run' or 'apply' obeys.\n", done, what);
 	}
 	return cli_print(c, &out);
 }
@@ -57,48 +47,110 @@ static int on_identity(struct cli *c, const struct args *a, const char *done,
                        enum err_code (*record)(struct store *s, const char *identity,
                                                struct err *err))
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	struct err err = { 0 };
 
 	session_init(&s, c, a);
 	enum err_code rc = open_operator(&s, &err);
 	if (rc == ERR_OK) {
-		rc = known_identity(&s, a->words[0], &err);
+		rc = session_identity(&s, a->words[0], &err);
 	}
 	if (rc == ERR_OK) {
 		rc = record(s.store, a->words[0], &err);
 	}
-	return rc != ERR_OK ? cli_fail(c, &err) : say(c, done, a->words[0]);
+	return rc != ERR_OK ? cli_fail(c, &err) : recorded(&s, done, a->words[0]);
 }
 
 static int run_approve(struct cli *c, const struct args *a)
 {
-	return on_identity(c, a, "Approved Certificate", store_approve);
+	return on_identity(c, a, "Approved: Certificate", store_approve);
 }
 
 static int run_renew(struct cli *c, const struct args *a)
 {
-	return on_identity(c, a, "Renewal asked for Certificate", store_renew_asked);
+	return on_identity(c, a, "Renewal asked for: Certificate", store_renew_asked);
 }
 
-/* "Target/pdu01", "Certificate/web", "Target/kms@kms1". */
-static bool split_selector(struct session *s, const char *word, const char **ret_kind,
-                           const char **ret_name)
+/* ---- what a selector means: "Target/kms", "Target/kms@kms1", "Certificate/web", "team=kms" ----
+ */
+
+struct chosen {
+	const char *kind, *name; /* name may be NAME@HOST */
+};
+
+struct choice {
+	struct chosen *v;
+	size_t n;
+};
+
+static bool takes_suspension(enum kind k)
 {
+	return k == KIND_TARGET || k == KIND_CERTIFICATE;
+}
+
+static enum err_code check_chosen(struct session *s, enum kind k, const char *name, struct err *err)
+{
+	const char *at = strchr(name, '@');
+
+	if (k == KIND_CERTIFICATE) {
+		return session_identity(s, name, err);
+	}
+	return session_target(s,
+	                      at == NULL ? name : arena_strn(&s->arena, name, (size_t)(at - name)),
+	                      at == NULL ? NULL : at + 1, err);
+}
+
+static enum err_code choose_one(struct session *s, const char *word, size_t kind_len,
+                                struct choice *ret, struct err *err)
+{
+	const char *name = word + kind_len + 1;
+
+	for (int k = 0; k < KIND_COUNT; k++) {
+		const char *kind = kind_name((enum kind)k);
+		if (!takes_suspension((enum kind)k) || strlen(kind) != kind_len ||
+		    strncasecmp(kind, word, kind_len) != 0) {
+			continue;
+		}
+		enum err_code rc = check_chosen(s, (enum kind)k, name, err);
+		ret->v[0] = (struct chosen){ .kind = kind, .name = name };
+		ret->n = 1;
+		return rc;
+	}
+	(void)err_set(err, ERR_INVALID, "'%s' is neither Target/NAME nor Certificate/NAME", word);
+	return err_hint(err, "a whole Target: Target/NAME; one host of it: Target/NAME@HOST; "
+	                     "by labels: team=kms");
+}
+
+static enum err_code choose(struct session *s, const char *word, struct choice *ret,
+                            struct err *err)
+{
+	const struct desired *d = s->accepted.desired;
 	const char *slash = strchr(word, '/');
 
-	if (slash == NULL || slash == word || slash[1] == '\0') {
-		return false;
+	ret->n = 0;
+	ret->v = ARENA_ARRAY(&s->arena, struct chosen, d->n_identities + d->n_targets + 1);
+	if (ret->v == NULL) {
+		return err_nomem(err);
 	}
-	*ret_kind = arena_strn(&s->arena, word, (size_t)(slash - word));
-	*ret_name = slash + 1;
-	for (int k = 0; *ret_kind != NULL && k < KIND_COUNT; k++) {
-		if (str_casecmp_ascii(kind_name((enum kind)k), *ret_kind) == 0) {
-			*ret_kind = kind_name((enum kind)k);
-			return true;
+	if (slash != NULL || strchr(word, '=') == NULL) {
+		return choose_one(s, word, slash == NULL ? strlen(word) : (size_t)(slash - word),
+		                  ret, err);
+	}
+	for (size_t i = 0; i < d->n_targets; i++) {
+		if (object_selected(&d->targets[i]->o, word)) {
+			ret->v[ret->n++] =
+				(struct chosen){ kind_name(KIND_TARGET), d->targets[i]->o.name };
 		}
 	}
-	return false;
+	for (size_t i = 0; i < d->n_identities; i++) {
+		if (object_selected(&d->identities[i].def->o, word)) {
+			ret->v[ret->n++] = (struct chosen){ kind_name(KIND_CERTIFICATE),
+				                            d->identities[i].name };
+		}
+	}
+	return ret->n > 0 ? ERR_OK
+	                  : err_set(err, ERR_NOT_FOUND,
+	                            "no Target and no Certificate has the labels %s", word);
 }
 
 static const struct option_spec suspend_options[] = {
@@ -122,43 +174,119 @@ static bool parse_until(const struct cli *c, const char *text, struct wall *ret)
 
 static int run_suspend(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	struct suspension x = { .reason = args_get(a, "reason") };
+	struct choice chosen = { 0 };
 	struct err err = { 0 };
+	char until[WHEN_TEXT_MAX];
 
 	session_init(&s, c, a);
-	if (!split_selector(&s, a->words[0], &x.kind, &x.name)) {
-		return cli_usage(c, "suspend takes KIND/NAME or KIND/NAME@HOST, not '%s'",
-		                 a->words[0]);
-	}
 	if (args_get(a, "until") == NULL || !parse_until(c, args_get(a, "until"), &x.until) ||
 	    x.reason == NULL) {
 		return cli_usage(c, "suspend needs --until TIME and --reason TEXT");
 	}
+	if (x.until.s <= c->clock->wall(c->clock).s) {
+		when_format_short(x.until, until);
+		return cli_usage(c, "--until %s: %s is over already", args_get(a, "until"), until);
+	}
 	enum err_code rc = open_operator(&s, &err);
 	if (rc == ERR_OK) {
+		rc = choose(&s, a->words[0], &chosen, &err);
+	}
+	for (size_t i = 0; rc == ERR_OK && i < chosen.n; i++) {
+		x.kind = chosen.v[i].kind;
+		x.name = chosen.v[i].name;
 		rc = store_suspend(s.store, &x, &err);
 	}
-	return rc != ERR_OK ? cli_fail(c, &err) : say(c, "Suspended", a->words[0]);
+	return rc != ERR_OK ? cli_fail(c, &err) : recorded(&s, "Suspended:", a->words[0]);
+}
+
+/* ---- resume ------------------------------------------------------------------------------------
+ */
+
+static enum err_code release_stores(struct session *s, const struct memory *m, const char *name,
+                                    size_t *n, struct err *err)
+{
+	const char *at = strchr(name, '@');
+	size_t len = at == NULL ? strlen(name) : (size_t)(at - name);
+
+	for (size_t i = 0; i < m->n_stores; i++) {
+		const struct store_memory *sm = &m->stores[i];
+		if (strlen(sm->target) != len || strncmp(sm->target, name, len) != 0 ||
+		    (at != NULL && !str_equal(sm->host, at + 1)) ||
+		    (sm->hold_revision == 0 && sm->push.failures == 0)) {
+			continue;
+		}
+		const char *what = arena_printf(&s->arena, "push:%s", sm->key);
+		enum err_code rc =
+			what == NULL ? err_nomem(err) : store_release(s->store, what, err);
+		if (rc != ERR_OK) {
+			return rc;
+		}
+		*n += 1;
+	}
+	return ERR_OK;
+}
+
+static enum err_code release_identity(struct session *s, const struct memory *m, const char *name,
+                                      size_t *n, struct err *err)
+{
+	const struct identity_memory *im = memory_identity(m, name);
+
+	if (im == NULL || im->issue.failures == 0) {
+		return ERR_OK;
+	}
+	const char *what = arena_printf(&s->arena, "issue:%s", name);
+	*n += 1;
+	return what == NULL ? err_nomem(err) : store_release(s->store, what, err);
+}
+
+static enum err_code resume_one(struct session *s, const struct memory *m, const struct chosen *x,
+                                size_t *n, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < m->n_suspensions; i++) {
+		if (str_equal(m->suspensions[i].kind, x->kind) &&
+		    str_equal(m->suspensions[i].name, x->name)) {
+			rc = store_resume(s->store, x->kind, x->name, err);
+			*n += 1;
+		}
+	}
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	return str_equal(x->kind, kind_name(KIND_TARGET)) ? release_stores(s, m, x->name, n, err)
+	                                                  : release_identity(s, m, x->name, n, err);
 }
 
 static int run_resume(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
+	CLEANUP(pass_release) struct pass p = { 0 };
+	struct choice chosen = { 0 };
 	struct err err = { 0 };
-	const char *kind = NULL;
-	const char *name = NULL;
+	size_t n = 0;
 
 	session_init(&s, c, a);
-	if (!split_selector(&s, a->words[0], &kind, &name)) {
-		return cli_usage(c, "resume takes KIND/NAME or KIND/NAME@HOST, not '%s'",
-		                 a->words[0]);
-	}
+	arena_init(&p.arena);
+	seen_certs_init(&p.certs, &p.arena);
 	enum err_code rc = open_operator(&s, &err);
 	if (rc == ERR_OK) {
-		rc = store_resume(s.store, kind, name, &err);
+		rc = choose(&s, a->words[0], &chosen, &err);
 	}
-	return rc != ERR_OK ? cli_fail(c, &err) : say(c, "Resumed", a->words[0]);
+	if (rc == ERR_OK) {
+		rc = memory_load(s.store, &p.arena, &p.certs, &p.memory, &err);
+	}
+	for (size_t i = 0; rc == ERR_OK && i < chosen.n; i++) {
+		rc = resume_one(&s, p.memory, &chosen.v[i], &n, &err);
+	}
+	if (rc == ERR_OK && n == 0) {
+		rc = err_set(&err, ERR_NOT_FOUND,
+		             "%s is neither suspended nor held, and nothing of it failed",
+		             a->words[0]);
+	}
+	return rc != ERR_OK ? cli_fail(c, &err) : recorded(&s, "Resumed:", a->words[0]);
 }
 
 const struct verb verb_approve = {
@@ -185,8 +313,10 @@ const struct verb verb_renew = {
 
 const struct verb verb_suspend = {
 	.name = "suspend",
-	.synopsis = "KIND/NAME[@HOST] --until TIME --reason TEXT",
+	.synopsis = "KIND/NAME[@HOST] | LABELS --until TIME --reason TEXT",
 	.summary = "leave an object alone for a while",
+	.text = "Of a Target, of one host of it, of a Certificate, or of all of them with these labels "
+		"(team=kms).",
 	.example =
 		"certwright suspend Target/kms-nodes@kms1 --until 8h --reason 'disk swap, ticket 4711'",
 	.exits = "0 recorded, 1 error",
@@ -199,7 +329,7 @@ const struct verb verb_suspend = {
 
 const struct verb verb_resume = {
 	.name = "resume",
-	.synopsis = "KIND/NAME[@HOST]",
+	.synopsis = "KIND/NAME[@HOST] | LABELS",
 	.summary = "end a suspension, a hold or a back-off",
 	.example = "certwright resume Target/kms-nodes@kms1",
 	.exits = "0 recorded, 1 error",

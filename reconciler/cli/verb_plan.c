@@ -8,6 +8,7 @@
 
 #include "reconciler/base/fs.h"
 #include "reconciler/base/str.h"
+#include "reconciler/base/when.h"
 #include "reconciler/cli/planfile.h"
 #include "reconciler/cli/session.h"
 #include "reconciler/cli/verbs.h"
@@ -21,7 +22,8 @@ static const struct option_spec options[] = {
 	{ "recorded", 0, NULL, "plan from the last look" },
 	{ "selector", 'l', "LABELS", "only objects with these labels (team=kms,site=dc1)" },
 	{ "target", 0, "TARGET", "only this Target" },
-	{ "allow-unobserved", 0, NULL, "what could not be observed does not make exit 1" },
+	{ "allow-unobserved", 0, "[LABELS]",
+	  "what could not be observed (of objects with these labels) does not make exit 1" },
 };
 
 static enum err_code look(struct session *s, struct pass *p, struct err *err)
@@ -35,7 +37,10 @@ static enum err_code look(struct session *s, struct pass *p, struct err *err)
 	}
 	buf_init(&snapshot, SNAPSHOT_LIMIT);
 	enum err_code rc = fs_read(file, SNAPSHOT_LIMIT, &snapshot, err);
-	return rc == ERR_OK ? engine_from_snapshot(&s->engine, buf_view(&snapshot), p, err) : rc;
+	if (rc == ERR_OK) {
+		rc = engine_from_snapshot(&s->engine, buf_view(&snapshot), p, err);
+	}
+	return rc == ERR_OK ? ERR_OK : err_wrap(err, "snapshot %s", file);
 }
 
 static enum err_code open_all(struct session *s, struct err *err)
@@ -53,7 +58,7 @@ static enum err_code open_all(struct session *s, struct err *err)
 		}
 	}
 	if (rc == ERR_OK) {
-		rc = session_desired(s, /* read_only= */ true, err);
+		rc = session_desired(s, COMMIT_LOOK, err);
 	}
 	if (rc == ERR_OK) {
 		rc = session_engine(s, probes, err);
@@ -77,22 +82,85 @@ void plan_print(const struct cli *c, const struct plan *p, struct buf *out)
 	}
 }
 
+static const struct object *object_of(const struct desired *d, enum kind kind, const char *name)
+{
+	const struct identity *id = NULL;
+	const struct target *t = NULL;
+	const struct issuer_def *i = NULL;
+
+	switch (kind) {
+	case KIND_CERTIFICATE:
+		id = desired_identity(d, name);
+		return id == NULL ? NULL : &id->def->o;
+	case KIND_TARGET:
+		t = desired_target(d, name);
+		return t == NULL ? NULL : &t->o;
+	case KIND_ISSUER:
+		i = desired_issuer(d, name);
+		return i == NULL ? NULL : &i->o;
+	case KIND_CASET:
+	case KIND_KEYSTORE:
+	case KIND_POLICY:
+	case KIND_DEFAULTS:
+	case KIND_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+static bool all_allowed(const struct session *s, const struct plan *p)
+{
+	const char *selector = args_get(s->args, "allow-unobserved");
+
+	for (size_t i = 0; i < p->n_unobserved; i++) {
+		const struct unobserved *u = &p->unobserved[i];
+		const struct object *o = object_of(s->accepted.desired, u->object_kind, u->name);
+		bool every = selector != NULL && selector[0] == '\0';
+		bool this_one = selector != NULL && o != NULL && object_selected(o, selector);
+
+		if (!every && !this_one) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static int verdict(const struct session *s, const struct plan *p)
 {
-	if (p->n_unobserved > 0 && !args_has(s->args, "allow-unobserved")) {
+	if (!all_allowed(s, p)) {
 		return EXIT_ERROR;
 	}
 	return p->in_sync ? EXIT_FINE : EXIT_CHANGES;
 }
 
+/* A plan of yesterday's world looks like one of today's. */
+static void say_age(const struct session *s, const struct plan *p, struct buf *out)
+{
+	const struct cli *c = s->cli;
+	bool now = !args_has(s->args, "observed") && !args_has(s->args, "recorded");
+	char relative[32];
+	char at[WHEN_TEXT_MAX];
+
+	if (now || c->output == OUTPUT_JSON) {
+		return;
+	}
+	when_format_relative(p->observed_at, c->clock->wall(c->clock), relative, sizeof(relative));
+	when_format_short(p->observed_at, at);
+	buf_printf(out, "From what was seen %s, %s.\n%s", relative, at,
+	           c->output == OUTPUT_MARKDOWN ? "\n" : "");
+}
+
 static int run(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(pass_release) struct pass p = { 0 };
 	CLEANUP(buf_release) struct buf out = { 0 };
 	struct err err = { 0 };
 
 	session_init(&s, c, a);
+	if (args_has(a, "observed") && args_has(a, "recorded")) {
+		return cli_usage(c, "--observed and --recorded exclude one another");
+	}
 	buf_init(&out, BUF_LIMIT_TEXT);
 	enum err_code rc = open_all(&s, &err);
 	if (rc == ERR_OK) {
@@ -107,6 +175,7 @@ static int run(struct cli *c, const struct args *a)
 	if (rc != ERR_OK) {
 		return cli_fail(c, &err);
 	}
+	say_age(&s, p.plan, &out);
 	plan_print(c, p.plan, &out);
 	int printed = cli_print(c, &out);
 	return printed != EXIT_FINE ? printed : verdict(&s, p.plan);
@@ -114,8 +183,11 @@ static int run(struct cli *c, const struct args *a)
 
 const struct verb verb_plan = {
 	.name = "plan",
-	.synopsis = "[--out FILE] [--observed FILE | --recorded] [-l SEL] [--target NAME]",
+	.synopsis =
+		"[--out FILE] [--observed FILE | --recorded] [--allow-unobserved[=SEL]] [-l SEL] [--target NAME]",
 	.summary = "what would be done, and why",
+	.text = "Looks at everything and changes nothing. With --observed nothing is looked at, no program "
+		"runs, no secret is read and no connection is opened.",
 	.example = "certwright plan -o markdown --observed fleet.snapshot",
 	.exits =
 		"0 in sync, 2 changes, conflicts or waiting, 1 error or something could not be observed",

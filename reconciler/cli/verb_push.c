@@ -14,6 +14,7 @@ struct order_by_hand {
 	const char *verb;
 	const char *name, *host; /* of "NAME[@HOST]" */
 	struct buf args;         /* JSON, for a running reconciler */
+	bool of_identity;        /* name is a Certificate, not a Target */
 };
 
 static void split_host(struct session *s, const char *word, struct order_by_hand *o)
@@ -22,6 +23,18 @@ static void split_host(struct session *s, const char *word, struct order_by_hand
 
 	o->name = at == NULL ? word : arena_strn(&s->arena, word, (size_t)(at - word));
 	o->host = at == NULL ? NULL : at + 1;
+}
+
+static enum err_code load_and_check(struct session *s, const struct order_by_hand *o,
+                                    struct err *err)
+{
+	enum err_code rc = session_desired(s, COMMIT_STAND_IN, err);
+
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	return o->of_identity ? session_identity(s, o->name, err)
+	                      : session_target(s, o->name, o->host, err);
 }
 
 /* ERR_CONFLICT: somebody else holds the lock; then a request row is left and *ret_left says so. */
@@ -37,38 +50,66 @@ static enum err_code open_or_leave(struct session *s, const struct order_by_hand
 		err_clear(err);
 		rc = session_store(s, STORE_OPERATOR, err);
 		if (rc == ERR_OK) {
+			rc = load_and_check(s, o, err);
+		}
+		if (rc == ERR_OK) {
 			rc = store_request_add(s->store, o->verb, o->name, buf_str(&o->args), err);
 		}
 		*ret_left = rc == ERR_OK;
 		return rc;
 	}
 	if (rc == ERR_OK) {
-		rc = session_desired(s, /* read_only= */ true, err);
+		rc = load_and_check(s, o, err);
 	}
 	return rc == ERR_OK ? session_engine(s, /* probes= */ true, err) : rc;
 }
 
-static int left(struct cli *c)
+static int answer(struct cli *c, const struct order_by_hand *o, bool is_left, const char *text)
 {
 	CLEANUP(buf_release) struct buf out = { 0 };
+	struct json_writer w;
 
 	buf_init(&out, BUF_LIMIT_TEXT);
-	buf_add_str(&out, "A reconciler is running; it will do this at its next pass.\n");
+	if (c->output == OUTPUT_JSON) {
+		json_writer_init(&w, &out, /* pretty= */ false);
+		json_begin_object(&w);
+		json_member_str(&w, "verb", o->verb);
+		json_member_str(&w, "name", o->name);
+		json_member_str(&w, "host", o->host);
+		json_member_bool(&w, "left", is_left);
+		json_end_object(&w);
+		buf_add_byte(&out, '\n');
+	} else {
+		buf_add_str(&out, text);
+	}
 	return cli_print(c, &out);
 }
 
-static int done(struct cli *c, const struct apply_result *r)
+static int left(struct session *s, const struct order_by_hand *o)
 {
-	CLEANUP(buf_release) struct buf out = { 0 };
+	session_wake(s);
+	return answer(s->cli, o, /* is_left= */ true,
+	              "A reconciler is running on this state: it was told, and does it at once or "
+	              "after the pass in hand.\n");
+}
+
+static int done(struct cli *c, const struct order_by_hand *o, const struct apply_result *r)
+{
 	struct err err = { 0 };
+	char text[64];
 
 	if (r->failed > 0) {
-		(void)err_set(&err, ERR_REFUSED, "%s", r->first_error);
+		const char *nl = strchr(r->first_error, '\n');
+		(void)err_set(&err, ERR_REFUSED, "%.*s",
+		              nl == NULL ? (int)strlen(r->first_error) : (int)(nl - r->first_error),
+		              r->first_error);
+		if (nl != NULL && str_starts(nl + 1, "hint: ")) {
+			(void)err_hint(&err, "%s", nl + 1 + strlen("hint: "));
+		}
 		return cli_fail(c, &err);
 	}
-	buf_init(&out, BUF_LIMIT_TEXT);
-	buf_printf(&out, "Done: %zu steps.\n", r->done);
-	return cli_print(c, &out);
+	(void)snprintf(text, sizeof(text), "Done: %zu step%s.\n", r->done, r->done == 1 ? "" : "s");
+	return answer(c, o, /* is_left= */ false, text);
 }
 
 static void order_begin(struct order_by_hand *o, struct json_writer *w)
@@ -87,7 +128,7 @@ static const struct option_spec push_options[] = {
 
 static int run_push(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	struct order_by_hand o = { .verb = "push" };
 	struct apply_result result = { 0 };
 	struct err err = { 0 };
@@ -112,7 +153,7 @@ static int run_push(struct cli *c, const struct args *a)
 	if (rc != ERR_OK) {
 		return cli_fail(c, &err);
 	}
-	return is_left ? left(c) : done(c, &result);
+	return is_left ? left(&s, &o) : done(c, &o, &result);
 }
 
 static const struct option_spec rollback_options[] = {
@@ -121,7 +162,7 @@ static const struct option_spec rollback_options[] = {
 
 static int run_rollback(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	struct order_by_hand o = { .verb = "rollback" };
 	struct apply_result result = { 0 };
 	struct err err = { 0 };
@@ -141,7 +182,7 @@ static int run_rollback(struct cli *c, const struct args *a)
 	if (rc != ERR_OK) {
 		return cli_fail(c, &err);
 	}
-	return is_left ? left(c) : done(c, &result);
+	return is_left ? left(&s, &o) : done(c, &o, &result);
 }
 
 #define REASON_HELP                                                                                \
@@ -176,16 +217,17 @@ bool reason_of_word(const char *word, unsigned *ret)
 
 static int run_revoke(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
-	CLEANUP(buf_release) struct buf out = { 0 };
-	struct order_by_hand o = { .verb = "revoke", .name = a->words[0] };
+	CLEANUP(session_release) struct session s = { 0 };
+	CLEANUP(cleanup_free) char *text = NULL;
+	struct order_by_hand o = { .verb = "revoke", .name = a->words[0], .of_identity = true };
 	struct err err = { 0 };
 	struct json_writer w;
 	unsigned reason = 0;
 	bool is_left = false;
 
 	if (!reason_of_word(args_get(a, "reason"), &reason)) {
-		return cli_usage(c, "--reason %s: %s", args_get(a, "reason"), reason_option.help);
+		return cli_usage(c, "--reason %s: not one of %s", args_get(a, "reason"),
+		                 reason_option.help);
 	}
 	session_init(&s, c, a);
 	order_begin(&o, &w);
@@ -200,11 +242,10 @@ static int run_revoke(struct cli *c, const struct args *a)
 		return cli_fail(c, &err);
 	}
 	if (is_left) {
-		return left(c);
+		return left(&s, &o);
 	}
-	buf_init(&out, BUF_LIMIT_TEXT);
-	buf_printf(&out, "Revoked Certificate %s; the next pass issues a new one.\n", o.name);
-	return cli_print(c, &out);
+	text = str_printf("Revoked: Certificate %s; the next pass issues a new one.\n", o.name);
+	return answer(c, &o, /* is_left= */ false, text == NULL ? "Revoked.\n" : text);
 }
 
 const struct verb verb_push = {

@@ -19,7 +19,7 @@ static const struct option_spec options[] = {
 
 static int run(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	struct err err = { 0 };
 	struct log log;
 	int64_t interval = 0;
@@ -57,6 +57,7 @@ static int run(struct cli *c, const struct args *a)
 			.once = args_has(a, "once"),
 			.watch = s.config.watch,
 			.inbox = s.config.inbox.s,
+			.state_dir = s.state_dir,
 		};
 		rc = loop_run(&loop, &err);
 	}

@@ -18,12 +18,10 @@ static const struct option_spec options[] = {
 
 static enum err_code open_state(struct session *s, enum store_mode mode, struct err *err)
 {
-	enum err_code rc = ERR_OK;
+	enum err_code rc = session_config(s, err);
 
-	/* A state named by hand needs no repository. */
-	if (args_has(s->args, "state")) {
-		rc = session_config(s, err);
-	} else {
+	/* Where a state was named no repository is needed to find it. */
+	if (rc == ERR_OK && s->config.state.s == NULL) {
 		rc = session_source(s, /* loop= */ false, err);
 	}
 	return rc == ERR_OK ? session_store(s, mode, err) : rc;
@@ -117,7 +115,7 @@ static void json_state(const struct session *s, const struct memory *m,
 
 static int show(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(pass_release) struct pass p = { 0 };
 	CLEANUP(buf_release) struct buf out = { 0 };
 	struct journal_entry *journal = NULL;
@@ -148,7 +146,7 @@ static int show(struct cli *c, const struct args *a)
 
 static int rekey(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(buf_release) struct buf out = { 0 };
 	const char *file = args_get(a, "master-key");
 	struct err err = { 0 };
@@ -171,6 +169,42 @@ static int rekey(struct cli *c, const struct args *a)
 	return cli_print(c, &out);
 }
 
+static int rebuild(struct cli *c, const struct args *a)
+{
+	CLEANUP(session_release) struct session s = { 0 };
+	CLEANUP(buf_release) struct buf out = { 0 };
+	struct rebuild_result r = { 0 };
+	struct err err = { 0 };
+
+	session_init(&s, c, a);
+	enum err_code rc = session_source(&s, /* loop= */ false, &err);
+	if (rc == ERR_OK) {
+		rc = session_store(&s, STORE_RECONCILER, &err);
+	}
+	if (rc == ERR_OK) {
+		rc = session_desired(&s, COMMIT_LOOK, &err);
+	}
+	if (rc == ERR_OK) {
+		rc = session_engine(&s, /* probes= */ true, &err);
+	}
+	if (rc == ERR_OK) {
+		rc = engine_rebuild(&s.engine, &r, &err);
+	}
+	if (rc != ERR_OK) {
+		return cli_fail(c, &err);
+	}
+	buf_init(&out, BUF_LIMIT_TEXT);
+	buf_printf(&out,
+	           "Rebuilt from what is there: %zu certificates adopted, %zu entries found to be "
+	           "ours, %zu back-offs and holds forgotten.\n",
+	           r.adopted, r.entries, r.released);
+	if (r.failed > 0) {
+		cli_note(c, "%zu could not be adopted: %s", r.failed, r.first_error);
+	}
+	int printed = cli_print(c, &out);
+	return r.failed > 0 ? EXIT_ERROR : printed;
+}
+
 static int run(struct cli *c, const struct args *a)
 {
 	if (str_equal(a->words[0], "show")) {
@@ -179,13 +213,19 @@ static int run(struct cli *c, const struct args *a)
 	if (str_equal(a->words[0], "rekey")) {
 		return rekey(c, a);
 	}
-	return cli_usage(c, "state %s: not one of show, rekey", a->words[0]);
+	if (str_equal(a->words[0], "rebuild")) {
+		return rebuild(c, a);
+	}
+	return cli_usage(c, "state %s: not one of show, rekey, rebuild", a->words[0]);
 }
 
 const struct verb verb_state = {
 	.name = "state",
-	.synopsis = "show | rekey --master-key FILE",
+	.synopsis = "show | rekey --master-key FILE | rebuild",
 	.summary = "the state directory",
+	.text = "show tells what it holds, without anything secret; rekey seals every key anew under another "
+		"master key; rebuild looks at everything and adopts what satisfies its declaration, issuing and "
+		"delivering nothing: for after a loss.",
 	.example = "certwright state show",
 	.exits = "0, 1 error",
 	.options = options,

@@ -3,6 +3,7 @@
  * verb_status.c - judged from the last look, whose age is shown: a status that takes a scan is not
  * asked often enough.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "reconciler/base/json.h"
@@ -11,25 +12,55 @@
 #include "reconciler/cli/session.h"
 #include "reconciler/cli/verbs.h"
 
+#define OBJECT_WIDTH_MAX 60
+#define VERDICT_WIDTH    18
+#define TIME_WIDTH       26
+#define MARGIN_WIDTH     6
+
 static const struct option_spec options[] = {
 	{ "check", 0, NULL, "exit 2 when something is unhealthy" },
 	{ "selector", 'l', "LABELS", "only objects with these labels" },
 	{ "target", 0, "TARGET", "only this Target" },
 };
 
-static bool wanted(const struct args *a, const struct verdict *v)
+/* "Certificate", "target/kms-nodes". */
+static bool split_word(const char *word, enum kind *ret_kind, const char **ret_name)
 {
-	if (a->n_words == 0) {
+	const char *slash = strchr(word, '/');
+	size_t n = slash == NULL ? strlen(word) : (size_t)(slash - word);
+
+	for (int k = 0; k < KIND_COUNT; k++) {
+		const char *kind = kind_name((enum kind)k);
+		if (strlen(kind) == n && strncasecmp(kind, word, n) == 0) {
+			*ret_kind = (enum kind)k;
+			*ret_name = slash == NULL ? NULL : slash + 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+struct filter {
+	bool any;
+	enum kind kind;
+	const char *name; /* NULL: all of the kind; may be NAME@HOST */
+};
+
+static bool wanted(const struct filter *f, const struct verdict *v)
+{
+	const char *at = f->name == NULL ? NULL : strrchr(f->name, '@');
+
+	if (f->any) {
 		return true;
 	}
-	const char *slash = strchr(a->words[0], '/');
-	size_t n = slash == NULL ? strlen(a->words[0]) : (size_t)(slash - a->words[0]);
-	const char *kind = kind_name(v->object_kind);
-
-	if (strlen(kind) != n || strncasecmp(kind, a->words[0], n) != 0) {
+	if (v->object_kind != f->kind) {
 		return false;
 	}
-	return slash == NULL || str_equal(slash + 1, v->name);
+	if (f->name == NULL || str_equal(f->name, v->name)) {
+		return true;
+	}
+	return at != NULL && v->host != NULL && strlen(v->name) == (size_t)(at - f->name) &&
+	       strncmp(v->name, f->name, (size_t)(at - f->name)) == 0 && str_equal(at + 1, v->host);
 }
 
 static bool healthy(const struct verdict *v)
@@ -37,26 +68,69 @@ static bool healthy(const struct verdict *v)
 	return str_equal(v->word, "InSync") || str_equal(v->word, "Unverified");
 }
 
-static void text_row(const struct verdict *v, struct wall now, struct buf *out)
+static void put_cell(struct buf *out, const char *text, size_t width)
 {
-	char expiry[32] = "-";
-	char renewal[32] = "-";
-	CLEANUP(cleanup_free)
-	char *name = str_printf("%s/%s%s%s", kind_name(v->object_kind), v->name,
-	                        v->host == NULL || strchr(v->name, '@') != NULL ? "" : "@",
-	                        v->host == NULL || strchr(v->name, '@') != NULL ? "" : v->host);
+	size_t n = strlen(text);
 
-	if (v->not_after.s != 0) {
-		when_format_relative(v->not_after, now, expiry, sizeof(expiry));
+	str_escape_terminal(out, text, n);
+	do {
+		buf_add_byte(out, ' ');
+	} while (n++ < width);
+}
+
+/* "in 23d, 2026-12-13 04:10Z" */
+static void put_time(struct buf *out, struct wall t, struct wall now)
+{
+	char relative[32];
+	char at[WHEN_TEXT_MAX];
+	char cell[80] = "-";
+
+	if (t.s != 0 && t.s != INT64_MAX) {
+		when_format_relative(t, now, relative, sizeof(relative));
+		when_format_short(t, at);
+		(void)snprintf(cell, sizeof(cell), "%s, %s", relative, at);
 	}
-	if (v->renewal.s != 0 && v->renewal.s != INT64_MAX) {
-		when_format_relative(v->renewal, now, renewal, sizeof(renewal));
+	put_cell(out, cell, TIME_WIDTH);
+}
+
+static void put_margin(struct buf *out, int64_t margin_s)
+{
+	char cell[32] = "-";
+
+	if (margin_s != INT64_MAX) {
+		const char *sign = margin_s < 0 ? "-" : "";
+		uint64_t s = margin_s < 0 ? 0 - (uint64_t)margin_s : (uint64_t)margin_s;
+		bool days = s >= 2 * 86400;
+		(void)snprintf(cell, sizeof(cell), "%s%llu%c", sign,
+		               (unsigned long long)(days ? s / 86400 : s / 3600), days ? 'd' : 'h');
 	}
-	buf_printf(out, "%-44s %-22s %-10s %-10s ", name == NULL ? v->name : name, v->word, expiry,
-	           renewal);
-	const char *note = v->waits_for != NULL ? v->waits_for : v->message;
-	if (note != NULL) {
-		str_escape_terminal(out, note, strlen(note));
+	put_cell(out, cell, MARGIN_WIDTH);
+}
+
+static char *object_text(const struct verdict *v)
+{
+	bool at = v->host != NULL && strchr(v->name, '@') == NULL;
+
+	return str_printf("%s/%s%s%s", kind_name(v->object_kind), v->name, at ? "@" : "",
+	                  at ? v->host : "");
+}
+
+static void text_row(const struct verdict *v, struct wall now, size_t width, struct buf *out)
+{
+	CLEANUP(cleanup_free) char *name = object_text(v);
+
+	put_cell(out, name == NULL ? v->name : name, width);
+	put_cell(out, v->word, VERDICT_WIDTH);
+	put_time(out, v->not_after, now);
+	put_time(out, v->renewal, now);
+	put_margin(out, v->margin_s);
+	if (v->waits_for != NULL) {
+		buf_add_str(out, "waits: ");
+		str_escape_terminal(out, v->waits_for, strlen(v->waits_for));
+		buf_add_str(out, v->message == NULL ? "" : "; ");
+	}
+	if (v->message != NULL) {
+		str_escape_terminal(out, v->message, strlen(v->message));
 	}
 	while (out->len > 0 && out->p[out->len - 1] == ' ') {
 		out->len--;
@@ -85,83 +159,138 @@ static void json_row(const struct verdict *v, struct json_writer *w)
 	json_end_object(w);
 }
 
-static bool render(struct cli *c, const struct args *a, const struct pass *p, struct buf *out)
+struct outcome {
+	size_t shown;
+	bool fine;
+};
+
+static void render_json(const struct filter *f, const struct pass *p, struct outcome *o,
+                        struct buf *out)
 {
-	struct wall now = c->clock->wall(c->clock);
-	char looked[32];
 	struct json_writer w;
-	bool fine = true;
-	size_t n = 0;
 
 	json_writer_init(&w, out, /* pretty= */ true);
-	when_format_relative(p->observed->at, now, looked, sizeof(looked));
-	if (c->output == OUTPUT_JSON) {
-		json_begin_object(&w);
-		json_member_time(&w, "observedAt", p->observed->at.s);
-		json_key(&w, "objects");
-		json_begin_array(&w);
-	} else {
-		buf_printf(out, "Looked %s.\n%-44s %-22s %-10s %-10s %s\n", looked, "OBJECT",
-		           "VERDICT", "EXPIRES", "RENEWS", "NOTE");
-	}
+	json_begin_object(&w);
+	json_member_time(&w, "observedAt", p->observed->at.s);
+	json_key(&w, "objects");
+	json_begin_array(&w);
 	for (size_t i = 0; i < p->plan->n_verdicts; i++) {
 		const struct verdict *v = &p->plan->verdicts[i];
-		if (!wanted(a, v)) {
-			continue;
-		}
-		fine = fine && healthy(v);
-		n++;
-		if (c->output == OUTPUT_JSON) {
+		if (wanted(f, v)) {
 			json_row(v, &w);
-		} else {
-			text_row(v, now, out);
+			o->fine = o->fine && healthy(v);
+			o->shown++;
 		}
 	}
-	if (c->output == OUTPUT_JSON) {
-		json_end_array(&w);
-		json_member_bool(&w, "healthy", fine);
-		json_end_object(&w);
-		buf_add_byte(out, '\n');
-	} else if (n == 0) {
-		buf_add_str(out, "Nothing of that name is declared.\n");
+	json_end_array(&w);
+	json_member_bool(&w, "healthy", o->fine);
+	json_end_object(&w);
+	buf_add_byte(out, '\n');
+}
+
+static size_t widest(const struct filter *f, const struct plan *p)
+{
+	size_t width = strlen("OBJECT");
+
+	for (size_t i = 0; i < p->n_verdicts; i++) {
+		CLEANUP(cleanup_free)
+		char *name = wanted(f, &p->verdicts[i]) ? object_text(&p->verdicts[i]) : NULL;
+		size_t n = name == NULL ? 0 : strlen(name);
+		width = n > width ? n : width;
 	}
-	return fine;
+	return width > OBJECT_WIDTH_MAX ? OBJECT_WIDTH_MAX : width;
+}
+
+static void render_text(const struct cli *c, const struct filter *f, const struct pass *p,
+                        struct outcome *o, struct buf *out)
+{
+	struct wall now = c->clock->wall(c->clock);
+	size_t width = widest(f, p->plan);
+	char looked[32];
+	char at[WHEN_TEXT_MAX];
+
+	when_format_relative(p->observed->at, now, looked, sizeof(looked));
+	when_format_short(p->observed->at, at);
+	buf_printf(out, "Looked %s, %s.\n", looked, at);
+	put_cell(out, "OBJECT", width);
+	put_cell(out, "VERDICT", VERDICT_WIDTH);
+	put_cell(out, "EXPIRES", TIME_WIDTH);
+	put_cell(out, "RENEWS", TIME_WIDTH);
+	put_cell(out, "MARGIN", MARGIN_WIDTH);
+	buf_add_str(out, "NOTE\n");
+	for (size_t i = 0; i < p->plan->n_verdicts; i++) {
+		const struct verdict *v = &p->plan->verdicts[i];
+		if (wanted(f, v)) {
+			text_row(v, now, width, out);
+			o->fine = o->fine && healthy(v);
+			o->shown++;
+		}
+	}
+}
+
+static enum err_code look(struct session *s, struct pass *p, struct err *err)
+{
+	enum err_code rc = session_source(s, /* loop= */ false, err);
+
+	if (rc == ERR_OK) {
+		rc = session_store(s, STORE_READ, err);
+	}
+	if (rc == ERR_OK) {
+		rc = session_desired(s, COMMIT_STAND_IN, err);
+	}
+	if (rc == ERR_OK) {
+		rc = session_engine(s, /* probes= */ false, err);
+	}
+	if (rc == ERR_OK) {
+		rc = engine_recorded(&s->engine, p, err);
+		rc = rc == ERR_NOT_FOUND ? err_hint(err, "look first: certwright observe") : rc;
+	}
+	return rc == ERR_OK ? engine_plan(&s->engine, p, err) : rc;
+}
+
+static int unknown_kind(struct cli *c, const char *word)
+{
+	CLEANUP(cleanup_free) char *kind = str_printf("%.*s", (int)strcspn(word, "/"), word);
+	const char *names[KIND_COUNT];
+
+	for (int k = 0; k < KIND_COUNT; k++) {
+		names[k] = kind_name((enum kind)k);
+	}
+	const char *nearest = kind == NULL ? NULL : str_nearest(kind, names, KIND_COUNT);
+	return nearest == NULL
+	               ? cli_usage(c, "'%s' is neither KIND nor KIND/NAME", word)
+	               : cli_usage(c, "there is no kind '%s'; did you mean '%s'?", kind, nearest);
 }
 
 static int run(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(pass_release) struct pass p = { 0 };
 	CLEANUP(buf_release) struct buf out = { 0 };
+	struct filter f = { .any = a->n_words == 0 };
+	struct outcome o = { .fine = true };
 	struct err err = { 0 };
 
 	session_init(&s, c, a);
+	if (!f.any && !split_word(a->words[0], &f.kind, &f.name)) {
+		return unknown_kind(c, a->words[0]);
+	}
 	buf_init(&out, BUF_LIMIT_TEXT);
-	enum err_code rc = session_source(&s, /* loop= */ false, &err);
-	if (rc == ERR_OK) {
-		rc = session_store(&s, STORE_READ, &err);
-	}
-	if (rc == ERR_OK) {
-		rc = session_desired(&s, /* read_only= */ true, &err);
-	}
-	if (rc == ERR_OK) {
-		rc = session_engine(&s, /* probes= */ false, &err);
-	}
-	if (rc == ERR_OK) {
-		rc = engine_recorded(&s.engine, &p, &err);
-	}
-	if (rc == ERR_NOT_FOUND) {
-		(void)err_hint(&err, "look first: certwright observe");
-	}
-	if (rc == ERR_OK) {
-		rc = engine_plan(&s.engine, &p, &err);
-	}
-	if (rc != ERR_OK) {
+	if (look(&s, &p, &err) != ERR_OK) {
 		return cli_fail(c, &err);
 	}
-	bool fine = render(c, a, &p, &out);
+	if (c->output == OUTPUT_JSON) {
+		render_json(&f, &p, &o, &out);
+	} else {
+		render_text(c, &f, &p, &o, &out);
+	}
+	if (o.shown == 0 && f.name != NULL) {
+		(void)err_set(&err, ERR_NOT_FOUND, "no %s is called '%s'", kind_name(f.kind),
+		              f.name);
+		return cli_fail(c, &err);
+	}
 	int printed = cli_print(c, &out);
-	return printed != EXIT_FINE || fine || !args_has(a, "check") ? printed : EXIT_CHANGES;
+	return printed != EXIT_FINE || o.fine || !args_has(a, "check") ? printed : EXIT_CHANGES;
 }
 
 const struct verb verb_status = {

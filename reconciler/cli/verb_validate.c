@@ -43,15 +43,25 @@ static void print_text(struct cli *c, const struct desired *d, struct buf *out)
 	for (size_t i = 0; i < d->n_warnings; i++) {
 		cli_note(c, "warning: %s [%s]", d->warnings[i].text, d->warnings[i].name);
 	}
-	buf_printf(
-		out,
-		"Valid: %zu issuers, %zu certificates, %zu CA sets, %zu keystores, %zu targets.\n",
-		d->n_issuers, d->n_identities, d->n_ca_sets, d->n_keystores, d->n_targets);
+	const struct {
+		size_t n;
+		const char *word;
+	} counts[] = {
+		{ d->n_issuers, "issuer" }, { d->n_identities, "certificate" },
+		{ d->n_ca_sets, "CA set" }, { d->n_keystores, "keystore" },
+		{ d->n_targets, "target" },
+	};
+	buf_add_str(out, "Valid:");
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		buf_printf(out, "%s %zu %s%s", i == 0 ? "" : ",", counts[i].n, counts[i].word,
+		           counts[i].n == 1 ? "" : "s");
+	}
+	buf_add_str(out, ".\n");
 }
 
 static int run(struct cli *c, const struct args *a)
 {
-	CLEANUP(session_release) struct session s;
+	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(buf_release) struct buf out = { 0 };
 	struct err err = { 0 };
 
@@ -60,9 +70,10 @@ static int run(struct cli *c, const struct args *a)
 	enum err_code rc = session_source(&s, /* loop= */ false, &err);
 	bool opened = rc == ERR_OK;
 	if (rc == ERR_OK) {
-		rc = session_desired(&s, /* read_only= */ true, &err);
+		rc = session_desired(&s, COMMIT_LOOK, &err);
 	}
-	if (opened && c->output == OUTPUT_JSON && (rc == ERR_OK || rc == ERR_INVALID)) {
+	bool judged = rc == ERR_OK || rc == ERR_INVALID || rc == ERR_DENIED;
+	if (opened && judged && c->output == OUTPUT_JSON) {
 		print_json(&s.accepted.diagnostics, s.accepted.desired, &out);
 		int printed = cli_print(c, &out);
 		return printed != EXIT_FINE || rc == ERR_OK ? printed : EXIT_ERROR;

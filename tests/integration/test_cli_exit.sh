@@ -1,0 +1,256 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test_cli_exit.sh - every verb with every exit status of its contract, usage errors with the nearest word, --help.
+# shellcheck source=tests/integration/cli.sh
+. "$(dirname "$0")/cli.sh"
+
+verbs=(init validate plan apply run status get explain observe probe approve renew revoke push rollback suspend
+	resume state ca schema completion version)
+
+help_of_every_verb() {
+	local verb
+	for verb in "${verbs[@]}"; do
+		expect 0 "$verb" --help
+		prints "usage: certwright $verb"
+		prints "Example:"
+		prints "  certwright "
+		prints "Exit status:"
+		prints "64 wrong usage"
+		silent
+	done
+	expect 0 --help
+	for verb in "${verbs[@]}"; do
+		prints "  $verb "
+	done
+	expect 0 help
+	expect 0 help plan
+	prints "usage: certwright plan"
+	expect 0 --version
+	prints "certwright "
+	expect 0 version -o json
+	json_is 'list(d)' '["version"]'
+}
+
+wrong_usage() {
+	expect 64
+	says "hint: see 'certwright help'"
+	expect 64 plam
+	says "did you mean 'plan'?"
+	expect 64 help plam
+	says "did you mean 'plan'?"
+	expect 64 plan --observd x
+	says "did you mean --observed?"
+	says "certwright help plan"
+	expect 64 plan --out
+	says "--out needs a value"
+	expect 64 plan --recorded=x
+	says "--recorded takes no value"
+	expect 64 plan -Z
+	says "there is no option -Z"
+	expect 64 plan surplus
+	says "'surplus' is one word too many"
+	expect 64 plan --recorded --observed x
+	expect 64 plan -o yaml
+	says "not one of text, json, markdown"
+	expect 64 plan --color sometimes
+	expect 64 --now yesterday plan
+	expect 64 approve
+	says "something is missing: certwright approve CERTIFICATE"
+	expect 64 get Certificat
+	says "did you mean 'Certificate'?"
+	expect 64 status Tarjet/x
+	says "did you mean 'Target'?"
+	expect 64 apply --max-rounds 0
+	expect 64 apply file --max-rounds 2
+	expect 64 run --interval soon
+	expect 64 suspend Target/host
+	says "--until"
+	expect 64 suspend Target/host --until 2001-01-01T00:00:00Z --reason x
+	says "over already"
+	expect 64 revoke web --reason because
+	says "keyCompromise"
+	expect 64 state burn
+	expect 64 state rekey
+	expect 64 ca burn ca
+	expect 64 ca revoke ca
+	expect 64 completion tcsh
+	expect 64 probe :x
+}
+
+without_a_repository() {
+	local verb
+	cd "$work"
+	for verb in validate plan apply status observe "get targets" "approve web" "push host"; do
+		# shellcheck disable=SC2086 # verbs and their words
+		expect 1 $verb
+		says "git repository"
+		says "hint: run inside the repository"
+	done
+}
+
+before_the_first_apply() {
+	write_fleet pem "$work/out/web.pem"
+	commit
+	cd "$fleet"
+	expect 0 validate
+	prints "Valid: 1 issuer, 1 certificate, 0 CA sets, 1 keystore, 1 target."
+	silent
+	expect 0 validate -o json
+	json_is 'sorted(d)' '["errors", "valid", "warnings"]'
+	expect 1 status
+	says "there is no state in $work/state"
+	expect 1 plan --recorded
+	expect 1 state show
+	expect 1 ca show ca
+	expect 2 plan
+	expect 1 apply
+	says "nobody to ask"
+	[[ ! -e $work/out/web.pem ]] || fail "apply without --yes did something"
+	expect 1 resume Target/host
+	expect 1 push hots
+	says "no Target is called 'hots'"
+	says "did you mean 'host'?"
+	expect 1 push host@there
+	says "Target host has no host 'there'"
+	expect 1 push host
+	says "has nothing to deliver yet"
+}
+
+in_sync() {
+	cd "$fleet"
+	expect 0 apply --yes
+	prints "Applied:"
+	expect 0 apply --yes
+	prints "Nothing to do."
+	expect 0 plan
+	prints "No changes."
+	expect 0 plan -q
+	expect 0 plan --recorded
+	prints "From what was seen "
+	expect 0 status
+	prints "Certificate/web"
+	expect 0 status Certificate
+	expect 0 status certificate/web
+	expect 0 status Target/host@localhost
+	expect 1 status Target/hots
+	expect 0 status --check
+	expect 0 status --check -o json
+	json_is 'sorted(d)' '["healthy", "objects", "observedAt"]'
+	json_is 'sorted(d["objects"][0])' '["host", "kind", "marginSeconds", "message", "name", "notAfter", "renewal", "verdict", "waitsFor"]'
+	expect 0 observe
+	expect 0 observe -o json
+	json_is 'sorted(d)' '["absent", "observedAt", "seen", "unobserved"]'
+	expect 0 get certificates
+	expect 0 get certificates -o json
+	json_is 'd[0]["name"]' web
+	expect 0 get targets -l team=b
+	prints "No Target is declared."
+	expect 1 get target hots
+	says "no Target is called 'hots'"
+	expect 0 explain Certificate.privateKey.rotationPolicy
+	expect 1 explain Certificate.privateKez
+	says "did you mean"
+	expect 0 schema
+	expect 1 schema Certificat
+	expect 0 run --help
+}
+
+changes_and_failures() {
+	local port
+	cd "$fleet"
+	sed -i 's/dnsNames: \[localhost\]$/dnsNames: [localhost, www.example]/' web.yaml
+	expect 2 plan --worktree
+	expect 0 plan
+	expect 0 validate --worktree
+	commit "another name"
+	expect 2 plan
+	prints "RequestChanged"
+	expect 2 plan --target host
+	expect 0 plan -l team=b
+	expect 0 apply --yes
+
+	# A store that does not open: could not look is no difference.
+	printf 'rubbish\n' >"$work/out/web.pem"
+	expect 1 plan
+	prints "Unobserved: Target/host@localhost"
+	expect 0 plan --allow-unobserved
+	expect 0 plan --allow-unobserved=team=a
+	expect 1 plan --allow-unobserved=team=b
+	expect 2 apply --yes
+	prints "Unobserved: "
+	grep -q rubbish "$work/out/web.pem" || fail "what could not be read was overwritten"
+	expect 1 observe
+	expect 2 status --check
+	expect 0 status
+	expect 1 push host
+	expect 0 push host --replace-unreadable
+	expect 0 plan
+
+	# Some targets fail: a service that does not come up.
+	port=$(free_port)
+	cat >>web.yaml <<-END
+		---
+		apiVersion: certwright/v1
+		kind: Target
+		metadata: {name: other}
+		spec:
+		  host: localhost
+		  via: {local: {}}
+		  deliver: [{keystoreRef: web, path: $work/out/other.pem}]
+		  activate: [{after: [["false"]]}]
+		  verify: [{tls: {port: $port, grace: 1s}}]
+	END
+	commit "a target that fails"
+	expect 2 apply --yes
+	prints "failed"
+	says "FAIL"
+	expect 2 plan
+	prints "Waiting: Target/other@localhost"
+	expect 1 run --once
+	says "authority.localWrite"
+	allow "localWrite: ['$work/out/*']" "programs: [/usr/bin/false]" "hosts: [localhost]"
+	expect 2 run --once
+	git rm -q --cached web.yaml && rm web.yaml
+	printf 'apiVersion: certwright/v1\nkind: Nonsense\n' >bad.yaml
+	commit "errors"
+	expect 1 validate
+	says "bad.yaml:2:"
+	expect 1 validate -o json
+	json_is 'd["valid"]' false
+	json_is 'sorted(d["errors"][0])' '["column", "file", "hint", "line", "message"]'
+	expect 1 plan
+	expect 1 apply --yes
+	expect 1 apply --yes -o json
+	[[ ! -s $work/stdout ]] || fail "an error is not for stdout"
+}
+
+probes() {
+	local port dead
+	port=$(free_port) dead=$(free_port)
+	cd "$fleet"
+	git reset -q --hard HEAD~2
+	expect 1 apply --yes
+	says "--accept-rewind"
+	expect 0 apply --yes --accept-rewind
+	expect 0 apply --yes
+	serve "$port" "$work/out/web.pem"
+	expect 0 ca export ca --out "$work/ca.pem"
+	expect 0 probe "127.0.0.1:$port" --sni localhost --ca-file "$work/ca.pem"
+	prints "valid"
+	prints "key proven"
+	expect 0 probe "127.0.0.1:$port" --sni localhost --ca-file "$work/ca.pem" -o json
+	json_is 'd[0]["valid"], d[0]["proof"]' '[true, "possession"]'
+	expect 2 probe "127.0.0.1:$port" --sni elsewhere.example --ca-file "$work/ca.pem"
+	expect 2 probe "127.0.0.1:$port" --sni localhost
+	expect 1 probe "127.0.0.1:$dead"
+	expect 1 probe "127.0.0.1:$port" --ca-file "$work/absent.pem"
+}
+
+help_of_every_verb
+wrong_usage
+without_a_repository
+before_the_first_apply
+in_sync
+changes_and_failures
+probes
+echo "all exit statuses are as promised"

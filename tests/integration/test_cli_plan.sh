@@ -1,0 +1,144 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test_cli_plan.sh - plan as text, JSON and Markdown; saved plans; plans from a snapshot on another machine.
+# shellcheck source=tests/integration/cli.sh
+. "$(dirname "$0")/cli.sh"
+
+json_has_the_keys_of_the_contract() {
+	expect 2 plan -o json
+	silent
+	json_is 'list(d)' '["formatVersion", "commit", "observedAt", "inSync", "complete", "summary", "actions", "conflicts", "waiting", "unobserved", "drift", "wake"]'
+	json_is 'd["formatVersion"], d["inSync"], d["complete"]' '["1.0", false, true]'
+	json_is 'set(d["actions"][0]) >= {"id", "action", "kind", "name", "host", "reasons", "dependsOn", "disruptive", "notBefore"}' true
+	json_is 'set(d["actions"][0]["reasons"][0]) >= {"code", "field", "desired", "observed", "message"}' true
+	json_is 'set("issue renew rekey adopt push configure activate verify trust-add trust-drop retire revoke publish-crl".split()) <= set(d["summary"])' true
+	json_is 'd["commit"]' "$(git rev-parse HEAD)"
+	json_is 'sum(d["summary"][a["action"]] > 0 for a in d["actions"]) == len(d["actions"])' true
+}
+
+texts() {
+	expect 2 plan
+	prints "certwright will perform the following actions:"
+	prints "  +   issue      Certificate/web"
+	prints "(known after issue)"
+	prints "Plan: 2 to issue, 1 to push."
+	prints_not $'\033'
+	expect 2 plan --color always
+	prints $'\033['
+	expect 2 plan --color never
+	prints_not $'\033'
+	NO_COLOR=1 expect 2 plan
+	prints_not $'\033'
+	expect 2 plan -o markdown
+	prints "| "
+	prints "web"
+	prints_not $'\033'
+	# On a terminal there is colour, unless NO_COLOR.
+	script -qec "'$CERTWRIGHT' plan" /dev/null >"$work/stdout" </dev/null || true
+	prints $'\033['
+	NO_COLOR=1 script -qec "'$CERTWRIGHT' plan" /dev/null >"$work/stdout" </dev/null || true
+	prints_not $'\033'
+}
+
+saved_plans() {
+	expect 2 plan --out "$work/plan"
+	[[ $(stat -c %a "$work/plan") == 600 ]] || fail "a plan file others may read"
+	git commit -q --allow-empty -m "another commit"
+	expect 1 apply "$work/plan"
+	says "another commit"
+	expect 2 plan --out "$work/plan"
+	expect 1 --now "$(date -u -d '+3 days' +%Y-%m-%dT%H:%M:%SZ)" apply "$work/plan"
+	says "expired"
+	expect 1 apply "$work/absent"
+	printf '{"formatVersion": "9"}\n' >"$work/other"
+	expect 1 apply "$work/other"
+	says "no plan file of this release"
+	[[ ! -e $work/out/web.pem ]] || fail "a plan that does not hold was applied"
+	expect 2 plan --out "$work/plan"
+	sed -i 's/"stateId": "[0-9a-f]*"/"stateId": "0123456789abcdef"/' "$work/plan"
+	expect 1 apply "$work/plan"
+	says "another state"
+	expect 1 apply --state "$work/second" "$work/plan"
+	says "another state"
+	[[ ! -e $work/out/web.pem ]] || fail "a plan that does not hold was applied"
+	# Made before there is any state, applied by what makes the first.
+	rm -r "$work/state"
+	expect 2 plan --out "$work/plan"
+	expect 0 apply "$work/plan"
+	prints "Applied:"
+	prints "in 1 round."
+	expect 0 plan
+	# The world moves between plan and apply.
+	rm "$work/out/web.pem"
+	expect 2 plan --out "$work/plan"
+	printf 'somebody was here\n' >"$work/out/web.pem"
+	expect 1 apply "$work/plan"
+	says "what would be done now differs from what was saved"
+	grep -q somebody "$work/out/web.pem" || fail "something was done"
+	rm "$work/out/web.pem"
+	expect 0 apply "$work/plan"
+	expect 1 apply "$work/plan"
+	says "hint: make a new one"
+}
+
+# Another machine: the repository and the snapshot, nothing else; it runs nothing and opens no connection.
+elsewhere() {
+	local trace=$work/trace there=$work/elsewhere
+	printf 'hunter2secret\n' >"$work/password"
+	chmod 0600 "$work/password"
+	sed -i "s|format: pem|format: jks\n  passwordRef: {file: $work/password}|; s|web.pem|web.jks|" web.yaml
+	commit "a store with a password"
+	expect 0 apply --yes
+	expect 0 observe --out "$work/snapshot"
+	! grep -q hunter2secret "$work/snapshot" || fail "the password is in the snapshot"
+	! grep -q 'PRIVATE KEY' "$work/snapshot" || fail "a key is in the snapshot"
+
+	sed -i 's/dnsNames: \[localhost\]/dnsNames: [localhost, new.example]/' web.yaml
+	cat >>web.yaml <<-END
+		---
+		apiVersion: certwright/v1
+		kind: Keystore
+		metadata: {name: sealed}
+		spec:
+		  format: pkcs12
+		  passwordRef: {exec: [/bin/echo, x]}
+		  entries: [{alias: web, certificateRef: web}]
+		---
+		apiVersion: certwright/v1
+		kind: Target
+		metadata: {name: more}
+		spec:
+		  host: localhost
+		  via: {local: {}}
+		  deliver: [{keystoreRef: sealed, path: $work/out/more.p12}]
+		  verify: [{tls: {port: 4}}]
+	END
+	commit "something to review"
+	git clone -q --bare "$fleet" "$there"
+	printf 'state: %s\n' "$work/no-such-state" >"$work/elsewhere.yaml"
+
+	traced "$trace" --config "$work/elsewhere.yaml" --repo "$there" plan --observed "$work/snapshot" -o json
+	[[ $status -eq 1 || $status -eq 2 ]] || fail "plan --observed ended with $status"
+	json_is '[a["action"] for a in d["actions"] if a["name"] == "web"]' '["renew"]'
+	[[ $(grep -c 'execve(' "$trace") -eq 1 ]] || fail "it ran a program: $(grep 'execve(' "$trace")"
+	! grep -E 'socket\(AF_INET|connect\(' "$trace" || fail "it opened a connection"
+	! grep -F "$work/password" "$trace" || fail "it opened a secret"
+	! grep -F "$work/master.key" "$trace" || fail "it opened the master key"
+	[[ ! -e $work/no-such-state ]] || fail "it made a state"
+	cw --now "$(json 'd["observedAt"]')" --config "$work/elsewhere.yaml" --repo "$there" plan --observed "$work/snapshot" -o json
+	cp "$work/stdout" "$work/first"
+	cw --now "$(json 'd["observedAt"]')" --config "$work/elsewhere.yaml" --repo "$there" plan --observed "$work/snapshot" -o json
+	cmp "$work/first" "$work/stdout" || fail "two plans over one snapshot differ"
+	printf 'not a snapshot\n' >"$work/bad"
+	expect 1 plan --observed "$work/bad"
+	says "snapshot $work/bad"
+}
+
+write_fleet pem "$work/out/web.pem"
+commit
+cd "$fleet"
+json_has_the_keys_of_the_contract
+texts
+saved_plans
+elsewhere
+echo "plans are as promised"
