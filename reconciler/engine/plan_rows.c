@@ -2,7 +2,8 @@
 /*
  * plan_rows.c - desired, remembered and observed rows laid side by side, by pointer from here on.
  *
- * One look-up per row; everything later is array arithmetic, so that an identity with nothing to
+ * Desired and remembered rows are both sorted and are joined by walking along; what was observed is
+ * looked up once per row. Everything later is array arithmetic, so that an identity with nothing to
  * do costs what its comparison costs.
  */
 #include "reconciler/engine/planner.h"
@@ -126,15 +127,63 @@ bool held_back(struct planner *p, const struct backoff *b, const uint8_t inputs[
 	return false;
 }
 
+/* ---- joining -----------------------------------------------------------------------------------
+ */
+
+/* Where the memory stands while the sorted wants go by. */
+struct cursor {
+	size_t identity, store, slot;
+};
+
+static const struct identity_memory *identity_next(const struct memory *m, struct cursor *c,
+                                                   const char *name)
+{
+	int order = -1;
+
+	while (c->identity < m->n_identities &&
+	       (order = strcmp(m->identities[c->identity].name, name)) < 0) {
+		c->identity++;
+	}
+	return order == 0 ? &m->identities[c->identity] : NULL;
+}
+
+static const struct store_memory *store_next(const struct memory *m, struct cursor *c,
+                                             const char *key)
+{
+	int order = -1;
+
+	while (c->store < m->n_stores && (order = strcmp(m->stores[c->store].key, key)) < 0) {
+		c->store++;
+	}
+	return order == 0 ? &m->stores[c->store] : NULL;
+}
+
+static const struct slot_memory *slot_in(const struct memory *m, struct cursor *c, const char *key,
+                                         const char *alias)
+{
+	int order = -1;
+
+	while (c->slot < m->n_slots && (order = strcmp(m->slots[c->slot].store_key, key)) < 0) {
+		c->slot++;
+	}
+	for (size_t i = c->slot;
+	     order == 0 && i < m->n_slots && strcmp(m->slots[i].store_key, key) == 0; i++) {
+		if (strcmp(m->slots[i].alias, alias) == 0) {
+			return &m->slots[i];
+		}
+	}
+	return NULL;
+}
+
 /* ---- rows --------------------------------------------------------------------------------------
  */
 
-static void identity_row(struct planner *p, size_t i)
+static void identity_row(struct planner *p, struct cursor *at, size_t i)
 {
 	struct id_plan *ip = &p->ids[i];
 
 	ip->id = &p->in->desired->identities[i];
-	ip->mem = memory_identity(p->in->memory, ip->id->name);
+	ip->mem = identity_next(p->in->memory, at, ip->id->name);
 	if (ip->mem != NULL && !ip->mem->archived && ip->mem->n_revisions > 0 &&
 	    ip->mem->revisions[0].chain.n > 0) {
 		ip->cur = &ip->mem->revisions[0];
@@ -217,7 +266,8 @@ static const struct obs_entry *key_entry_of(const struct planner *p, const struc
 	return entry_at(sp->os, we->folded);
 }
 
-static void slot_row(struct planner *p, struct store_plan *sp, const struct want_entry *we)
+static void slot_row(struct planner *p, struct cursor *at, struct store_plan *sp,
+                     const struct want_entry *we)
 {
 	struct slot *s = &sp->slots[sp->n_slots++];
 
@@ -225,7 +275,7 @@ static void slot_row(struct planner *p, struct store_plan *sp, const struct want
 	s->we = we;
 	s->id = plan_of_identity(p, we->identity);
 	s->oe = sp->readable && !sp->absent ? key_entry_of(p, sp, we) : NULL;
-	s->sm = memory_slot(p->in->memory, sp->ws->key, we->folded);
+	s->sm = slot_in(p->in->memory, at, sp->ws->key, we->folded);
 	if (s->id != NULL) {
 		s->next = s->id->slots;
 		s->id->slots = s;
@@ -248,14 +298,14 @@ static void pin_row(struct planner *p, struct store_plan *sp, const struct want_
 	}
 }
 
-static void store_row(struct planner *p, size_t i)
+static void store_row(struct planner *p, struct cursor *at, size_t i)
 {
 	struct store_plan *sp = &p->stores[i];
 	size_t keys = 0;
 
 	sp->ws = &p->w->stores[i];
 	sp->os = observed_store(p->in->observed, sp->ws->key);
-	sp->sm = memory_store(p->in->memory, sp->ws->key);
+	sp->sm = store_next(p->in->memory, at, sp->ws->key);
 	sp->unit = plan_of_unit(p, sp->ws->target, sp->ws->host);
 	sp->absent = sp->os != NULL && sp->os->status == LOOK_ABSENT;
 	sp->readable = sp->absent || (sp->os != NULL && sp->os->status == LOOK_OK);
@@ -266,11 +316,14 @@ static void store_row(struct planner *p, size_t i)
 		keys += sp->ws->entries[k].source == ENTRY_CERTIFICATE ? 1 : 0;
 	}
 	sp->slots = ARENA_ARRAY(p->a, struct slot, keys + 1);
+	/* Most stores keep what they have: room for that and no more. */
+	sp->changes.v = ARENA_ARRAY(p->a, struct entry_change, sp->ws->n_entries + 1);
+	sp->changes.cap = sp->changes.v == NULL ? 0 : sp->ws->n_entries + 1;
 	for (size_t k = 0; sp->slots != NULL && k < sp->ws->n_entries; k++) {
 		const struct want_entry *we = &sp->ws->entries[k];
 
 		if (we->source == ENTRY_CERTIFICATE) {
-			slot_row(p, sp, we);
+			slot_row(p, at, sp, we);
 		} else {
 			pin_row(p, sp, we);
 		}
@@ -329,6 +382,7 @@ static enum err_code allocate(struct planner *p, struct err *err)
 enum err_code planner_rows(struct planner *p, struct err *err)
 {
 	const struct desired *d = p->in->desired;
+	struct cursor at = { 0 };
 	enum err_code rc = allocate(p, err);
 
 	if (rc == ERR_OK) {
@@ -338,14 +392,14 @@ enum err_code planner_rows(struct planner *p, struct err *err)
 		return rc;
 	}
 	for (size_t i = 0; i < d->n_identities; i++) {
-		identity_row(p, i);
+		identity_row(p, &at, i);
 	}
 	for (size_t i = 0; i < d->n_issuers; i++) {
 		p->issuers[i].def = d->issuers[i];
 		p->issuers[i].mem = memory_issuer(p->in->memory, d->issuers[i]->o.name);
 	}
 	for (size_t i = 0; i < p->w->n_stores; i++) {
-		store_row(p, i);
+		store_row(p, &at, i);
 	}
 	for (size_t i = p->w->n_endpoints; i > 0; i--) {
 		endpoint_row(p, &p->w->endpoints[i - 1]);
