@@ -202,7 +202,9 @@ static enum err_code open_store(const struct observer *ob, const struct look_sto
 
 	op->format = look->format;
 	enum err_code rc = ours ? open_as(look, p, op, err) : ERR_INVALID;
-	if (rc != ERR_INVALID) {
+	/* Part 0 alone may well pass for another format; the others are there and tell what it is.
+	 */
+	if (rc != ERR_INVALID || (ours && p->n > 1 && p->n_present == p->n)) {
 		return rc;
 	}
 	enum err_code other_rc =
@@ -403,6 +405,14 @@ static enum err_code open_and_take(struct observer *ob, const struct look_store 
 	return rc == ERR_NOMEM || row->error == NULL ? err_nomem(err) : ERR_OK;
 }
 
+static enum err_code unresolved(const struct look_store *look, struct obs_store *row,
+                                struct arena *a, struct err *err)
+{
+	row->status = LOOK_UNREACHABLE;
+	row->error = arena_str(a, look->unresolved);
+	return arena_failed(a) ? err_nomem(err) : ERR_OK;
+}
+
 enum err_code observe_store(struct observer *ob, const struct look_store *look,
                             struct obs_store *row, struct err *err)
 {
@@ -415,12 +425,13 @@ enum err_code observe_store(struct observer *ob, const struct look_store *look,
 		                   .path = arena_str(a, look->path),
 		                   .at = ob->o->at,
 		                   .password = -1 };
-	if (look->unresolved != NULL) {
-		row->status = LOOK_UNREACHABLE;
-		row->error = arena_str(a, look->unresolved);
-		return arena_failed(a) ? err_nomem(err) : ERR_OK;
+	if (look->unresolved != NULL && !look->absent_anyway) {
+		return unresolved(look, row, a, err);
 	}
 	enum err_code rc = read_parts(look, look->format, &p, &why);
+	if (rc == ERR_OK && look->unresolved != NULL && p.n_present > 0) {
+		return unresolved(look, row, a, err);
+	}
 	if (rc != ERR_OK) {
 		row->status = observe_status(rc);
 		row->error = observe_sentence(ob, &why);

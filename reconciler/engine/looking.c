@@ -51,9 +51,11 @@ static enum err_code look_stores(struct engine *e, struct pass *p, struct look_s
 			.previous = pw->previous,
 			.n_previous = pw->n_previous,
 			.unresolved = pw->unresolved,
+			.absent_anyway = pw->not_made,
 		};
 		if (link_to(e, p, s->target, s->host, &looks[i].transport, &why) != ERR_OK) {
 			looks[i].unresolved = sentence_of(&p->arena, &why);
+			looks[i].absent_anyway = false;
 		}
 	}
 	*ret = looks;

@@ -15,10 +15,13 @@ static enum err_code generated_get(struct generated_store *g, const char *name, 
 	struct generated_secrets *self = CONTAINER_OF(g, struct generated_secrets, base);
 
 	if (self->store == NULL) {
+		self->not_made = true;
 		return err_set(err, ERR_NOT_FOUND,
 		               "generated secret '%s' lives in the state, and there is none", name);
 	}
-	return store_generated(self->store, name, length, ret, err);
+	enum err_code rc = store_generated(self->store, name, length, ret, err);
+	self->not_made = self->not_made || rc == ERR_NOT_FOUND;
+	return rc;
 }
 
 void generated_secrets_init(struct generated_secrets *g, struct store *store)
@@ -93,6 +96,7 @@ enum err_code passwords_resolve(struct engine *e, const struct want_store *w, st
 		return err_nomem(err);
 	}
 	if (rc != ERR_OK) {
+		ret->not_made = generated.not_made;
 		err_wrap(&why, "Keystore %s", w->keystore->o.name);
 		err_format(&why, sentence, sizeof(sentence));
 		ret->unresolved = why.hint[0] == '\0'

@@ -12,6 +12,7 @@ struct passwords {
 	struct secret *previous; /* heap */
 	size_t n_previous;
 	const char *unresolved; /* sentence of the first reference that gave nothing; arena */
+	bool not_made; /* `unresolved` because a generated one is made by the first write */
 };
 
 /* Resolve what the store's Keystore refers to. A reference that cannot be resolved is no error but
@@ -27,6 +28,7 @@ struct keystore_passwords passwords_view_previous(const struct passwords *p, siz
 struct generated_secrets {
 	struct generated_store base;
 	struct store *store;
+	bool not_made; /* one was asked for that nobody made yet */
 };
 void generated_secrets_init(struct generated_secrets *g, struct store *store);
 /* A context for secret_resolve() on behalf of this engine. */

@@ -194,6 +194,47 @@ START_TEST(half_a_pair_is_no_usable_identity)
 }
 END_TEST
 
+/* Not a store without a key under another format: what is in the key file is unknown. */
+START_TEST(a_damaged_key_beside_a_good_certificate_is_unreadable)
+{
+	static const struct keystore_ops *const pairs[] = { &keystore_pem_split, &keystore_der };
+	const char *path = path_of("web.crt");
+
+	put_store(pairs[_i], path);
+	ck_assert_int_eq(truncate(path_of("web.key"), 40), 0);
+	const struct obs_store *s = look_at(pairs[_i], path, NULL);
+	ck_assert_int_eq(s->status, LOOK_UNREADABLE);
+	ck_assert_ptr_nonnull(strstr(s->error, "key file"));
+}
+END_TEST
+
+START_TEST(an_unknown_password_does_not_hide_that_there_is_no_file)
+{
+	const char *path = path_of("none.jks");
+	struct look_store store = { .target = "t",
+		                    .host = "h",
+		                    .path = path,
+		                    .transport = local,
+		                    .format = &keystore_jks,
+		                    .unresolved = "not made yet",
+		                    .absent_anyway = true };
+	const struct look_list list = { .stores = &store, .n_stores = 1 };
+	const struct look_context ctx = { .formats = formats,
+		                          .n_formats = ARRAY_LEN(formats),
+		                          .clock = &manual.clock };
+	struct err err = { .code = ERR_OK };
+
+	ck_assert_ok(observe(&ctx, &list, &arena, &certs, &o, &err), &err);
+	ck_assert_int_eq(o->stores[0].status, LOOK_ABSENT);
+	observed_release(o);
+	o = NULL;
+	put_store(&keystore_jks, path);
+	ck_assert_ok(observe(&ctx, &list, &arena, &certs, &o, &err), &err);
+	ck_assert_int_eq(o->stores[0].status, LOOK_UNREACHABLE);
+	ck_assert_str_eq(o->stores[0].error, "not made yet");
+}
+END_TEST
+
 static void build(Suite *s)
 {
 	TCase *t = tcase_create("observe-real");
@@ -204,6 +245,8 @@ static void build(Suite *s)
 	tcase_add_loop_test(t, a_wrong_password_is_told_from_damage, 0, 2);
 	tcase_add_test(t, a_pkcs12_file_under_a_jks_name_is_recognised);
 	tcase_add_loop_test(t, half_a_pair_is_no_usable_identity, 0, 2);
+	tcase_add_loop_test(t, a_damaged_key_beside_a_good_certificate_is_unreadable, 0, 2);
+	tcase_add_test(t, an_unknown_password_does_not_hide_that_there_is_no_file);
 	suite_add_tcase(s, t);
 }
 
