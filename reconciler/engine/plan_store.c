@@ -196,6 +196,23 @@ static void broken(struct planner *p, const struct store_plan *sp)
 	report_conflict(p, &c);
 }
 
+/* What is wrong with a file as a file is ours to mend only when something in it is ours. */
+static void leave_foreign(struct store_plan *sp)
+{
+	bool ours = sp->n_slots == 0 || sp->sm != NULL || sp->later.n > 0;
+
+	for (size_t i = 0; i < sp->n_slots; i++) {
+		ours = ours || !sp->slots[i].refused;
+	}
+	for (size_t i = 0; i < sp->changes.n; i++) {
+		ours = ours || sp->changes.v[i].op != ENTRY_KEEP;
+	}
+	if (!ours) {
+		sp->write = false;
+		sp->reload = false;
+	}
+}
+
 static void plan_store(struct planner *p, struct store_plan *sp)
 {
 	if (!sp->unit->selected) {
@@ -219,6 +236,7 @@ static void plan_store(struct planner *p, struct store_plan *sp)
 	for (size_t i = 0; i < sp->n_slots; i++) {
 		plan_slot(p, sp, &sp->slots[i]);
 	}
+	leave_foreign(sp);
 	trust_only_load(p, sp);
 	settle(p, sp);
 	if (sp->n_slots == 0) {

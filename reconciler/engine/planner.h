@@ -52,7 +52,8 @@ struct slot {
 	struct slot *next; /* of the same identity */
 	const struct slot_memory *sm;
 	enum stored stored;
-	bool first; /* nothing of ours is replaced */
+	bool first;   /* nothing of ours is replaced */
+	bool refused; /* somebody else's: not touched */
 };
 struct pin_ref {
 	struct store_plan *sp;
