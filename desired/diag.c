@@ -194,11 +194,12 @@ struct diagnostics diags_finish(struct diags *d, diags_file *file, void *arg)
 
 void diagnostic_format(const struct diagnostic *d, struct buf *out)
 {
+	/* A name in a git tree may hold anything but a slash. */
+	str_escape_terminal(out, d->file, strlen(d->file));
 	if (d->pos.line > 0) {
-		buf_printf(out, "%s:%u:%u: ", d->file, d->pos.line, d->pos.col);
-	} else {
-		buf_printf(out, "%s: ", d->file);
+		buf_printf(out, ":%u:%u", d->pos.line, d->pos.col);
 	}
+	buf_add_str(out, ": ");
 	buf_printf(out, "%s\n", d->message);
 	if (d->line != NULL) {
 		buf_printf(out, "    %s\n", d->line);
