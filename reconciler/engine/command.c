@@ -62,11 +62,13 @@ static enum err_code run_command(struct run *r, const struct unit *u, struct tra
 		return err_wrap(err, "running '%s'", argv[0]);
 	}
 	if (result.exit_status != 0) {
-		CLEANUP(buf_release) struct buf tail = { 0 };
-		buf_init(&tail, BUF_LIMIT_TEXT);
-		str_escape_terminal(&tail, result.err_tail, strlen(result.err_tail));
-		return err_set(err, ERR_REFUSED, "'%s' ended with status %d: %s", argv[0],
-		               result.exit_status, buf_str(&tail));
+		size_t n = strlen(result.err_tail);
+		while (n > 0 && (unsigned char)result.err_tail[n - 1] <= ' ') {
+			n--;
+		}
+		/* Escaped where it is printed, as every foreign text. */
+		return err_set(err, ERR_REFUSED, "'%s' ended with status %d%s%.*s", argv[0],
+		               result.exit_status, n == 0 ? "" : ": ", (int)n, result.err_tail);
 	}
 	return ERR_OK;
 }

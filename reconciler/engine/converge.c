@@ -25,32 +25,39 @@ static enum err_code check_clock(const struct engine *e, const struct memory *m,
 	return err_hint(err, "set the clock, or confirm it with --now");
 }
 
-static enum err_code one_pass(struct engine *e, struct pass *p, struct converge_result *ret,
-                              struct err *err)
+static enum err_code look_and_plan(struct engine *e, struct pass *p, struct converge_result *ret,
+                                   struct err *err)
 {
-	struct apply_result *last = &ret->last;
-
 	enum err_code rc = engine_observe(e, p, err);
+
 	if (rc == ERR_OK) {
 		rc = check_clock(e, p->memory, err);
 	}
 	if (rc == ERR_OK) {
 		rc = engine_plan(e, p, err);
 	}
+	if (rc == ERR_OK) {
+		ret->converged = p->plan->in_sync;
+		ret->wake = p->plan->wake;
+	}
+	return rc;
+}
+
+static enum err_code one_pass(struct engine *e, struct pass *p, struct converge_result *ret,
+                              struct err *err)
+{
+	struct apply_result *last = &ret->last;
+
+	*last = (struct apply_result){ 0 };
+	enum err_code rc = look_and_plan(e, p, ret, err);
 	if (rc == ERR_OK && e->listener != NULL) {
 		rc = e->listener->planned(e->listener, p->plan, err);
 	}
 	if (rc == ERR_OK) {
 		rc = record_marks(e, p, err);
 	}
-	if (rc != ERR_OK) {
+	if (rc != ERR_OK || p->plan->n_actions == 0) {
 		return rc;
-	}
-	ret->converged = p->plan->in_sync;
-	ret->wake = p->plan->wake;
-	if (p->plan->n_actions == 0) {
-		*last = (struct apply_result){ 0 };
-		return ERR_OK;
 	}
 	rc = engine_apply(e, p, last, err);
 	ret->done += last->done;
@@ -61,7 +68,7 @@ static enum err_code one_pass(struct engine *e, struct pass *p, struct converge_
 enum err_code engine_converge(struct engine *e, unsigned max_rounds, struct converge_result *ret,
                               struct pass *ret_last, struct err *err)
 {
-	char first_error[sizeof(ret->last.first_error)] = "";
+	struct apply_result first = { 0 };
 	struct pass p = { 0 };
 
 	*ret = (struct converge_result){ 0 };
@@ -70,14 +77,19 @@ enum err_code engine_converge(struct engine *e, unsigned max_rounds, struct conv
 		pass_release(&p);
 		rc = one_pass(e, &p, ret, err);
 		ret->rounds += 1;
-		if (first_error[0] == '\0') {
-			memcpy(first_error, ret->last.first_error, sizeof(first_error));
+		if (first.first_error[0] == '\0') {
+			first = ret->last;
 		}
 		if (rc == ERR_OK && ret->last.done == 0 && !ret->last.moved) {
 			break;
 		}
 	}
-	memcpy(ret->last.first_error, first_error, sizeof(first_error));
+	memcpy(ret->last.first_error, first.first_error, sizeof(first.first_error));
+	/* What is told at the end is what is left and when it is due, not what was just tried. */
+	if (rc == ERR_OK && p.plan != NULL && p.plan->n_actions > 0) {
+		pass_release(&p);
+		rc = look_and_plan(e, &p, ret, err);
+	}
 	if (rc != ERR_OK || ret_last == NULL) {
 		pass_release(&p);
 		return rc;

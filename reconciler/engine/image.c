@@ -445,8 +445,7 @@ enum err_code image_write(const struct image_swap *s, struct err *err)
 	for (size_t i = s->next->n; i > 0; i--) {
 		enum err_code rc = s->next->present[i - 1] ? write_part(s, i - 1, err) : ERR_OK;
 		if (rc != ERR_OK) {
-			return err_wrap(err, "Target %s@%s", s->store->target->o.name,
-			                s->store->host->name);
+			return rc;
 		}
 	}
 	return ERR_OK;

@@ -51,9 +51,12 @@ void plan_summary_line(const struct plan *p, struct buf *out)
 	bool first = true;
 
 	if (p->n_actions == 0 && p->in_sync) {
-		buf_printf(out,
-		           "No changes. What is there matches the desired state. %zu unobserved.",
-		           p->n_unobserved);
+		buf_printf(
+			out,
+			p->n_unobserved == 0
+				? "No changes. What is there matches the desired state. %zu unobserved."
+				: "No changes to what could be looked at. %zu unobserved.",
+			p->n_unobserved);
 		return;
 	}
 	buf_add_str(out, "Plan: ");
