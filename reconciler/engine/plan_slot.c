@@ -422,7 +422,6 @@ void plan_slot(struct planner *p, struct store_plan *sp, struct slot *s)
 
 	store_word(sp, d.row, d.word, NULL);
 	if (d.op == SLOT_CONFLICT) {
-		s->refused = true;
 		say_conflict(p, s, &d, NULL);
 		slot_keep(p, s, /* ours= */ false);
 	} else if (d.op == SLOT_PUSH) {

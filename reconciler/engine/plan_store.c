@@ -202,7 +202,7 @@ static void leave_foreign(struct store_plan *sp)
 	bool ours = sp->n_slots == 0 || sp->sm != NULL || sp->later.n > 0;
 
 	for (size_t i = 0; i < sp->n_slots; i++) {
-		ours = ours || !sp->slots[i].refused;
+		ours = ours || sp->slots[i].stored != STORED_FOREIGN;
 	}
 	for (size_t i = 0; i < sp->changes.n; i++) {
 		ours = ours || sp->changes.v[i].op != ENTRY_KEEP;

@@ -52,8 +52,7 @@ struct slot {
 	struct slot *next; /* of the same identity */
 	const struct slot_memory *sm;
 	enum stored stored;
-	bool first;   /* nothing of ours is replaced */
-	bool refused; /* somebody else's: not touched */
+	bool first; /* nothing of ours is replaced */
 };
 struct pin_ref {
 	struct store_plan *sp;
