@@ -409,6 +409,32 @@ static void pause_for(struct engine *e, int64_t ms)
 	(void)nanosleep(&t, /* rem= */ NULL);
 }
 
+/* A misspelt name must not read "No changes". */
+static enum err_code check_selection(struct session *s, struct err *err)
+{
+	static const char fine[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				   "-_./=,";
+	const struct desired *d = s->accepted.desired;
+	const char *selector = args_get(s->args, "selector");
+	const char *target = args_get(s->args, "target");
+
+	if (selector != NULL && selector[strspn(selector, fine)] != '\0') {
+		return err_set(err, ERR_INVALID,
+		               "-l '%s' is not a list of labels like team=kms,site=dc1", selector);
+	}
+	if (target == NULL || desired_target(d, target) != NULL) {
+		return ERR_OK;
+	}
+	const char **names = ARENA_ARRAY(&s->arena, const char *, d->n_targets + 1);
+	for (size_t i = 0; names != NULL && i < d->n_targets; i++) {
+		names[i] = d->targets[i]->o.name;
+	}
+	const char *nearest = names == NULL ? NULL : str_nearest(target, names, d->n_targets);
+	(void)err_set(err, ERR_NOT_FOUND, "no Target is called '%s'", target);
+	return nearest == NULL ? err_hint(err, "see 'certwright get targets'")
+	                       : err_hint(err, "did you mean '%s'?", nearest);
+}
+
 enum err_code session_engine(struct session *s, bool probes, struct err *err)
 {
 	struct probe_options opt = { .timeout_ms = PROBE_TIMEOUT_MS, .parallel = PROBE_PARALLEL };
@@ -430,10 +456,10 @@ enum err_code session_engine(struct session *s, bool probes, struct err *err)
 		s->engine.budget = s->config.budget;
 	}
 	rng_seed(&s->engine.rng, (uint64_t)s->cli->clock->wall(s->cli->clock).s);
-	if (!probes) {
-		return ERR_OK;
+	enum err_code rc = check_selection(s, err);
+	if (rc == ERR_OK && probes) {
+		rc = prober_tls_open(&opt, &s->prober, err);
+		s->engine.prober = s->prober;
 	}
-	enum err_code rc = prober_tls_open(&opt, &s->prober, err);
-	s->engine.prober = s->prober;
 	return rc;
 }

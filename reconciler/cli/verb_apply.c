@@ -125,25 +125,6 @@ static enum err_code open_all(struct session *s, struct err *err)
 	return rc == ERR_OK ? session_engine(s, /* probes= */ true, err) : rc;
 }
 
-/* When the rounds ran out the last plan is of before its actions: what is left must be looked for.
- */
-static enum err_code look_again(struct session *s, unsigned rounds, struct converge_result *r,
-                                struct pass *p, struct err *err)
-{
-	if (r->rounds < rounds || r->last.done == 0) {
-		return ERR_OK;
-	}
-	pass_release(p);
-	enum err_code rc = engine_observe(&s->engine, p, err);
-	if (rc == ERR_OK) {
-		rc = engine_plan(&s->engine, p, err);
-	}
-	if (rc == ERR_OK) {
-		r->converged = p->plan->in_sync;
-	}
-	return rc;
-}
-
 static int finish(struct cli *c, const struct converge_result *r, const struct pass *p)
 {
 	CLEANUP(buf_release) struct buf out = { 0 };
@@ -196,9 +177,6 @@ static int run(struct cli *c, const struct args *a)
 	s.engine.listener = &x.listener;
 	if (rc == ERR_OK) {
 		rc = engine_converge(&s.engine, (unsigned)rounds, &result, &last, &err);
-	}
-	if (rc == ERR_OK) {
-		rc = look_again(&s, (unsigned)rounds, &result, &last, &err);
 	}
 	if (x.declined) {
 		cli_note(c, "Nothing was done.");

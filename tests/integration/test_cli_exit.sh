@@ -166,6 +166,10 @@ changes_and_failures() {
 	expect 2 plan
 	prints "RequestChanged"
 	expect 2 plan --target host
+	expect 1 plan --target hots
+	says "no Target is called 'hots'" "did you mean 'host'"
+	expect 1 plan --target host@localhost
+	expect 1 plan -l "team in b"
 	expect 0 plan -l team=b
 	expect 0 apply --yes
 
