@@ -9,6 +9,7 @@
 #include "reconciler/base/fs.h"
 #include "reconciler/base/str.h"
 #include "reconciler/base/when.h"
+#include "reconciler/cli/plan_memo.h"
 #include "reconciler/cli/planfile.h"
 #include "reconciler/cli/session.h"
 #include "reconciler/cli/verbs.h"
@@ -43,28 +44,38 @@ static enum err_code look(struct session *s, struct pass *p, struct err *err)
 	return rc == ERR_OK ? ERR_OK : err_wrap(err, "snapshot %s", file);
 }
 
-static enum err_code open_all(struct session *s, struct err *err)
+static bool probes(const struct session *s)
 {
-	bool off_line = args_has(s->args, "observed");
-	bool probes = !off_line && !args_has(s->args, "recorded");
+	return !args_has(s->args, "observed") && !args_has(s->args, "recorded");
+}
 
+static enum err_code open_sources(struct session *s, struct err *err)
+{
 	enum err_code rc = session_source(s, /* loop= */ false, err);
-	if (rc == ERR_OK && !off_line) {
+
+	if (rc == ERR_OK && !args_has(s->args, "observed")) {
 		rc = session_store(s, STORE_READ, err);
-		if (rc == ERR_NOT_FOUND && probes) {
+		if (rc == ERR_NOT_FOUND && probes(s)) {
 			/* The first plan of a repository: nothing is remembered yet. */
 			err_clear(err);
 			rc = ERR_OK;
 		}
 	}
+	return rc;
+}
+
+static enum err_code make(struct session *s, struct pass *p, struct err *err)
+{
+	enum err_code rc = session_desired(s, COMMIT_LOOK, err);
+
 	if (rc == ERR_OK) {
-		rc = session_desired(s, COMMIT_LOOK, err);
-	}
-	if (rc == ERR_OK) {
-		rc = session_engine(s, probes, err);
+		rc = session_engine(s, probes(s), err);
 	}
 	s->engine.read_only = true;
-	return rc;
+	if (rc == ERR_OK) {
+		rc = look(s, p, err);
+	}
+	return rc == ERR_OK ? engine_plan(&s->engine, p, err) : rc;
 }
 
 void plan_print(const struct cli *c, const struct plan *p, struct buf *out)
@@ -134,7 +145,7 @@ static int verdict(const struct session *s, const struct plan *p)
 }
 
 /* A plan of yesterday's world looks like one of today's. */
-static void say_age(const struct session *s, const struct plan *p, struct buf *out)
+static void say_age(const struct session *s, struct wall observed_at, struct buf *out)
 {
 	const struct cli *c = s->cli;
 	bool now = !args_has(s->args, "observed") && !args_has(s->args, "recorded");
@@ -144,8 +155,8 @@ static void say_age(const struct session *s, const struct plan *p, struct buf *o
 	if (now || c->output == OUTPUT_JSON) {
 		return;
 	}
-	when_format_relative(p->observed_at, c->clock->wall(c->clock), relative, sizeof(relative));
-	when_format_short(p->observed_at, at);
+	when_format_relative(observed_at, c->clock->wall(c->clock), relative, sizeof(relative));
+	when_format_short(observed_at, at);
 	buf_printf(out, "From what was seen %s, %s.\n%s", relative, at,
 	           c->output == OUTPUT_MARKDOWN ? "\n" : "");
 }
@@ -155,19 +166,24 @@ static int run(struct cli *c, const struct args *a)
 	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(pass_release) struct pass p = { 0 };
 	CLEANUP(buf_release) struct buf out = { 0 };
+	CLEANUP(buf_release) struct buf body = { 0 };
 	struct err err = { 0 };
+	struct plan_memo memo;
 
 	session_init(&s, c, a);
 	if (args_has(a, "observed") && args_has(a, "recorded")) {
 		return cli_usage(c, "--observed and --recorded exclude one another");
 	}
 	buf_init(&out, BUF_LIMIT_TEXT);
-	enum err_code rc = open_all(&s, &err);
-	if (rc == ERR_OK) {
-		rc = look(&s, &p, &err);
+	buf_init(&body, BUF_LIMIT_TEXT);
+	enum err_code rc = open_sources(&s, &err);
+	if (rc == ERR_OK && plan_memo_find(&s, &memo, &body)) {
+		say_age(&s, memo.observed_at, &out);
+		buf_add_bytes(&out, buf_view(&body));
+		return cli_print(c, &out);
 	}
 	if (rc == ERR_OK) {
-		rc = engine_plan(&s.engine, &p, &err);
+		rc = make(&s, &p, &err);
 	}
 	if (rc == ERR_OK && args_has(a, "out")) {
 		rc = planfile_write(args_get(a, "out"), p.plan, c->clock->wall(c->clock), &err);
@@ -175,9 +191,13 @@ static int run(struct cli *c, const struct args *a)
 	if (rc != ERR_OK) {
 		return cli_fail(c, &err);
 	}
-	say_age(&s, p.plan, &out);
-	plan_print(c, p.plan, &out);
-	int printed = cli_print(c, &out);
+	say_age(&s, p.plan->observed_at, &out);
+	plan_print(c, p.plan, &body);
+	buf_add_bytes(&out, buf_view(&body));
+	int printed = buf_failed(&body) ? cli_print(c, &body) : cli_print(c, &out);
+	if (printed == EXIT_FINE) {
+		plan_memo_keep(&s, &memo, p.plan, buf_view(&body));
+	}
 	return printed != EXIT_FINE ? printed : verdict(&s, p.plan);
 }
 
