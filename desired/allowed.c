@@ -132,13 +132,13 @@ static void check_host(struct findings *f, const struct object *o, struct pos po
 	}
 }
 
-/* The host of "https://name:port/..."; arena, or NULL. */
+/* The host of "https://name:port/..."; arena, or NULL. The schema refuses a user before it. */
 static const char *url_host(struct arena *arena, const char *url)
 {
 	const char *start = strstr(url, "://");
 
 	start = start == NULL ? url : start + 3;
-	size_t n = start[0] == '[' ? strcspn(start, "]") : strcspn(start, ":/");
+	size_t n = start[0] == '[' ? strcspn(start, "]") : strcspn(start, ":/?#");
 	return start[0] == '[' ? arena_strn(arena, start + 1, n == 0 ? 0 : n - 1)
 	                       : arena_strn(arena, start, n);
 }

@@ -309,7 +309,7 @@ struct verify_spec {
 	enum { VERIFY_TLS, VERIFY_COMMAND, VERIFY_HTTP } kind;
 	struct endpoint_spec tls;
 	struct command_spec command;
-	struct text http_url, http_expect;
+	struct text http_url, http_expect, http_ca_set;
 };
 enum on_failure { FAIL_ROLLBACK, FAIL_STOP, FAIL_CONTINUE };
 struct rollout_spec {

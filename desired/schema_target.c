@@ -172,15 +172,45 @@ static void check_verify(struct bind *b, void *obj, const struct seen *seen)
 	struct verify_spec *v = obj;
 
 	(void)b;
-	v->kind = seen_has(seen, "command") ? VERIFY_COMMAND : VERIFY_TLS;
+	v->kind = seen_has(seen, "command") ? VERIFY_COMMAND
+	          : seen_has(seen, "http")  ? VERIFY_HTTP
+	                                    : VERIFY_TLS;
 }
+
+static void check_http(struct bind *b, void *obj, const struct seen *seen)
+{
+	const struct verify_spec *v = obj;
+	const char *url = v->http_url.s;
+
+	if (url == NULL) {
+		return;
+	}
+	if (!str_starts(url, "https://") && !str_starts(url, "http://")) {
+		bind_report(b, seen_pos(seen, "url"), /* hint= */ NULL,
+		            "url: expected http:// or https://, found '%.80s'", url);
+	} else if (strpbrk(url, "@\\ ") != NULL) {
+		/* What stands before an '@' is no host, however much it looks like one. */
+		bind_report(b, seen_pos(seen, "url"), "write %40 for an @ of the path",
+		            "url: no user, backslash or space in it, found '%.80s'", url);
+	}
+}
+
+static const struct field table_http_fields[] = {
+	ROW("url", TEXT, AT(verify_spec, http_url), HOST_T | FIELD_REQUIRED, .min = 1,
+	    .doc = "http:// or https://, asked with GET. Below 400 is a success."),
+	ROW("expect", TEXT, AT(verify_spec, http_expect), HOST_T, .min = 1,
+	    .doc = "Text that the answer holds."),
+	ROW("caSetRef", REF, AT(verify_spec, http_ca_set), .ref = KIND_CASET,
+	    .dflt_text = "the system's", .doc = "Anchors for https."),
+};
+static TABLE(table_http, verify_spec, "http", "An HTTP request.", .check = check_http);
 
 static const struct field table_verify_fields[] = {
 	ROW("tls", MAP, AT(verify_spec, tls), .sub = &table_endpoint, .groups = 1,
 	    .flags = FIELD_REQUIRED, .doc = "A TLS handshake."),
 	ROW("command", COMMAND, AT(verify_spec, command), .sub = &table_command, HOST_T,
 	    .groups = 1, .doc = "A program that succeeds."),
-	ROW("http", UNSUPPORTED, .groups = 1, .doc = "An HTTP request."),
+	ROW("http", MAP, .sub = &table_http, WITHIN, .groups = 1, .doc = "An HTTP request."),
 };
 static TABLE(table_verify, verify_spec, "verification", "How success is proven.",
              .check = check_verify);

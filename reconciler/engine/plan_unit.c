@@ -100,6 +100,8 @@ static void add_target(struct buf *b, const struct target *t)
 
 		add_commands(b, &v->command, 1);
 		add_text(b, &v->http_url);
+		add_text(b, &v->http_expect);
+		add_text(b, &v->http_ca_set);
 		add_text(b, &v->tls.url);
 		add_text(b, &v->tls.server_name);
 		add_text(b, &v->tls.starttls);

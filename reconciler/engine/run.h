@@ -51,6 +51,9 @@ enum err_code deliver(struct run *r, const struct unit *u, struct err *err);
 /* Commands of a Target's host under authority and deadline; the error names the command. */
 enum err_code run_commands(struct run *r, const struct unit *u, const struct command_spec *v,
                            size_t n, int64_t timeout_s, struct err *err);
-/* Every endpoint, command of the host's verify[] after an activation; waits up to the grace of
- * each. */
+/* One http check of a Target's host, waited for; the host must be allowed. */
+enum err_code verify_http(struct run *r, const struct unit *u, const struct verify_spec *v,
+                          struct err *err);
+/* Every endpoint, command and request of the host's verify[] after an activation; waits up to the
+ * grace of each. */
 enum err_code verify_host(struct run *r, const struct unit *u, struct err *err);
