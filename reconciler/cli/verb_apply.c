@@ -138,7 +138,7 @@ static int finish(struct cli *c, const struct converge_result *r, const struct p
 			buf_printf(&out, "Applied: %zu done, %zu failed, in %zu round%s.\n",
 			           r->done, r->failed, r->rounds, r->rounds == 1 ? "" : "s");
 		}
-		if (!p->plan->in_sync || p->plan->n_unobserved > 0) {
+		if (!p->plan->in_sync || p->plan->n_unobserved > 0 || p->plan->n_drifts > 0) {
 			buf_add_str(&out, "What is left:\n");
 			plan_render_text(p->plan, c->color_out, &out);
 		}
