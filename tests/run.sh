@@ -18,7 +18,7 @@ packages=(
 	# unit tests and lint
 	check libsubunit-dev clang-format clang-tidy shellcheck mandoc python3 tzdata procps
 	# the other side of integration tests
-	gnutls-bin openssl openssh-server openssh-client nginx-light openjdk-17-jdk-headless
+	gnutls-bin openssl openssh-server openssh-client nginx-light haproxy openjdk-17-jdk-headless
 	libbcprov-java strace fcgiwrap ca-certificates curl
 )
 

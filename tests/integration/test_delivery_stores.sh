@@ -156,7 +156,8 @@ openssl crl2pkcs7 -nocrl -certfile "$stores/roots" -certfile "$work/sub.pem" -ce
 	openssl pkcs7 -print_certs -noout | grep -c subject= | grep -qx 3 || fail "openssl reads other than three"
 if zlint=$(command -v zlint); then
 	for file in "$stores/roots" "$work/sub.pem" "$work/api.pem"; do
-		"$zlint" -pretty -includeSources RFC5280,RFC5480,RFC8813,RFC3279,RFC5891 "$file" >"$work/zlint"
+		"$zlint" -pretty -includeSources RFC5280,RFC5480,RFC5891 "$file" >"$work/zlint"
+		grep -q '"result": "pass"' "$work/zlint" || fail "zlint looked at nothing in $file"
 		! grep -E '"result": "(error|fatal|warn)"' "$work/zlint" || fail "zlint on $file: $(cat "$work/zlint")"
 	done
 	note "zlint: no findings in root, subordinate and leaf"
