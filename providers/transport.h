@@ -23,6 +23,15 @@ struct transport_write {
 	const struct fs_facts *expect; /* as fs_replace */
 };
 
+#define TRANSPORT_BACKUP_INFIX ".certwright-"
+
+struct transport_sweep {
+	const char *path;
+	size_t keep;       /* backups */
+	int64_t max_age_s; /* of a backup */
+	struct wall now;
+};
+
 struct transport_ops {
 	unsigned version;
 	const char *type; /* the key under `via`: "local" */
@@ -37,6 +46,10 @@ struct transport_ops {
 	enum err_code (*replace)(struct transport *t, const struct transport_write *w,
 	                         struct err *err);
 	enum err_code (*remove)(struct transport *t, const char *path, struct err *err);
+	/* Tidy up around `path` at `now`: temporaries of a crash, backups (PATH.certwright-*)
+	 * beyond `w`'s. NULL where that cannot be done. */
+	enum err_code (*sweep)(struct transport *t, const struct transport_sweep *w,
+	                       struct err *err);
 	/* proc_run on that host. */
 	enum err_code (*run)(struct transport *t, const struct proc_spec *spec, struct buf *out,
 	                     struct proc_result *ret, struct err *err);

@@ -158,6 +158,30 @@ static enum err_code local_remove(struct transport *t, const char *path, struct 
 	return fs_remove(path, err);
 }
 
+static enum err_code local_sweep(struct transport *t, const struct transport_sweep *w,
+                                 struct err *err)
+{
+	const char *slash = strrchr(w->path, '/');
+	const struct wall all = { INT64_MAX };
+	const struct wall old = { w->now.s - w->max_age_s };
+
+	(void)t;
+	if (slash == NULL) {
+		return err_set(err, ERR_INVALID, "'%s' is no absolute path", w->path);
+	}
+	CLEANUP(cleanup_free)
+	char *dir = slash == w->path ? str_dup("/") : strndup(w->path, (size_t)(slash - w->path));
+	CLEANUP(cleanup_free) char *stem = str_printf("%s" TRANSPORT_BACKUP_INFIX, slash + 1);
+	if (dir == NULL || stem == NULL) {
+		return err_nomem(err);
+	}
+	enum err_code rc = fs_prune_backups(dir, stem, w->keep, all, err);
+	if (rc == ERR_OK) {
+		rc = fs_prune_backups(dir, stem, /* keep= */ 0, old, err);
+	}
+	return rc == ERR_OK ? fs_sweep_temps(dir, w->now, /* ret_removed= */ NULL, err) : rc;
+}
+
 static enum err_code local_run(struct transport *t, const struct proc_spec *spec, struct buf *out,
                                struct proc_result *ret, struct err *err)
 {
@@ -178,6 +202,7 @@ const struct transport_ops transport_local = {
 	.check = local_check,
 	.replace = local_replace,
 	.remove = local_remove,
+	.sweep = local_sweep,
 	.run = local_run,
 	.close = local_close,
 };

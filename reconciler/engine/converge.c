@@ -90,6 +90,9 @@ enum err_code engine_converge(struct engine *e, unsigned max_rounds, struct conv
 		pass_release(&p);
 		rc = look_and_plan(e, &p, ret, err);
 	}
+	if (rc == ERR_OK && p.wants != NULL && e->store != NULL && !e->read_only) {
+		rc = backups_sweep(e, &p, err);
+	}
 	if (rc != ERR_OK || ret_last == NULL) {
 		pass_release(&p);
 		return rc;

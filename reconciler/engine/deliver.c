@@ -426,5 +426,8 @@ enum err_code deliver(struct run *r, const struct unit *u, struct err *err)
 	if (rc != ERR_OK && u->target->rollout.on_failure == FAIL_ROLLBACK) {
 		put_back(&w);
 	}
+	for (size_t i = 0; rc == ERR_OK && i < w.n_writes; i++) {
+		backups_sweep_store(r->engine, w.transport, w.writes[i].store);
+	}
 	return finish(&w, &why, err);
 }

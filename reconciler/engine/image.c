@@ -419,7 +419,7 @@ static enum err_code write_part(const struct image_swap *s, size_t i, struct err
 	struct transport *t = s->transport;
 
 	if (s->backup && s->now->present[i] && deliver->backup_keep > 0) {
-		backup = str_printf("%s.certwright-%lld", s->next->paths[i],
+		backup = str_printf("%s" TRANSPORT_BACKUP_INFIX "%lld", s->next->paths[i],
 		                    (long long)clock->wall(clock).s);
 		if (backup == NULL) {
 			return err_nomem(err);

@@ -48,6 +48,10 @@ struct unit {
 };
 enum err_code deliver(struct run *r, const struct unit *u, struct err *err);
 
+/* Backups of a store beyond its `backup`; and, once an hour, of all stores written lately. */
+void backups_sweep_store(struct engine *e, struct transport *t, const struct want_store *s);
+enum err_code backups_sweep(struct engine *e, struct pass *p, struct err *err);
+
 /* Commands of a Target's host under authority and deadline; the error names the command. */
 enum err_code run_commands(struct run *r, const struct unit *u, const struct command_spec *v,
                            size_t n, int64_t timeout_s, struct err *err);

@@ -156,6 +156,29 @@ START_TEST(check_finds_that_there_is_no_room)
 }
 END_TEST
 
+START_TEST(sweep_leaves_what_backup_says)
+{
+	struct transport_sweep s = { .path = path, .keep = 1, .max_age_s = 3600 };
+	CLEANUP(cleanup_free) char *first = str_printf("%s" TRANSPORT_BACKUP_INFIX "1", path);
+	CLEANUP(cleanup_free) char *second = str_printf("%s" TRANSPORT_BACKUP_INFIX "2", path);
+	struct transport_write w = write_of("a");
+	struct fs_facts f;
+
+	ck_assert_ok(t->ops->replace(t, &w, &err), &err);
+	w.backup = first;
+	ck_assert_ok(t->ops->replace(t, &w, &err), &err);
+	w.backup = second;
+	ck_assert_ok(t->ops->replace(t, &w, &err), &err);
+	ck_assert_ok(t->ops->stat(t, path, &f, &err), &err);
+	s.now = (struct wall){ f.mtime_ns / 1000000000 };
+	ck_assert_ok(t->ops->sweep(t, &s, &err), &err);
+	ck_assert(!exists(first) && exists(second) && exists(path));
+	s.now.s += 3700;
+	ck_assert_ok(t->ops->sweep(t, &s, &err), &err);
+	ck_assert(!exists(second) && exists(path));
+}
+END_TEST
+
 START_TEST(remove_and_run_reach_the_machine)
 {
 	static const char *const argv[] = { "sh", "-c", "echo hello; exit 3", /* end= */ NULL };
@@ -185,6 +208,7 @@ static void build(Suite *suite)
 	tcase_add_test(tc, check_finds_unknown_owners);
 	tcase_add_test(tc, check_refuses_what_replace_would_refuse);
 	tcase_add_test(tc, check_finds_that_there_is_no_room);
+	tcase_add_test(tc, sweep_leaves_what_backup_says);
 	tcase_add_test(tc, remove_and_run_reach_the_machine);
 	suite_add_tcase(suite, tc);
 }
