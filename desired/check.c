@@ -153,6 +153,37 @@ static void complete_certificate(struct certificate *c)
 	}
 }
 
+/* A file that an object names, for later; what cannot be read is reported at the name. */
+static void read_named(struct loader *l, const struct object *o, const struct text *path,
+                       struct bytes *ret)
+{
+	struct err err = { 0 };
+	char text[512];
+
+	if (loader_read(l, path->s, ret, &err) != ERR_OK) {
+		err_format(&err, text, sizeof(text));
+		loader_report_at(l, o, path->pos, /* hint= */ NULL, "file: %s", text);
+	}
+}
+
+static bool holds_certificate(struct bytes data)
+{
+	return data.n > 0 &&
+	       (data.p[0] == 0x30 || memmem(data.p, data.n, "-----BEGIN ", 11) != NULL);
+}
+
+static void check_adopt_file(struct loader *l, const struct object *o, struct adopt_spec *a)
+{
+	if (a == NULL || a->certificate.s == NULL || a->data.n > 0) {
+		return;
+	}
+	read_named(l, o, &a->certificate, &a->data);
+	if (a->data.n > 0 && !holds_certificate(a->data)) {
+		loader_report_at(l, o, a->certificate.pos, /* hint= */ NULL,
+		                 "adopt: certificate: holds no certificate in PEM or DER");
+	}
+}
+
 static void check_certificate(struct loader *l, struct object *o)
 {
 	struct certificate *c = (struct certificate *)(void *)o;
@@ -170,20 +201,11 @@ static void check_certificate(struct loader *l, struct object *o)
 		loader_report(l, o, "adopt", /* hint= */ NULL,
 		              "adopt: of no meaning in mode Monitored");
 	}
+	/* the arena's own: const only for those who read the finished model */
+	check_adopt_file(l, o, (struct adopt_spec *)(uintptr_t)c->adopt);
 }
 
 /* ---- CASet ---- */
-
-static void read_source_file(struct loader *l, const struct object *o, struct ca_source *s)
-{
-	struct err err = { 0 };
-	char text[512];
-
-	if (loader_read(l, s->value.s, &s->data, &err) != ERR_OK) {
-		err_format(&err, text, sizeof(text));
-		loader_report_at(l, o, s->value.pos, /* hint= */ NULL, "file: %s", text);
-	}
-}
 
 static void check_ca_set(struct loader *l, struct object *o)
 {
@@ -193,11 +215,10 @@ static void check_ca_set(struct loader *l, struct object *o)
 		/* the arena's own element: const only for those who read the finished model */
 		struct ca_source *s = (struct ca_source *)(void *)(uintptr_t)&set->sources[i];
 		if (s->kind == CA_FILE && s->data.n == 0) {
-			read_source_file(l, o, s);
+			read_named(l, o, &s->value, &s->data);
 		}
 		if ((s->kind == CA_INLINE || s->kind == CA_FILE) && s->data.n > 0 &&
-		    s->data.p[0] != 0x30 &&
-		    memmem(s->data.p, s->data.n, "-----BEGIN ", 11) == NULL) {
+		    !holds_certificate(s->data)) {
 			loader_report_at(l, o, s->value.pos, /* hint= */ NULL,
 			                 "%s: holds no certificate in PEM or DER",
 			                 s->kind == CA_FILE ? "file" : "inline");

@@ -165,6 +165,7 @@ struct adopt_spec {
 	struct text target, host, keystore, alias; /* from where it lives now */
 	struct text key_sha256;
 	struct text certificate; /* path in the repository ... */
+	struct bytes data;       /* ... what it holds ... */
 	struct secret_ref key;   /* ... with its key */
 	struct text imported;
 };

@@ -126,11 +126,17 @@ static TABLE(table_monitor, monitor_spec, "monitor", "What is observed and repor
 
 static void check_adopt(struct bind *b, void *obj, const struct seen *seen)
 {
-	(void)obj;
+	const struct adopt_spec *a = obj;
+
 	if (seen_has(seen, "target") && !seen_has(seen, "keystoreRef") &&
 	    !seen_has(seen, "alias")) {
 		bind_report(b, seen->pos, "add keystoreRef and, where it has several keys, alias",
 		            "adopt: target does not say which keystore of it");
+	}
+	if (seen_has(seen, "certificate") && a->key.kind == SECRET_NONE &&
+	    !seen_has(seen, "keyRef")) {
+		bind_report(b, seen_pos(seen, "certificate"), /* hint= */ NULL,
+		            "adopt: certificate needs keyRef");
 	}
 }
 
@@ -144,9 +150,10 @@ static const struct field table_adopt_fields[] = {
 	ROW("alias", TEXT, AT(adopt_spec, alias), .min = 1, .doc = "Which of its key entries."),
 	ROW("keySha256", TEXT, AT(adopt_spec, key_sha256), .format = FORMAT_FINGERPRINT,
 	    .doc = "SHA-256 of the public key that it must have."),
-	ROW("certificate", UNSUPPORTED, .groups = 1,
-	    .doc = "A certificate file in the repository, with keyRef."),
-	ROW("keyRef", UNSUPPORTED, .doc = "The key of that certificate."),
+	ROW("certificate", TEXT, AT(adopt_spec, certificate), .format = FORMAT_REPOSITORY,
+	    .groups = 1, .doc = "A certificate file in the repository, with keyRef."),
+	ROW("keyRef", SECRET, AT(adopt_spec, key), .sub = &table_secret,
+	    .doc = "The key of that certificate."),
 	ROW("imported", UNSUPPORTED, .groups = 1, .doc = "What `import` sealed."),
 };
 static TABLE(table_adopt, adopt_spec, "adopt",

@@ -70,7 +70,8 @@ struct adoption {
 	int renew;
 };
 /* Take over a pair as it is: becomes revisions[0]. */
-enum err_code store_identity_adopt(struct store *s, const struct adoption *a, struct err *err);
+enum err_code store_identity_adopt(struct store *s, const struct adoption *a, int *ret_revision,
+                                   struct err *err);
 /* ERR_NOT_FOUND: no such revision or no key; ERR_DENIED: does not unseal. */
 enum err_code store_identity_key(struct store *s, const char *identity, int revision,
                                  struct secret *ret_pkcs8, struct err *err);

@@ -351,7 +351,7 @@ enum err_code store_identity_issued(struct store *s, const char *identity, struc
 }
 
 static enum err_code adopt(struct store *s, const struct new_revision *in, struct chain chain,
-                           struct err *err)
+                           int *ret_revision, struct err *err)
 {
 	CLEANUP(buf_release) struct buf digests = { 0 };
 	struct new_revision n = *in;
@@ -372,12 +372,15 @@ static enum err_code adopt(struct store *s, const struct new_revision *in, struc
 		n.spki = chain.v[0]->spki_sha256;
 		n.chain = buf_view(&digests);
 		rc = insert_revision(s, &n, err);
+		*ret_revision = (int)n.revision;
 	}
 	return rc == ERR_OK ? answered(s, n.identity, err) : rc;
 }
 
-enum err_code store_identity_adopt(struct store *s, const struct adoption *a, struct err *err)
+enum err_code store_identity_adopt(struct store *s, const struct adoption *a, int *ret_revision,
+                                   struct err *err)
 {
+	int revision = 0;
 	static const uint8_t none[SHA256_BYTES];
 	struct new_revision n = { .identity = a->identity,
 		                  .status = REVISION_HELD,
@@ -391,9 +394,15 @@ enum err_code store_identity_adopt(struct store *s, const struct adoption *a, st
 	enum err_code rc = store_begin(s, TX_RECONCILER, err);
 
 	if (rc == ERR_OK) {
-		rc = store_end(s, adopt(s, &n, a->chain, err), err);
+		rc = store_end(s, adopt(s, &n, a->chain, &revision, err), err);
 	}
-	return rc == ERR_OK ? ERR_OK : err_wrap(err, "identity '%s': adopt", a->identity);
+	if (rc != ERR_OK) {
+		return err_wrap(err, "identity '%s': adopt", a->identity);
+	}
+	if (ret_revision != NULL) {
+		*ret_revision = revision;
+	}
+	return ERR_OK;
 }
 
 enum err_code store_identity_key(struct store *s, const char *identity, int revision,

@@ -98,19 +98,16 @@ static enum err_code check_pin(const struct action *a, struct bytes pkcs8, const
 	return ERR_OK;
 }
 
-enum err_code adopt_identity(struct engine *e, struct pass *p, const struct action *a,
-                             struct fresh *ret, struct err *err)
+/* From where it lives now. */
+static enum err_code pair_in_store(struct engine *e, struct pass *p, const struct action *a,
+                                   struct chain *ret, struct secret *ret_key, struct err *err)
 {
 	CLEANUP(close_keystore) struct keystore *ks = NULL;
 	CLEANUP(image_release) struct image im = { 0 };
-	CLEANUP(secret_release) struct secret key = { 0 };
 	const struct keystore_ops *ops = registry_keystore(e->registry, a->store->format);
 	const struct passwords *pw = &p->passwords[a->store - p->wants->stores];
 	struct bytes views[KEYSTORE_PARTS_MAX] = { 0 };
 	struct transport *t = NULL;
-	struct chain chain = { 0 };
-	const char *issuer = "";
-	int generation = 0;
 
 	enum err_code rc = link_to(e, p, a->store->target, a->store->host, &t, err);
 	if (rc == ERR_OK) {
@@ -123,13 +120,58 @@ enum err_code adopt_identity(struct engine *e, struct pass *p, const struct acti
 		rc = open_any(pw, ops, views, im.n, &ks, err);
 	}
 	if (rc == ERR_OK) {
-		rc = take_pair(p, ks, a->adopt_alias, &chain, &key, err);
+		rc = take_pair(p, ks, a->adopt_alias, ret, ret_key, err);
 	}
+	return rc == ERR_OK ? rc : err_wrap(err, "adopting from %s", a->store->path);
+}
+
+/* From a certificate in the repository and a key by reference. */
+static enum err_code pair_by_reference(struct engine *e, struct pass *p, const struct identity *id,
+                                       struct chain *ret, struct secret *ret_key, struct err *err)
+{
+	CLEANUP(secret_release) struct secret encoded = { 0 };
+	const struct adopt_spec *spec = id->def->adopt;
+	struct scope scope = { .target = id->target, .host = id->host };
+	struct generated_secrets generated;
+	const struct cert **v = NULL;
+	size_t n = 0;
+
+	generated_secrets_init(&generated, e->store);
+	struct secret_context ctx = engine_secrets(e, &generated);
+	enum err_code rc = cert_parse_bundle(spec->data, &p->arena, &v, &n, err);
+	if (rc == ERR_OK && n == 0) {
+		rc = err_set(err, ERR_INVALID, "it holds no certificate");
+	}
+	if (rc == ERR_OK) {
+		rc = secret_resolve_whole(&ctx, &spec->key, &scope, id->name, &encoded, err);
+	}
+	if (rc == ERR_OK) {
+		rc = key_decode(secret_view(&encoded), /* password= */ NULL, ret_key, err);
+	}
+	if (rc != ERR_OK) {
+		return err_wrap(err, "adopting %s", spec->certificate.s);
+	}
+	*ret = chain_without_root((struct chain){ .v = v, .n = n });
+	return ERR_OK;
+}
+
+enum err_code adopt_identity(struct engine *e, struct pass *p, const struct action *a,
+                             struct fresh *ret, struct err *err)
+{
+	CLEANUP(secret_release) struct secret key = { 0 };
+	struct chain chain = { 0 };
+	const char *issuer = "";
+	int generation = 0;
+	int revision = 0;
+
+	enum err_code rc = a->store != NULL
+	                           ? pair_in_store(e, p, a, &chain, &key, err)
+	                           : pair_by_reference(e, p, a->identity, &chain, &key, err);
 	if (rc == ERR_OK) {
 		rc = check_pin(a, secret_view(&key), chain.v[0], err);
 	}
 	if (rc != ERR_OK) {
-		return err_wrap(err, "adopting from %s", a->store->path);
+		return rc;
 	}
 	find_issuer(p, chain.v[0], &issuer, &generation);
 	struct adoption pair = { .identity = a->identity->name,
@@ -138,9 +180,11 @@ enum err_code adopt_identity(struct engine *e, struct pass *p, const struct acti
 		                 .issuer = issuer,
 		                 .issuer_generation = generation,
 		                 .renew = a->identity->def->renew };
-	rc = store_identity_adopt(e->store, &pair, err);
+	rc = store_identity_adopt(e->store, &pair, &revision, err);
 	if (rc == ERR_OK) {
-		*ret = (struct fresh){ .identity = a->identity, .chain = chain };
+		*ret = (struct fresh){ .identity = a->identity,
+			               .revision = revision,
+			               .chain = chain };
 	}
 	return rc;
 }

@@ -225,7 +225,7 @@ static bool forget_key(struct stage *st, const char *name, struct err *err)
 		              .issuer = h->issuer,
 		              .issuer_generation = h->issuer_generation,
 		              .renew = h->renew };
-	return store_identity_adopt(st->lab.store, &a, err) == ERR_OK;
+	return store_identity_adopt(st->lab.store, &a, /* ret_revision= */ NULL, err) == ERR_OK;
 }
 
 static bool act_delete(struct stage *st, const struct statement *s)

@@ -339,7 +339,7 @@ START_TEST(damaged_rows_are_sentences)
 						  .issuer = "i",
 						  .issuer_generation = 1,
 						  .renew = 0 },
-	                                  &f.err),
+	                                  /* ret_revision= */ NULL, &f.err),
 	             &f.err);
 	ck_assert_ok(store_written(f.s,
 	                           &(struct store_write){ .target = "t",

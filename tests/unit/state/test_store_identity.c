@@ -209,7 +209,7 @@ START_TEST(an_adopted_pair_is_the_first_revision_without_digests)
 						  .issuer = "corp-ca",
 						  .issuer_generation = 2,
 						  .renew = 5 },
-	                                  &f.err),
+	                                  /* ret_revision= */ NULL, &f.err),
 	             &f.err);
 	ck_assert_ok(store_identity_adopt(f.s,
 	                                  &(struct adoption){
@@ -219,7 +219,7 @@ START_TEST(an_adopted_pair_is_the_first_revision_without_digests)
 						  .issuer = "",
 						  .issuer_generation = 0,
 						  .renew = 0 },
-	                                  &f.err),
+	                                  /* ret_revision= */ NULL, &f.err),
 	             &f.err);
 	struct memory *m = fixture_memory(&f, &certs);
 	const struct held *h = &memory_identity(m, "web")->revisions[0];

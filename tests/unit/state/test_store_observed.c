@@ -246,7 +246,7 @@ START_TEST(memory_and_observation_share_their_certificates)
 						  .issuer = "",
 						  .issuer_generation = 0,
 						  .renew = 0 },
-	                                  &f.err),
+	                                  /* ret_revision= */ NULL, &f.err),
 	             &f.err);
 	ck_assert_ok(store_observed_save(f.s, &w.o, &f.err), &f.err);
 	struct memory *m = fixture_memory(&f, &certs);
