@@ -196,6 +196,7 @@ static bool delete_state(struct stage *st)
 	if (d == NULL) {
 		return false;
 	}
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread, one stream */
 	for (const struct dirent *e; (e = readdir(d)) != NULL;) {
 		if (e->d_name[0] != '.') {
 			(void)unlinkat(dirfd(d), e->d_name, 0);

@@ -146,8 +146,11 @@ static bool act_overwrite(struct stage *st, const struct statement *s)
 			return say_failed(s, "there is no key entry in it");
 		}
 	} else {
-		pair_put(w, s->v[1], s->v[2], format == NULL ? "pem" : format,
-		         alias == NULL ? "web" : alias, password, how);
+		struct stranger x = { .format = format == NULL ? "pem" : format,
+			              .alias = alias == NULL ? "web" : alias,
+			              .password = password,
+			              .name = how };
+		pair_put(w, s->v[1], s->v[2], &x);
 	}
 	return true;
 }
@@ -226,7 +229,8 @@ static bool act_serve(struct stage *st, const struct statement *s)
 	if (x == NULL) {
 		return false;
 	}
-	pair_put(st->lab.world, x->host, path, "pem", "web", /* password= */ NULL, s->v[2]);
+	const struct stranger other = { .format = "pem", .alias = "web", .name = s->v[2] };
+	pair_put(st->lab.world, x->host, path, &other);
 	memcpy(kept, x->identity, sizeof(kept));
 	put_path(x->identity, path);
 	bool loads = server_load(st->lab.world, x);
@@ -238,8 +242,13 @@ static bool act_serve(struct stage *st, const struct statement *s)
 static bool remember_key(struct stage *st, const struct statement *s)
 {
 	const struct server *x = server_named(st, s, s->v[2]);
+	const struct cert *leaf = x == NULL ? NULL : server_leaf(x, &st->arena);
 
-	return x != NULL && (server_key(x, st->key) || say_failed(s, "it serves nothing"));
+	if (leaf == NULL) {
+		return say_failed(s, "it serves nothing");
+	}
+	memcpy(st->key, leaf->spki_sha256, sizeof(st->key));
+	return true;
 }
 
 static bool act_remember(struct stage *st, const struct statement *s)

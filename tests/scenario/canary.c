@@ -18,7 +18,7 @@
 #include "tests/unit/unit.h"
 
 #define BEGINNING 1893456000 /* 2030-01-01T00:00:00Z */
-#define DAY       86400
+#define DAY       ((int64_t)86400)
 #define PASSWORD  "Tr0ub4dor-canary-3171"
 #define HAY_LIMIT ((size_t)64 << 20)
 
@@ -103,7 +103,9 @@ static void needle_hex(const char *what, struct bytes v)
 	hex_encode(v, hex);
 	needle(what, "hex", hex, 2 * v.n);
 	for (char *c = hex; *c != '\0'; c++) {
-		*c = *c >= 'a' ? (char)(*c - 'a' + 'A') : *c;
+		if (*c >= 'a') {
+			*c = (char)(*c - 'a' + 'A');
+		}
 	}
 	needle(what, "HEX", hex, 2 * v.n);
 }
@@ -278,7 +280,8 @@ static void trouble(void)
 	clock_manual_advance(&w->clock, DAY);
 	lab_converge(&lab, 20);
 	world_host(w, "h1")->writes_fail = false;
-	pair_put(w, "h1", "/etc/web.jks", "jks", "web", "another-word-9", "foreign");
+	const struct stranger other = { "jks", "web", "another-word-9", "foreign" };
+	pair_put(w, "h1", "/etc/web.jks", &other);
 	clock_manual_advance(&w->clock, DAY);
 	lab_converge(&lab, 20);
 	struct push_by_hand what = { .target = "www", .replace_unreadable = true };
@@ -295,6 +298,7 @@ static void each_file(const char *at)
 	DIR *d = opendir(at);
 
 	ck_assert_ptr_nonnull(d);
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread, one stream */
 	for (const struct dirent *e; (e = readdir(d)) != NULL;) {
 		CLEANUP(cleanup_free) char *path = str_printf("%s/%s", at, e->d_name);
 		CLEANUP(buf_release) struct buf data = { 0 };

@@ -21,7 +21,8 @@
 #include "tests/unit/unit.h"
 
 #define BEGINNING  1893456000 /* 2030-01-01T00:00:00Z */
-#define DAY        86400
+#define DAY        ((int64_t)86400)
+#define HOUR       ((int64_t)3600)
 #define EVENTS_MAX 2000
 #define COPY_LIMIT ((size_t)16 << 20)
 
@@ -127,11 +128,11 @@ static bool commit_and_converge(struct lab *l, int generation, unsigned steps)
 	for (unsigned i = 0; i < steps; i++) {
 		lab_converge(l, 20);
 		/* Back-off and overlap pass; what a crash delays happens within these hours. */
-		clock_manual_advance(&l->world->clock, 2 * 3600);
+		clock_manual_advance(&l->world->clock, 2 * HOUR);
 	}
 	for (unsigned i = 0; l->status != 0 && i < 4; i++) {
 		lab_converge(l, 20);
-		clock_manual_advance(&l->world->clock, 2 * 3600);
+		clock_manual_advance(&l->world->clock, 2 * HOUR);
 	}
 	return l->status == 0;
 }
@@ -188,6 +189,7 @@ static void copy_dir(const char *from, const char *to)
 	DIR *d = opendir(from);
 
 	(void)mkdir(to, 0700);
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread, one stream */
 	for (const struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
 		CLEANUP(cleanup_free) char *a = str_printf("%s/%s", from, e->d_name);
 		CLEANUP(cleanup_free) char *b = str_printf("%s/%s", to, e->d_name);

@@ -67,7 +67,7 @@ static void note_request(struct engine_listener *base, const char *verb, const c
 	buf_printf(&l->said, "event=request.done verb=%s name=%s error=%s\n", verb, name, text);
 }
 
-void lab_open(struct lab *l, struct world *w, char *dir, uint64_t seed)
+void lab_open(struct lab *l, struct world *w, const char *dir, uint64_t seed)
 {
 	*l = (struct lab){ .world = w, .dir = dir, .authority.trusted = true };
 	world_registry_init(&l->registry, w);

@@ -11,7 +11,7 @@
 
 struct lab {
 	struct world *world; /* borrowed */
-	char *dir;           /* scratch: state/ and master.key */
+	const char *dir;     /* scratch: state/ and master.key */
 	struct world_registry registry;
 	struct world_prober prober;
 	struct authority authority;
@@ -31,7 +31,7 @@ struct lab {
 };
 
 /* `dir` is borrowed. */
-void lab_open(struct lab *l, struct world *w, char *dir, uint64_t seed);
+void lab_open(struct lab *l, struct world *w, const char *dir, uint64_t seed);
 void lab_close(struct lab *l);
 /* The state is opened on first use and stays open until closed here or with the lab. */
 enum err_code lab_store(struct lab *l, struct err *err);

@@ -72,27 +72,26 @@ static const struct keystore_ops *format_of(const char *type)
 	abort();
 }
 
-void pair_put(struct world *w, const char *host, const char *path, const char *format,
-              const char *alias, const char *password, const char *name)
+void pair_put(struct world *w, const char *host, const char *path, const struct stranger *x)
 {
 	CLEANUP(secret_release) struct secret key = { 0 };
 	CLEANUP(secret_release) struct secret word = { 0 };
 	CLEANUP(buf_release) struct buf cert = { 0 };
-	const struct keystore_ops *ops = format_of(format);
+	const struct keystore_ops *ops = format_of(x->format);
 	struct keystore_part parts[KEYSTORE_PARTS_MAX] = { 0 };
 	struct keystore *ks = NULL;
 	struct err why = { 0 };
 	size_t n = 0;
 
-	self_sign(w, name, &key, &cert);
-	names_add(w, name, 0, /* ca= */ false, buf_view(&cert));
-	if (password != NULL && secret_set_str(&word, password) < 0) {
+	self_sign(w, x->name, &key, &cert);
+	names_add(w, x->name, 0, /* ca= */ false, buf_view(&cert));
+	if (x->password != NULL && secret_set_str(&word, x->password) < 0) {
 		abort();
 	}
-	struct keystore_encode how = { .passwords.store = password == NULL ? NULL : &word };
+	struct keystore_encode how = { .passwords.store = x->password == NULL ? NULL : &word };
 	struct bytes leaf = buf_view(&cert);
 	must(ops->create(&ks, &why), &why);
-	must(ops->set_key(ks, alias, &key, &leaf, 1, w->clock.wall_now.s * 1000, &why), &why);
+	must(ops->set_key(ks, x->alias, &key, &leaf, 1, w->clock.wall_now.s * 1000, &why), &why);
 	must(ops->encode(ks, &how, parts, &n, &why), &why);
 	for (size_t i = 0; i < n; i++) {
 		CLEANUP(cleanup_free) char *part = keystore_part_path(path, ops->suffixes[i]);

@@ -143,19 +143,15 @@ const char *server_serves(struct world *w, const struct server *s)
 	return names_text(w, sha256, name);
 }
 
-bool server_key(const struct server *s, uint8_t ret[SHA256_BYTES])
+const struct cert *server_leaf(const struct server *s, struct arena *arena)
 {
-	CLEANUP(arena_release) struct arena arena;
 	const struct cert *c = NULL;
 	struct err why = { 0 };
 
-	arena_init(&arena);
-	if (!s->up || s->chain.n == 0 ||
-	    cert_parse(load_at(&s->chain, 0), &arena, &c, &why) != ERR_OK) {
-		return false;
+	if (!s->up || s->chain.n == 0) {
+		return NULL;
 	}
-	memcpy(ret, c->spki_sha256, SHA256_BYTES);
-	return true;
+	return cert_parse(load_at(&s->chain, 0), arena, &c, &why) == ERR_OK ? c : NULL;
 }
 
 /* ---- handshakes ------------------------------------------------------------------------------ */

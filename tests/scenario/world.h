@@ -118,8 +118,8 @@ bool server_load(struct world *w, struct server *s);
 /* Serve this chain whatever the files say. */
 void server_serve(struct server *s, const struct bytes *ders, size_t n);
 const char *server_serves(struct world *w, const struct server *s); /* "web#1", "nothing" */
-/* The SPKI of the leaf served. false: nothing is. */
-bool server_key(const struct server *s, uint8_t ret[SHA256_BYTES]);
+/* The leaf served; NULL: nothing is. */
+const struct cert *server_leaf(const struct server *s, struct arena *arena);
 /* Every relation, after each write and command. */
 void world_check_handshakes(struct world *w);
 bool world_is_armed(const struct world *w); /* every relation has worked */
@@ -153,9 +153,13 @@ size_t names_issued_for(const struct world *w, const char *name);
 
 /* ---- pairs.c: identities that are not ours ----------------------------------------------------
  */
-/* A store of `format` holding a fresh pair under `alias`, as if somebody else had put it there.
- * Called `name` from now on ("foreign"); self-signed. */
-void pair_put(struct world *w, const char *host, const char *path, const char *format,
-              const char *alias, const char *password, const char *name);
+/* A fresh pair as if somebody else had put it there; self-signed. */
+struct stranger {
+	const char *format;
+	const char *alias;
+	const char *password; /* NULL: none */
+	const char *name;     /* what it is called from now on: "foreign" */
+};
+void pair_put(struct world *w, const char *host, const char *path, const struct stranger *x);
 /* Another key under the certificate of the first key entry. false: there is none. */
 bool pair_mix(struct world *w, const char *host, const char *path, const char *password);
