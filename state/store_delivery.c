@@ -273,7 +273,9 @@ static enum err_code release(struct store *s, const char *what, struct err *err)
 		db_run(s->db, "DELETE FROM backoff WHERE what = ?1", DB_VALUES(db_text(what)), err);
 
 	return rc == ERR_OK && strncmp(what, "push:", 5) == 0
-	               ? db_run(s->db, "UPDATE store SET hold_revision = 0 WHERE key = ?1",
+	               ? db_run(s->db,
+	                        "UPDATE store SET hold_revision = 0,"
+	                        " activations = MIN(activations, 1) WHERE key = ?1",
 	                        DB_VALUES(db_text(what + 5)), err)
 	               : rc;
 }
