@@ -8,6 +8,7 @@
 
 #include "desired/expand.h"
 #include "desired/loader.h"
+#include "providers/keystore.h"
 #include "reconciler/base/map.h"
 #include "reconciler/base/str.h"
 
@@ -172,10 +173,25 @@ static const char *place_of(struct loader *l, const struct target *t, const stru
 	return arena_printf(&l->scratch, "%s\n%s\n%s", t->via.s, h->name, expanded);
 }
 
-static bool claim(struct loader *l, struct map *places, const struct target *t,
-                  const struct deliver_spec *d, const struct text *path, const struct host *h)
+/* Formats of two files put the key beside the certificate, under a name of their own making. */
+static const char *key_place_of(struct loader *l, const struct deliver_spec *d, const char *place)
 {
-	const char *place = place_of(l, t, h, path->s);
+	const struct keystore_def *k =
+		d->keystore.s == NULL ? NULL : desired_keystore(l->d, d->keystore.s);
+	const char *format = k == NULL ? NULL : k->format.s;
+
+	if (place == NULL || format == NULL ||
+	    (strcmp(format, "pem-split") != 0 && strcmp(format, "der") != 0)) {
+		return NULL;
+	}
+	CLEANUP(cleanup_free) char *key = keystore_part_path(place, ".key");
+	return key == NULL ? NULL : arena_str(&l->scratch, key);
+}
+
+static bool claim(struct loader *l, struct map *places, const struct target *t,
+                  const struct deliver_spec *d, const struct text *path, const struct host *h,
+                  const char *place)
+{
 	const struct target *owner = place != NULL ? map_get_str(places, place) : NULL;
 
 	if (owner != NULL) {
@@ -194,6 +210,16 @@ static bool claim(struct loader *l, struct map *places, const struct target *t,
 	return true;
 }
 
+static bool claim_all(struct loader *l, struct map *places, const struct target *t,
+                      const struct deliver_spec *d, const struct text *path, const struct host *h)
+{
+	const char *place = place_of(l, t, h, path->s);
+	const char *key = key_place_of(l, d, place);
+
+	return claim(l, places, t, d, path, h, place) &&
+	       (key == NULL || claim(l, places, t, d, path, h, key));
+}
+
 static void check_places(struct loader *l, struct map *places, const struct target *t)
 {
 	for (size_t i = 0; t->via.s != NULL && i < t->n_deliver; i++) {
@@ -209,7 +235,7 @@ static void check_places(struct loader *l, struct map *places, const struct targ
 					                 PLACES_MAX);
 					return;
 				}
-				fine = claim(l, places, t, d, &paths[p], &t->hosts[h]);
+				fine = claim_all(l, places, t, d, &paths[p], &t->hosts[h]);
 			}
 		}
 	}
