@@ -187,7 +187,18 @@ static bool step_applies(const struct planner *p, const struct unit_plan *u,
 	return false;
 }
 
-static void say_command(struct buf *out, const struct command_spec *c)
+/* As it will be run on this host. */
+static const char *said(struct planner *p, const struct unit_plan *u, const char *word)
+{
+	struct scope scope = { .target = u->target, .host = u->host };
+	struct err ignored = { 0 };
+	const char *expanded = word;
+
+	return expand_text(word, &scope, p->a, &expanded, &ignored) == ERR_OK ? expanded : word;
+}
+
+static void say_command(struct planner *p, const struct unit_plan *u, struct buf *out,
+                        const struct command_spec *c)
 {
 	if (out->len > 0) {
 		buf_add_str(out, "; ");
@@ -195,12 +206,12 @@ static void say_command(struct buf *out, const struct command_spec *c)
 	if (c->systemd_unit.s != NULL) {
 		buf_printf(out, "systemctl %s %s",
 		           c->systemd_action.s == NULL ? "restart" : c->systemd_action.s,
-		           c->systemd_unit.s);
+		           said(p, u, c->systemd_unit.s));
 	} else if (c->shell.s != NULL) {
-		buf_add_str(out, c->shell.s);
+		buf_add_str(out, said(p, u, c->shell.s));
 	}
 	for (size_t i = 0; i < c->argv.n; i++) {
-		buf_printf(out, "%s%s", i == 0 ? "" : " ", c->argv.v[i].s);
+		buf_printf(out, "%s%s", i == 0 ? "" : " ", said(p, u, c->argv.v[i].s));
 	}
 }
 
@@ -222,7 +233,7 @@ static void choose_steps(struct planner *p, const struct unit_plan *u, struct dr
 		v[n++] = s;
 		d->a.disruptive = d->a.disruptive || s->n_before > 0 || s->n_after > 0;
 		for (size_t k = 0; k < s->n_after; k++) {
-			say_command(&line, &s->after[k]);
+			say_command(p, u, &line, &s->after[k]);
 		}
 	}
 	d->a.steps = v;
