@@ -132,8 +132,9 @@ static int finish(struct cli *c, const struct converge_result *r, const struct p
 	buf_init(&out, BUF_LIMIT_TEXT);
 	if (c->output == OUTPUT_TEXT) {
 		if (r->done == 0 && r->failed == 0) {
-			buf_add_str(&out, p->plan->in_sync ? "Nothing to do.\n"
-			                                   : "Nothing could be done now.\n");
+			buf_add_str(&out, p->plan->in_sync && p->plan->n_unobserved == 0
+			                          ? "Nothing to do.\n"
+			                          : "Nothing could be done now.\n");
 		} else {
 			buf_printf(&out, "Applied: %zu done, %zu failed, in %zu round%s.\n",
 			           r->done, r->failed, r->rounds, r->rounds == 1 ? "" : "s");
