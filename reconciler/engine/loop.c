@@ -352,7 +352,7 @@ static void wait_for_cause(struct loop *l, struct watch *w, struct wall wake)
 		if (wake.s != 0 && c->wall(c).s >= wake.s) {
 			return;
 		}
-		if (watch_wait(w, WATCH_SLICE_S)) {
+		if (watch_wait(w, c, WATCH_SLICE_S)) {
 			return;
 		}
 	}

@@ -9,15 +9,13 @@
 #include <inotifytools/inotify.h>
 #include <inotifytools/inotifytools.h>
 #include <string.h>
-#include <time.h>
 
 #include "reconciler/base/str.h"
 
 #define WRITTEN (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB)
 #define GONE    (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)
 
-#define QUIET_MS     50
-#define QUIET_ROUNDS 20
+#define PATIENCE_MS 3000
 
 /* Values of the maps: only whether there is one counts. */
 static char yes;
@@ -113,44 +111,36 @@ struct happened {
 	bool wanted, lost;
 };
 
-static void take(const struct watch *w, long timeout_s, struct happened *h)
+static void judge(const struct watch *w, const struct inotify_event *e, struct happened *h)
 {
-	const struct inotify_event *e = inotifytools_next_event(timeout_s);
-
-	for (; e != NULL; e = inotifytools_next_event(0)) {
-		h->lost = h->lost || (e->mask & (GONE | IN_Q_OVERFLOW)) != 0;
-		h->wanted = h->wanted || is_wanted(w, e);
-	}
+	h->lost = h->lost || (e->mask & (GONE | IN_Q_OVERFLOW)) != 0;
+	h->wanted = h->wanted || is_wanted(w, e);
 }
 
-/* A writer may be at work: look when it has put its pen down. */
-static void until_quiet(const struct watch *w, struct happened *h)
+bool watch_wait(struct watch *w, const struct clock *c, int64_t timeout_s)
 {
-	const struct timespec t = { .tv_nsec = QUIET_MS * 1000000L };
-
-	for (int i = 0; i < QUIET_ROUNDS; i++) {
-		struct happened more = { 0 };
-		(void)nanosleep(&t, /* rem= */ NULL);
-		take(w, 0, &more);
-		h->lost = h->lost || more.lost;
-		if (!more.wanted) {
-			return;
-		}
-	}
-}
-
-bool watch_wait(struct watch *w, int64_t timeout_s)
-{
+	const struct inotify_event *e = inotifytools_next_event((long)timeout_s);
 	struct happened h = { 0 };
 
-	take(w, (long)timeout_s, &h);
-	if (h.wanted) {
-		until_quiet(w, &h);
+	if (e != NULL) {
+		judge(w, e, &h);
+	}
+	if (!h.wanted && !h.lost) {
+		return false;
+	}
+	/* A writer may be at work: look when it has put its pen down. The library takes no
+	 * timeout below a second: zero waits for ever. */
+	int64_t until = c->mono(c).ms + PATIENCE_MS;
+	while (e != NULL && c->mono(c).ms < until) {
+		e = inotifytools_next_event(/* timeout= */ 1);
+		if (e != NULL) {
+			judge(w, e, &h);
+		}
 	}
 	if (h.lost) {
 		inotifytools_cleanup();
 		(void)inotifytools_initialize();
 		forget(w);
 	}
-	return h.wanted || h.lost;
+	return true;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "reconciler/base/arena.h"
+#include "reconciler/base/clock.h"
 #include "reconciler/base/err.h"
 #include "reconciler/base/map.h"
 
@@ -27,7 +28,7 @@ void watch_close(struct watch *w);
  * already is ERR_OK; ERR_NOT_FOUND: the directory is absent: ask again later. */
 enum err_code watch_file(struct watch *w, const char *path, struct err *err);
 enum err_code watch_dir(struct watch *w, const char *path, struct err *err);
-/* Wait up to timeout_s for a change, or a signal. true: something wanted changed, and it has been
- * quiet for a moment since. When a watched directory went away everything is forgotten: tell it all
- * again. */
-bool watch_wait(struct watch *w, int64_t timeout_s);
+/* Wait up to timeout_s (from 1) for a change, or a signal. true: something wanted changed, and it
+ * has been quiet for a moment since. When a watched directory went away everything is forgotten:
+ * tell it all again. */
+bool watch_wait(struct watch *w, const struct clock *c, int64_t timeout_s);

@@ -11,10 +11,21 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/certwright-test.XXXXXX")
 pids=()
 status=0
 
+# gone TENTHS PID: has it ended by then? (A child that was not waited for counts as ended.)
+gone() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		grep -q '^State:.[^Z]' "/proc/$2/status" 2>/dev/null || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
 tidy() {
 	local result=$? pid
 	for pid in "${pids[@]}"; do
-		kill "$pid" 2>/dev/null || true
+		kill "$pid" 2>/dev/null || continue
+		gone 100 "$pid" || kill -KILL "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done
 	rm -rf "$work"
@@ -24,6 +35,8 @@ trap tidy EXIT
 trap 'exit 130' INT TERM
 
 unset NO_COLOR XDG_STATE_HOME XDG_CONFIG_HOME NOTIFY_SOCKET
+# Whatever goes wrong here, git finds no repository above this directory.
+export GIT_CEILING_DIRECTORIES=$work
 export HOME=$work/home GIT_CONFIG_NOSYSTEM=1 LC_ALL=C
 export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@example GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@example
 export CERTWRIGHT_CONFIG=$work/certwright.yaml

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # test_cli_exit.sh - every verb with every exit status of its contract, usage errors with the nearest word, --help.
+set -euo pipefail
 # shellcheck source=tests/integration/cli.sh
 . "$(dirname "$0")/cli.sh"
 

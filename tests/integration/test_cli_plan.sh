@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # test_cli_plan.sh - plan as text, JSON and Markdown; saved plans; plans from a snapshot on another machine.
+set -euo pipefail
 # shellcheck source=tests/integration/cli.sh
 . "$(dirname "$0")/cli.sh"
 
