@@ -261,6 +261,16 @@ static void map_cleanup(struct findings *f)
 	map_release(&f->said);
 }
 
+static void check_ca_set(struct findings *f, const struct ca_set *set)
+{
+	for (size_t i = 0; i < set->n_sources; i++) {
+		const struct text *url = &set->sources[i].url;
+		if (url->s != NULL) {
+			check_host(f, &set->o, url->pos, url_host(f->arena, url->s));
+		}
+	}
+}
+
 enum err_code desired_allowed(const struct desired *d, const struct authority *a,
                               struct arena *arena, struct diagnostics *ret_diag, struct err *err)
 {
@@ -276,6 +286,9 @@ enum err_code desired_allowed(const struct desired *d, const struct authority *a
 	}
 	for (size_t i = 0; i < d->n_certificates; i++) {
 		check_certificate(&f, d->certificates[i]);
+	}
+	for (size_t i = 0; i < d->n_ca_sets; i++) {
+		check_ca_set(&f, d->ca_sets[i]);
 	}
 	if (arena_failed(arena)) {
 		return err_nomem(err);

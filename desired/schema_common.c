@@ -328,6 +328,18 @@ static const struct field table_renewal_window_fields[] = { WINDOW_ROWS("windowD
 TABLE(table_renewal_window, window_spec, "window", "A time when a renewal may begin.",
       .check = check_window);
 
+void check_http_url(struct bind *b, struct pos pos, const char *url)
+{
+	if (!str_starts(url, "https://") && !str_starts(url, "http://")) {
+		bind_report(b, pos, /* hint= */ NULL,
+		            "url: expected http:// or https://, found '%.80s'", url);
+	} else if (strpbrk(url, "@\\ ") != NULL) {
+		/* What stands before an '@' is no host, however much it looks like one. */
+		bind_report(b, pos, "write %40 for an @ of the path",
+		            "url: no user, backslash or space in it, found '%.80s'", url);
+	}
+}
+
 static void check_endpoint(struct bind *b, void *obj, const struct seen *seen)
 {
 	struct endpoint_spec *e = obj;

@@ -30,6 +30,13 @@ static void check_source(struct bind *b, void *obj, const struct seen *seen)
 	if (s->kind == CA_INLINE) {
 		s->data = bytes_of_str(s->value.s);
 	}
+	if (s->kind == CA_URL) {
+		check_http_url(b, seen_pos(seen, "url"), s->url.s);
+	}
+	if (seen_has(seen, "url") != seen_has(seen, "sha256")) {
+		bind_report(b, seen->pos, "sha256sum FILE says it",
+		            "a source needs url and sha256 together");
+	}
 	if (seen_has(seen, "system") && !s->system) {
 		bind_report(b, seen_pos(seen, "system"), "leave the source out instead",
 		            "system: only true has a meaning");
@@ -47,8 +54,10 @@ static const struct field table_ca_source_fields[] = {
 	    .doc = "That very certificate, pinned."),
 	ROW("system", BOOL, AT(ca_source, system), .groups = 1,
 	    .doc = "The anchors of the reconciler's operating system."),
-	ROW("url", UNSUPPORTED, .groups = 1, .doc = "Fetched, with sha256."),
-	ROW("sha256", UNSUPPORTED, .doc = "Of what the url gives."),
+	ROW("url", TEXT, AT(ca_source, url), .groups = 1, .min = 1,
+	    .doc = "PEM, DER or P7B at http:// or https://, fetched once, with sha256."),
+	ROW("sha256", TEXT, AT(ca_source, sha256), .format = FORMAT_FINGERPRINT,
+	    .doc = "Of what the url gives."),
 };
 static TABLE(table_ca_source, ca_source, "source", "Where anchors come from.",
              .check = check_source);

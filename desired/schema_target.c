@@ -180,18 +180,9 @@ static void check_verify(struct bind *b, void *obj, const struct seen *seen)
 static void check_http(struct bind *b, void *obj, const struct seen *seen)
 {
 	const struct verify_spec *v = obj;
-	const char *url = v->http_url.s;
 
-	if (url == NULL) {
-		return;
-	}
-	if (!str_starts(url, "https://") && !str_starts(url, "http://")) {
-		bind_report(b, seen_pos(seen, "url"), /* hint= */ NULL,
-		            "url: expected http:// or https://, found '%.80s'", url);
-	} else if (strpbrk(url, "@\\ ") != NULL) {
-		/* What stands before an '@' is no host, however much it looks like one. */
-		bind_report(b, seen_pos(seen, "url"), "write %40 for an @ of the path",
-		            "url: no user, backslash or space in it, found '%.80s'", url);
+	if (v->http_url.s != NULL) {
+		check_http_url(b, seen_pos(seen, "url"), v->http_url.s);
 	}
 }
 

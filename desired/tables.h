@@ -20,6 +20,8 @@ extern const struct word words_pkcs12_profile[];
 
 /* The check of every kind's spec: remembers in struct object which rows were written, and where. */
 void spec_note_written(struct bind *b, void *obj, const struct seen *seen);
+/* Reports an address that providers/http.h would not take, or that hides its host. */
+void check_http_url(struct bind *b, struct pos pos, const char *url);
 
 #define DAY INT64_C(86400)
 

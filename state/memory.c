@@ -147,3 +147,13 @@ enum err_code memory_index(struct memory *m, struct err *err)
 	map_init(&m->issuer_by_name);
 	return index_rows(m) ? ERR_OK : err_nomem(err);
 }
+
+const struct source_memory *memory_source(const struct memory *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_sources; i++) {
+		if (strcmp(m->sources[i].name, name) == 0) {
+			return &m->sources[i];
+		}
+	}
+	return NULL;
+}

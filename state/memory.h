@@ -108,6 +108,13 @@ struct suspension {
 	struct wall until;
 };
 
+/* Anchors that are not in the commit. */
+struct source_memory {
+	const char *name; /* "system" or "url/SHA256" */
+	struct seen_chain certs;
+	const char *error; /* why they are not known; NULL: they are */
+};
+
 struct memory {
 	struct arena *arena;
 	const char *state_id;
@@ -126,6 +133,8 @@ struct memory {
 	size_t n_issuers;
 	const struct suspension *suspensions;
 	size_t n_suspensions;
+	const struct source_memory *sources; /* in no order; few */
+	size_t n_sources;
 	struct map identity_by_name, store_by_key, slot_by_key,
 		issuer_by_name; /* slot key: "STORE#ALIAS" */
 };
@@ -134,6 +143,8 @@ const struct store_memory *memory_store(const struct memory *m, const char *key)
 const struct slot_memory *memory_slot(const struct memory *m, const char *store_key,
                                       const char *folded_alias);
 const struct issuer_memory *memory_issuer(const struct memory *m, const char *name);
+/* NULL: not asked for. */
+const struct source_memory *memory_source(const struct memory *m, const char *name);
 /* An empty one (no state yet). */
 enum err_code memory_empty(struct arena *arena, struct seen_certs *certs, struct memory **ret,
                            struct err *err);

@@ -493,6 +493,7 @@ static void fill_memory(struct reader *r, const struct snapshot_header *header, 
 	m->anchors = take_section(r, SECTION_ANCHORS, &m->n_anchors);
 	m->issuers = take_section(r, SECTION_ISSUERS, &m->n_issuers);
 	m->suspensions = take_section(r, SECTION_SUSPENSIONS, &m->n_suspensions);
+	m->sources = take_section(r, SECTION_SOURCES, &m->n_sources);
 }
 
 static enum err_code build(struct reader *r, const struct snapshot_header *header,

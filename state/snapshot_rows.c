@@ -216,6 +216,12 @@ static const struct field suspension_fields[] = {
 	SCALAR(struct suspension, "until", until, FIELD_TIME),
 };
 
+static const struct field source_fields[] = {
+	SCALAR(struct source_memory, "certificates", certs, FIELD_CHAIN),
+	SCALAR(struct source_memory, "error", error, FIELD_STR),
+	SCALAR(struct source_memory, "name", name, FIELD_TEXT),
+};
+
 /* Parts of a key are parted by NUL, which sorts before everything that they hold. */
 static void store_sort_key(const void *row, struct buf *out)
 {
@@ -276,6 +282,11 @@ static void suspension_sort_key(const void *row, struct buf *out)
 	buf_add_str(out, s->name);
 }
 
+static void source_sort_key(const void *row, struct buf *out)
+{
+	buf_add_str(out, ((const struct source_memory *)row)->name);
+}
+
 const struct section_def snapshot_sections[SECTIONS] = {
 	[SECTION_STORES] = { "store", ROWS(struct obs_store, store_fields), store_sort_key },
 	[SECTION_ENDPOINTS] = { "endpoint", ROWS(struct obs_endpoint, endpoint_fields),
@@ -292,4 +303,6 @@ const struct section_def snapshot_sections[SECTIONS] = {
 	                      issuer_sort_key },
 	[SECTION_SUSPENSIONS] = { "suspension", ROWS(struct suspension, suspension_fields),
 	                          suspension_sort_key },
+	[SECTION_SOURCES] = { "caSource", ROWS(struct source_memory, source_fields),
+	                      source_sort_key },
 };

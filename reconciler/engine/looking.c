@@ -10,6 +10,7 @@
 #include "reconciler/base/str.h"
 #include "reconciler/engine/link.h"
 #include "reconciler/engine/passwords.h"
+#include "reconciler/engine/sources.h"
 #include "state/snapshot.h"
 
 static const char *sentence_of(struct arena *arena, const struct err *why)
@@ -247,7 +248,7 @@ static enum err_code look_work_fill(struct engine *e, struct pass *p, struct loo
 
 /* Memory first, wants from it: an anchor that is leaving is wanted only because it is remembered.
  */
-enum err_code pass_begin(struct engine *e, struct pass *p, struct err *err)
+enum err_code pass_begin(struct engine *e, struct pass *p, bool look, struct err *err)
 {
 	*p = (struct pass){ 0 };
 	arena_init(&p->arena);
@@ -255,6 +256,9 @@ enum err_code pass_begin(struct engine *e, struct pass *p, struct err *err)
 	enum err_code rc = e->store != NULL
 	                           ? memory_load(e->store, &p->arena, &p->certs, &p->memory, err)
 	                           : memory_empty(&p->arena, &p->certs, &p->memory, err);
+	if (rc == ERR_OK) {
+		rc = sources_fill(e, p, look, err);
+	}
 	if (rc != ERR_OK) {
 		return rc;
 	}
@@ -271,7 +275,7 @@ enum err_code engine_observe(struct engine *e, struct pass *p, struct err *err)
 		.clock = e->clock,
 	};
 
-	enum err_code rc = pass_begin(e, p, err);
+	enum err_code rc = pass_begin(e, p, /* look= */ true, err);
 	if (rc == ERR_OK) {
 		rc = look_work_fill(e, p, &work, err);
 	}
@@ -286,7 +290,7 @@ enum err_code engine_observe(struct engine *e, struct pass *p, struct err *err)
 
 enum err_code engine_recorded(struct engine *e, struct pass *p, struct err *err)
 {
-	enum err_code rc = pass_begin(e, p, err);
+	enum err_code rc = pass_begin(e, p, /* look= */ false, err);
 
 	if (rc != ERR_OK) {
 		return rc;

@@ -7,8 +7,8 @@
 
 #include "reconciler/engine/engine.h"
 
-/* An empty pass with memory and wants. */
-enum err_code pass_begin(struct engine *e, struct pass *p, struct err *err);
+/* An empty pass with memory and wants; `look`: also at anchors that are not in the commit. */
+enum err_code pass_begin(struct engine *e, struct pass *p, bool look, struct err *err);
 /* Fill one look for an endpoint. `client_key` (caller's, released by it) holds the key when the
  * endpoint asks for a client identity; a key that cannot be had makes the look `unresolved`. */
 enum err_code look_endpoint_of(struct engine *e, struct pass *p, const struct want_endpoint *w,

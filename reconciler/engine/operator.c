@@ -313,7 +313,7 @@ enum err_code engine_revoke(struct engine *e, const char *identity, unsigned rea
 	CLEANUP(close_issuer) struct issuer *iss = NULL;
 	struct wall now = e->clock->wall(e->clock);
 
-	enum err_code rc = pass_begin(e, &p, err);
+	enum err_code rc = pass_begin(e, &p, /* look= */ false, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
@@ -350,7 +350,7 @@ static enum err_code open_newest(struct engine *e, struct pass *p, const char *n
                                  struct issuer **ret, struct err *err)
 {
 	const struct issuer_def *def = desired_issuer(e->desired, name);
-	enum err_code rc = pass_begin(e, p, err);
+	enum err_code rc = pass_begin(e, p, /* look= */ false, err);
 
 	if (rc != ERR_OK) {
 		return rc;

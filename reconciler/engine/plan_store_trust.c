@@ -87,6 +87,23 @@ static struct draft *known_after(struct planner *p, const struct want_entry *we)
 	return ip != NULL ? ip->draft : is != NULL ? is->draft : NULL;
 }
 
+/* Why a source of the CASet is not known. */
+static const char *source_error(struct planner *p, const struct ca_set *set)
+{
+	for (size_t i = 0; set != NULL && i < set->n_sources; i++) {
+		const struct ca_source *src = &set->sources[i];
+		const char *name = src->kind == CA_SYSTEM || src->kind == CA_URL
+		                           ? ca_source_name(p->a, src)
+		                           : NULL;
+		const struct source_memory *sm =
+			name == NULL ? NULL : memory_source(p->in->memory, name);
+		if (sm != NULL && sm->error != NULL) {
+			return sm->error;
+		}
+	}
+	return "it was not looked at";
+}
+
 static void unresolved(struct planner *p, struct store_plan *sp, const struct want_entry *we)
 {
 	struct conflict c = { .object_kind = KIND_TARGET,
@@ -96,9 +113,9 @@ static void unresolved(struct planner *p, struct store_plan *sp, const struct wa
 		              .code = "MissingData" };
 
 	if (we->identity == NULL && we->issuer == NULL) {
-		c.message = say(p, "CASet %s has a source that this release does not resolve",
-		                we->ca_set == NULL ? "?" : we->ca_set->o.name);
-		c.hint = "put the certificates into the repository (source: file)";
+		c.message = say(p, "CASet %s has a source that is not known: %s",
+		                we->ca_set == NULL ? "?" : we->ca_set->o.name,
+		                source_error(p, we->ca_set));
 		report_conflict(p, &c);
 	}
 	/* Otherwise whoever issues it says what it waits for. */

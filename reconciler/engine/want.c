@@ -17,6 +17,17 @@ static int by_store_key(const void *a, const void *b)
 	return strcmp(((const struct want_store *)a)->key, ((const struct want_store *)b)->key);
 }
 
+const char *ca_source_name(struct arena *arena, const struct ca_source *src)
+{
+	char *name = src->kind == CA_SYSTEM ? arena_str(arena, "system")
+	                                    : arena_printf(arena, "url/%s", src->sha256.s);
+
+	if (name != NULL) {
+		str_lower_ascii(name);
+	}
+	return name;
+}
+
 /* ---- entries of a store ---------------------------------------------------------------------- */
 
 static enum err_code add_key_entry(struct want_build *b, struct want_store *s, const char *alias,

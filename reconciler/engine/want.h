@@ -80,6 +80,8 @@ enum err_code wants_build(const struct desired *d, const struct memory *m, struc
                           struct wants **ret, struct err *err);
 /* The maps; the rows die with the arena. Accepts NULL. */
 void wants_release(struct wants *w);
+/* What a source that is not in the commit is called in memory.h. Arena; NULL: no memory. */
+const char *ca_source_name(struct arena *arena, const struct ca_source *src);
 /* The anchors a CASet means now (exclusions applied), newest generation first. */
 enum err_code ca_set_anchors(const struct desired *d, const struct memory *m,
                              const struct ca_set *set, struct arena *arena,

@@ -213,6 +213,26 @@ enum err_code trust_of_certificate(struct want_build *b, const char *certificate
 	return rc;
 }
 
+/* What is not known is a member that stays unknown, never an empty set. */
+static enum err_code add_looked_at(struct want_build *b, const struct ca_source *src,
+                                   struct trust_list *l, struct err *err)
+{
+	const char *name = ca_source_name(b->a, src);
+	const struct source_memory *sm = name == NULL ? NULL : memory_source(b->m, name);
+	enum err_code rc = ERR_OK;
+
+	if (name == NULL) {
+		return err_nomem(err);
+	}
+	if (sm == NULL || sm->error != NULL) {
+		return list_add(b, l, &(struct trust_member){ 0 }, err);
+	}
+	for (size_t i = 0; rc == ERR_OK && i < sm->certs.n; i++) {
+		rc = list_add(b, l, &(struct trust_member){ .cert = sm->certs.v[i] }, err);
+	}
+	return rc;
+}
+
 static enum err_code add_bundle(struct want_build *b, const struct ca_set *set,
                                 const struct ca_source *src, struct trust_list *l, struct err *err)
 {
@@ -252,9 +272,7 @@ static enum err_code add_source(struct want_build *b, const struct ca_set *set,
 	case CA_URL:
 		break;
 	}
-	/* Its contents are not part of the commit: a member that stays unknown, never an empty set.
-	 */
-	return list_add(b, l, &(struct trust_member){ 0 }, err);
+	return add_looked_at(b, src, l, err);
 }
 
 static bool excluded(const struct ca_set *set, const struct seen_cert *c)
