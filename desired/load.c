@@ -340,6 +340,12 @@ struct from_source {
 	const char *commit;
 };
 
+/* Whichever directory on the way is missing. */
+static enum err_code no_such_file(const char *path, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "%s: there is no such file in the repository", path);
+}
+
 static enum err_code read_source(struct loader *l, const char *path, struct arena *arena,
                                  struct bytes *ret, struct err *err)
 {
@@ -348,7 +354,12 @@ static enum err_code read_source(struct loader *l, const char *path, struct aren
 		                    .path = path,
 		                    .file_limit = YML_FILE_MAX };
 
-	return source_read(from->source, &file, arena, ret, err);
+	enum err_code rc = source_read(from->source, &file, arena, ret, err);
+	if (rc == ERR_NOT_FOUND) {
+		err_clear(err);
+		return no_such_file(path, err);
+	}
+	return rc;
 }
 
 static enum err_code visit(const struct source_file *file, void *arg, struct err *err)
@@ -406,7 +417,7 @@ static enum err_code read_memory(struct loader *l, const char *path, struct aren
 			return ERR_OK;
 		}
 	}
-	return err_set(err, ERR_NOT_FOUND, "%s: there is no such file in the repository", path);
+	return no_such_file(path, err);
 }
 
 static bool is_yaml(const char *path)

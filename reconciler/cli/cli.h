@@ -67,6 +67,7 @@ struct verb {
 	const char *text;     /* paragraphs for man page and --help, NULL */
 	const char *example;  /* one real command line */
 	const char *exits;    /* "0 in sync, 2 changes ..., 1 error" */
+	const char *words;    /* operands that completion offers, apart by spaces; NULL */
 	const struct option_spec *options;
 	size_t n_options;
 	size_t min_words, max_words;

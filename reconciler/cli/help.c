@@ -176,30 +176,57 @@ static void bash_words(struct buf *out, const struct option_spec *v, size_t n)
 	}
 }
 
+/* Options before the verb that take the next word: it is no verb. */
+static void bash_takers(struct buf *out)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < global_options_n; i++) {
+		const struct option_spec *o = &global_options[i];
+		if (o->arg == NULL || o->arg[0] == '[') {
+			continue;
+		}
+		buf_printf(out, "%s--%s", first ? "" : "|", o->name);
+		if (o->letter != 0) {
+			buf_printf(out, "|-%c", o->letter);
+		}
+		first = false;
+	}
+}
+
+static void bash_verb(struct buf *out, const struct verb *v)
+{
+	buf_printf(out, "\t%s) words=\"$global%s%s", v->name, v->words == NULL ? "" : " ",
+	           v->words == NULL ? "" : v->words);
+	buf_add_str(out, v->n_options == 0 ? "" : " ");
+	bash_words(out, v->options, v->n_options);
+	buf_add_str(out, "\" ;;\n");
+}
+
 void help_bash(struct buf *out)
 {
 	buf_add_str(out, "# bash completion for certwright\n_certwright() {\n"
-	                 "\tlocal cur=${COMP_WORDS[COMP_CWORD]} verb= word\n"
+	                 "\tlocal cur=${COMP_WORDS[COMP_CWORD]} verb= words word skip=\n"
 	                 "\tfor word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-	                 "\t\tcase $word in -*) ;; *) verb=$word; break ;; esac\n\tdone\n"
+	                 "\t\tif [ -n \"$skip\" ]; then skip=; continue; fi\n"
+	                 "\t\tcase $word in ");
+	bash_takers(out);
+	buf_add_str(out, ") skip=1 ;; -*) ;; *) verb=$word; break ;; esac\n\tdone\n"
 	                 "\tlocal global=\"");
 	bash_words(out, global_options, global_options_n);
-	buf_add_str(out, "\"\n\tcase $verb in\n\t'') COMPREPLY=($(compgen -W \"$global");
+	buf_add_str(out, "\"\n\tcase $verb in\n\t'') words=\"$global help");
 	for (size_t i = 0; i < verbs_n; i++) {
 		buf_printf(out, " %s", verbs[i]->name);
 	}
-	buf_add_str(out, "\" -- \"$cur\")) ;;\n");
+	buf_add_str(out, "\" ;;\n");
 	for (size_t i = 0; i < verbs_n; i++) {
-		if (verbs[i]->n_options == 0) {
-			continue;
-		}
-		buf_printf(out, "\t%s) COMPREPLY=($(compgen -W \"$global ", verbs[i]->name);
-		bash_words(out, verbs[i]->options, verbs[i]->n_options);
-		buf_add_str(out, "\" -- \"$cur\")) ;;\n");
+		bash_verb(out, verbs[i]);
 	}
-	buf_add_str(
-		out,
-		"\t*) COMPREPLY=($(compgen -W \"$global\" -- \"$cur\")) ;;\n\tesac\n"
-		"\tif [ \"${#COMPREPLY[@]}\" -eq 0 ]; then COMPREPLY=($(compgen -f -- \"$cur\")); fi\n"
-		"}\ncomplete -F _certwright certwright\n");
+	buf_add_str(out, "\t*) words=$global ;;\n\tesac\n"
+	                 "\t# shellcheck disable=SC2207 # one word a line\n"
+	                 "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+	                 "\tif [ \"${#COMPREPLY[@]}\" -eq 0 ]; then\n"
+	                 "\t\t# shellcheck disable=SC2207\n"
+	                 "\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n\tfi\n"
+	                 "}\ncomplete -F _certwright certwright\n");
 }

@@ -231,6 +231,7 @@ const struct verb verb_ca = {
 	.text = "show lists its generations; export gives its certificate to those who shall trust it; crl signs and "
 		"prints a CRL now; revoke revokes a certificate of it that no Certificate holds any more.",
 	.example = "certwright ca export corp-ca --out corp-ca.pem",
+	.words = "show export crl revoke",
 	.exits = "0, 1 error",
 	.options = options,
 	.n_options = ARRAY_LEN(options),

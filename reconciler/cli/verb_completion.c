@@ -31,6 +31,7 @@ const struct verb verb_completion = {
 	.synopsis = "bash | man1 | man5",
 	.summary = "shell completion, or the source of a manual page",
 	.example = "certwright completion bash > /etc/bash_completion.d/certwright",
+	.words = "bash man1 man5",
 	.exits = "0",
 	.min_words = 1,
 	.max_words = 1,

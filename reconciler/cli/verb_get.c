@@ -160,6 +160,11 @@ static int run_schema(struct cli *c, const struct args *a)
 
 	buf_init(&out, BUF_LIMIT_TEXT);
 	if (schema_write_json(a->n_words > 0 ? a->words[0] : NULL, &out, &err) != ERR_OK) {
+		const char *names[KIND_COUNT];
+		for (int k = 0; k < KIND_COUNT; k++) {
+			names[k] = kind_name((enum kind)k);
+		}
+		cli_nearest(&err, a->n_words > 0 ? a->words[0] : "", names, KIND_COUNT);
 		return cli_fail(c, &err);
 	}
 	return cli_print(c, &out);
@@ -174,6 +179,7 @@ const struct verb verb_get = {
 	.synopsis = "KIND [NAME]",
 	.summary = "list what is declared",
 	.example = "certwright get certificates -l team=kms",
+	.words = "Issuer Certificate CASet Keystore Target",
 	.exits = "0, 1 error or no such object",
 	.options = get_options,
 	.n_options = ARRAY_LEN(get_options),
@@ -187,6 +193,7 @@ const struct verb verb_explain = {
 	.synopsis = "KIND[.FIELD...]",
 	.summary = "what a field means, from the schema",
 	.example = "certwright explain Certificate.privateKey.rotationPolicy",
+	.words = "Issuer Certificate CASet Keystore Target Policy Defaults",
 	.exits = "0, 1 no such field",
 	.min_words = 1,
 	.max_words = 1,
@@ -198,6 +205,7 @@ const struct verb verb_schema = {
 	.synopsis = "[KIND]",
 	.summary = "JSON Schema of the desired state",
 	.example = "certwright schema Certificate > certificate.schema.json",
+	.words = "Issuer Certificate CASet Keystore Target Policy Defaults",
 	.exits = "0, 1 no such kind",
 	.max_words = 1,
 	.run = run_schema,

@@ -54,10 +54,10 @@ static void text_state(const struct session *s, const struct memory *m,
 		revisions += m->identities[i].n_revisions;
 	}
 	buf_printf(out, "State %s in %s\n", store_id(s->store), s->state_dir);
-	buf_printf(out, "  %zu certificates (%zu revisions, keys sealed)\n", m->n_identities,
-	           revisions);
-	buf_printf(out, "  %zu stores delivered to, %zu entries of ours\n", m->n_stores,
-	           m->n_slots);
+	buf_printf(out, "  %zu certificate%s (%zu revision%s, keys sealed)\n", m->n_identities,
+	           m->n_identities == 1 ? "" : "s", revisions, revisions == 1 ? "" : "s");
+	buf_printf(out, "  %zu store%s delivered to, %zu entr%s of ours\n", m->n_stores,
+	           m->n_stores == 1 ? "" : "s", m->n_slots, m->n_slots == 1 ? "y" : "ies");
 	for (size_t i = 0; i < m->n_issuers; i++) {
 		buf_printf(out, "  Issuer %s: %zu generation%s, newest CRL %llu\n",
 		           m->issuers[i].name, m->issuers[i].n_generations,
@@ -195,9 +195,10 @@ static int rebuild(struct cli *c, const struct args *a)
 	}
 	buf_init(&out, BUF_LIMIT_TEXT);
 	buf_printf(&out,
-	           "Rebuilt from what is there: %zu certificates adopted, %zu entries found to be "
-	           "ours, %zu back-offs and holds forgotten.\n",
-	           r.adopted, r.entries, r.released);
+	           "Rebuilt from what is there: %zu certificate%s adopted, %zu entr%s found to be "
+	           "ours, %zu back-off%s and holds forgotten.\n",
+	           r.adopted, r.adopted == 1 ? "" : "s", r.entries, r.entries == 1 ? "y" : "ies",
+	           r.released, r.released == 1 ? "" : "s");
 	if (r.failed > 0) {
 		cli_note(c, "%zu could not be adopted: %s", r.failed, r.first_error);
 	}
@@ -227,6 +228,7 @@ const struct verb verb_state = {
 		"master key; rebuild looks at everything and adopts what satisfies its declaration, issuing and "
 		"delivering nothing: for after a loss.",
 	.example = "certwright state show",
+	.words = "show rekey rebuild",
 	.exits = "0, 1 error",
 	.options = options,
 	.n_options = ARRAY_LEN(options),

@@ -298,6 +298,7 @@ const struct verb verb_status = {
 	.synopsis = "[KIND[/NAME]] [--check]",
 	.summary = "verdict, expiry and next renewal of everything, from the last look",
 	.example = "certwright status Certificate/kms-server",
+	.words = "Issuer Certificate CASet Keystore Target",
 	.exits = "0; with --check 2 when something is unhealthy; 1 error",
 	.options = options,
 	.n_options = ARRAY_LEN(options),

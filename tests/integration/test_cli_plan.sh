@@ -136,7 +136,7 @@ elsewhere() {
 }
 
 write_fleet pem "$work/out/web.pem"
-commit
+commit start
 cd "$fleet"
 json_has_the_keys_of_the_contract
 texts

@@ -154,7 +154,7 @@ remote_repository() {
 }
 
 write_fleet pem "$pem"
-commit
+commit start
 cd "$fleet"
 allow "localWrite: ['$work/out/*']" "keyRelease: allow"
 listen

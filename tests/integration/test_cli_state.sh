@@ -1,0 +1,161 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test_cli_state.sh - the state, the CA, and the operator's verbs with no reconciler beside them.
+set -euo pipefail
+# shellcheck source=tests/integration/cli.sh
+. "$(dirname "$0")/cli.sh"
+
+pem=$work/out/web.pem
+
+write_fleet pem "$pem"
+sed -i 's/    allow:/    crl: {interval: 1d, validity: 7d, distributionPoints: ["http:\/\/ca.example\/crl"]}\n    allow:/' "$fleet/ca.yaml"
+commit start
+cd "$fleet"
+expect 0 apply --yes
+
+the_ca() {
+	expect 0 ca show ca
+	prints "generation 1"
+	prints "CN=Test CA"
+	expect 0 ca show ca -o json
+	json_is 'sorted(d)' '["crlNextUpdate", "crlNumber", "generations", "name"]'
+	expect 0 ca export ca
+	cp "$work/stdout" "$work/ca.pem"
+	expect 0 ca export ca --der --out "$work/ca.der"
+	[[ $(openssl x509 -in "$work/ca.der" -noout -fingerprint) == $(openssl x509 -in "$work/ca.pem" -noout -fingerprint) ]] ||
+		fail "PEM and DER differ"
+	openssl verify -x509_strict -CAfile "$work/ca.pem" "$pem" >/dev/null || fail "openssl does not accept the chain"
+	expect 0 ca crl ca --out "$work/crl.pem"
+	openssl crl -in "$work/crl.pem" -CAfile "$work/ca.pem" -noout 2>&1 | grep -q 'verify OK' || fail "the CRL does not verify"
+	openssl verify -crl_check -CAfile "$work/ca.pem" -CRLfile "$work/crl.pem" "$pem" >/dev/null || fail "revoked by mistake"
+	expect 1 ca show cb
+	says "no CA of the name 'cb' was made here"
+}
+
+revoking() {
+	local number old=$work/old.pem
+	cp "$pem" "$old"
+	number=$(openssl crl -in "$work/crl.pem" -noout -crlnumber)
+	expect 1 revoke wev
+	says "did you mean 'web'?"
+	expect 0 revoke web --reason keyCompromise
+	prints "the next pass issues a new one"
+	expect 2 plan
+	prints "Revoked"
+	expect 0 apply --yes
+	[[ $(fingerprint "$pem") != $(fingerprint "$old") ]] || fail "the revoked certificate is still there"
+	expect 0 ca crl ca --out "$work/crl.pem"
+	[[ $(openssl crl -in "$work/crl.pem" -noout -crlnumber) != "$number" ]] || fail "the CRL number does not rise"
+	openssl crl -in "$work/crl.pem" -noout -text | grep -q 'Key Compromise' || fail "no reason in the CRL"
+	if openssl verify -crl_check -CAfile "$work/ca.pem" -CRLfile "$work/crl.pem" "$old" >/dev/null 2>&1; then
+		fail "openssl accepts the revoked one"
+	fi
+	openssl verify -crl_check -CAfile "$work/ca.pem" -CRLfile "$work/crl.pem" "$pem" >/dev/null || fail "the new one is refused"
+	expect 1 rollback host
+	says "was revoked"
+	expect 0 renew web
+	cp "$pem" "$old"
+	expect 0 apply --yes
+	expect 0 ca revoke ca --certificate "$old" --reason superseded
+	expect 0 ca crl ca
+	[[ $(openssl crl -in "$work/stdout" -noout -text | grep -c 'Serial Number:') -eq 2 ]] || fail "two revocations expected"
+}
+
+by_hand() {
+	local one two
+	expect 0 renew web
+	prints "Renewal asked for"
+	expect 0 renew web -o json
+	json_is 'd' '{"verb": "renew", "object": "web", "recorded": true}'
+	expect 2 plan
+	prints "ManuallyTriggered"
+	expect 0 apply --yes
+	one=$(fingerprint "$pem")
+	expect 0 renew web
+	expect 0 apply --yes
+	two=$(fingerprint "$pem")
+	[[ $one != "$two" ]] || fail "renew did nothing"
+	expect 0 rollback host
+	prints "Done: 1 step."
+	[[ $(fingerprint "$pem") == "$one" ]] || fail "not rolled back"
+	expect 2 apply --yes
+	prints "Held"
+	[[ $(fingerprint "$pem") == "$one" ]] || fail "the hold does not hold"
+	expect 0 push host
+	[[ $(fingerprint "$pem") == "$two" ]] || fail "push does not release"
+	expect 0 plan
+	expect 0 rollback host@localhost --to "$one"
+	[[ $(fingerprint "$pem") == "$one" ]] || fail "not rolled back by fingerprint"
+	expect 0 resume Target/host
+	expect 2 plan
+	expect 0 apply --yes
+	[[ $(fingerprint "$pem") == "$two" ]] || fail "resume does not release"
+	expect 1 resume Target/host
+	says "neither suspended nor held"
+	expect 1 rollback host --to 00
+	expect 0 suspend Target/host --until 1h --reason 'disk swap'
+	rm "$pem"
+	expect 2 apply --yes
+	prints "Suspended"
+	prints "disk swap"
+	expect 1 resume Target/host@localhost
+	says "neither suspended nor held"
+	expect 0 suspend team=a --until 1h --reason 'by labels'
+	expect 0 state show
+	prints "suspended: Target/host until"
+	prints "suspended: Certificate/web until"
+	expect 0 resume team=a
+	expect 0 apply --yes
+	[[ $(fingerprint "$pem") == "$two" ]] || fail "not delivered after resume"
+
+	sed -i 's/  duration: 90d/  duration: 90d\n  approval: Required/; s/\[localhost\]/[localhost, x.example]/' web.yaml
+	commit "asks for approval"
+	expect 2 apply --yes
+	prints "ApprovalPending"
+	expect 0 approve web
+	expect 0 apply --yes
+	openssl x509 -in "$pem" -noout -ext subjectAltName | grep -q x.example || fail "approved, but not issued"
+}
+
+the_state() {
+	local before
+	expect 0 state show
+	prints "State "
+	prints "keys sealed"
+	expect 0 state show -o json
+	json_is 'sorted(d)' '["certificates", "entries", "issuers", "journal", "stateId", "stores"]'
+	(cd / && expect 0 state show) || fail "the state is not found without a repository"
+	expect 0 state rekey --master-key "$work/second.key"
+	prints "sealed anew"
+	before=$(fingerprint "$pem")
+	rm "$pem"
+	printf 'state: %s/state\nmasterKey: %s/second.key\n' "$work" "$work" >"$CERTWRIGHT_CONFIG"
+	expect 0 apply --yes
+	[[ $(fingerprint "$pem") == "$before" ]] || fail "another certificate after rekey"
+	rm "$pem"
+	CERTWRIGHT_MASTER_KEY=$work/master.key expect 1 apply --yes
+	says "master key"
+	printf 'state: %s/state\nmasterKey: %s/absent/no.key\n' "$work" "$work" >"$CERTWRIGHT_CONFIG"
+	expect 1 apply --yes
+	says "master key"
+	printf 'state: %s/state\nmasterKey: %s/second.key\n' "$work" "$work" >"$CERTWRIGHT_CONFIG"
+	expect 0 apply --yes
+
+	# Lost: what is there is adopted, nothing is issued.
+	before=$(fingerprint "$pem")
+	mv "$work/state" "$work/lost"
+	expect 0 state rebuild
+	prints "1 certificate adopted"
+	[[ $(fingerprint "$pem") == "$before" ]] || fail "rebuild changed something"
+	expect 0 state show
+	prints "1 certificate"
+}
+
+the_ca
+note "the CA"
+revoking
+note "revoking"
+by_hand
+note "by hand"
+the_state
+echo "operators are obeyed"
