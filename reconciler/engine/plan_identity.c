@@ -204,6 +204,34 @@ static bool trust_ready(struct planner *p, const struct case_of *c)
 	return false;
 }
 
+/* The issuer's own rules, before a key is made for what it will refuse. */
+static bool issuer_grants(struct planner *p, const struct case_of *c)
+{
+	struct private_ca_spec ca = { 0 };
+	struct cert_spec want = { 0 };
+	struct err why = { 0 };
+
+	enum err_code rc = issuer_ca_spec(c->ip->issuer, c->ip->generation, p->a, &ca, &why);
+	if (rc == ERR_OK) {
+		rc = identity_spec(c->ip->id, p->a, &want, &why);
+	}
+	if (rc == ERR_OK) {
+		rc = private_ca_allows(&ca, &want, &why);
+	}
+	if (rc == ERR_OK || rc == ERR_NOMEM) {
+		return true;
+	}
+	struct conflict x = { .object_kind = KIND_CERTIFICATE,
+		              .row = c->d.row,
+		              .name = c->ip->id->name,
+		              .code = "PolicyViolation",
+		              .message = say(p, "%s", why.msg),
+		              .hint = why.hint[0] == '\0' ? NULL : say(p, "%s", why.hint) };
+	c->ip->waits_for = x.code;
+	report_conflict(p, &x);
+	return false;
+}
+
 static bool may_issue(struct planner *p, const struct case_of *c, uint8_t inputs[SHA256_BYTES])
 {
 	struct id_plan *ip = c->ip;
@@ -213,7 +241,7 @@ static bool may_issue(struct planner *p, const struct case_of *c, uint8_t inputs
 		wait_for(p, c, "Suspended", "suspended", (struct wall){ 0 });
 		return false;
 	}
-	if (!issuer_ready(p, c)) {
+	if (!issuer_ready(p, c) || !issuer_grants(p, c)) {
 		return false;
 	}
 	if (pend != NULL && pend->ordered && pend->next_poll.s > p->now.s &&
