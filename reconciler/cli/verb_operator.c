@@ -44,7 +44,7 @@ static int recorded(struct session *s, const char *done, const char *what)
 }
 
 static int on_identity(struct cli *c, const struct args *a, const char *done,
-                       enum err_code (*record)(struct store *s, const char *identity,
+                       enum err_code (*record)(struct session *s, const char *identity,
                                                struct err *err))
 {
 	CLEANUP(session_release) struct session s = { 0 };
@@ -56,19 +56,59 @@ static int on_identity(struct cli *c, const struct args *a, const char *done,
 		rc = session_identity(&s, a->words[0], &err);
 	}
 	if (rc == ERR_OK) {
-		rc = record(s.store, a->words[0], &err);
+		rc = record(&s, a->words[0], &err);
 	}
 	return rc != ERR_OK ? cli_fail(c, &err) : recorded(&s, done, a->words[0]);
 }
 
+/* An approval given when nothing waits would be spent on a change that nobody has seen yet. */
+static enum err_code check_waits_for_approval(struct session *s, const char *identity,
+                                              struct err *err)
+{
+	CLEANUP(pass_release) struct pass p = { 0 };
+
+	enum err_code rc = session_engine(s, /* probes= */ false, err);
+	if (rc == ERR_OK) {
+		rc = engine_recorded(&s->engine, &p, err);
+	}
+	if (rc == ERR_OK) {
+		rc = engine_plan(&s->engine, &p, err);
+	}
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	/* A key that waits for its release waits in the name of its Target. */
+	CLEANUP(cleanup_free) char *asked = str_printf("approve %s", identity);
+	for (size_t i = 0; asked != NULL && i < p.plan->n_waitings; i++) {
+		const struct waiting *w = &p.plan->waitings[i];
+		if (str_equal(w->what_for, "ApprovalPending") && str_ends(w->message, asked)) {
+			return ERR_OK;
+		}
+	}
+	(void)err_set(err, ERR_REFUSED, "nothing of Certificate %s waits for approval", identity);
+	return err_hint(err, "'certwright plan' shows what does");
+}
+
+static enum err_code approve(struct session *s, const char *identity, struct err *err)
+{
+	enum err_code rc = check_waits_for_approval(s, identity, err);
+
+	return rc == ERR_OK ? store_approve(s->store, identity, err) : rc;
+}
+
 static int run_approve(struct cli *c, const struct args *a)
 {
-	return on_identity(c, a, "Approved: Certificate", store_approve);
+	return on_identity(c, a, "Approved: Certificate", approve);
+}
+
+static enum err_code renew(struct session *s, const char *identity, struct err *err)
+{
+	return store_renew_asked(s->store, identity, err);
 }
 
 static int run_renew(struct cli *c, const struct args *a)
 {
-	return on_identity(c, a, "Renewal asked for: Certificate", store_renew_asked);
+	return on_identity(c, a, "Renewal asked for: Certificate", renew);
 }
 
 /* ---- what a selector means: "Target/kms", "Target/kms@kms1", "Certificate/web", "team=kms" ----

@@ -108,6 +108,8 @@ by_hand() {
 	expect 0 apply --yes
 	[[ $(fingerprint "$pem") == "$two" ]] || fail "not delivered after resume"
 
+	expect 1 approve web
+	says "nothing of Certificate web waits for approval"
 	sed -i 's/  duration: 90d/  duration: 90d\n  approval: Required/; s/\[localhost\]/[localhost, x.example]/' web.yaml
 	commit "asks for approval"
 	expect 2 apply --yes
