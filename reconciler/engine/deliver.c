@@ -132,7 +132,8 @@ static enum err_code write_store(struct work *w, const struct action *a, struct 
 		                                       .backup = true },
 		                 err);
 	}
-	x->done = rc == ERR_OK;
+	/* A part may have been replaced before another failed: then all is put back. */
+	x->done = rc == ERR_OK || x->after.n > 1;
 	if (rc == ERR_OK) {
 		struct store_write note = { .target = a->store->target->o.name,
 			                    .host = a->store->host->name,

@@ -411,42 +411,62 @@ enum err_code image_compose(const struct compose *c, const struct image *now, st
 
 #define PRIVATE_MODE_MAX 0640u
 
-static enum err_code write_part(const struct image_swap *s, size_t i, struct err *err)
+static enum err_code describe_part(const struct image_swap *s, size_t i, char **ret_backup,
+                                   struct transport_write *ret, struct err *err)
 {
-	CLEANUP(cleanup_free) char *backup = NULL;
 	const struct deliver_spec *deliver = s->store->deliver;
 	const struct clock *clock = s->engine->clock;
-	struct transport *t = s->transport;
 
 	if (s->backup && s->now->present[i] && deliver->backup_keep > 0) {
-		backup = str_printf("%s" TRANSPORT_BACKUP_INFIX "%lld", s->next->paths[i],
-		                    (long long)clock->wall(clock).s);
-		if (backup == NULL) {
+		*ret_backup = str_printf("%s" TRANSPORT_BACKUP_INFIX "%lld", s->next->paths[i],
+		                         (long long)clock->wall(clock).s);
+		if (*ret_backup == NULL) {
 			return err_nomem(err);
 		}
 	}
-	struct transport_write w = {
+	*ret = (struct transport_write){
 		.path = s->next->paths[i],
 		.data = secret_view(&s->next->parts[i]),
 		.mode = s->next->private_part[i] ? deliver->mode & PRIVATE_MODE_MAX : deliver->mode,
 		.owner = deliver->owner.s,
 		.group = deliver->group.s,
-		.backup = backup,
+		.backup = *ret_backup,
 		.expect = &s->now->facts[i],
 	};
-	enum err_code rc = t->ops->check(t, &w, err);
-	return rc == ERR_OK ? t->ops->replace(t, &w, err) : rc;
+	return ERR_OK;
 }
 
-enum err_code image_write(const struct image_swap *s, struct err *err)
+static enum err_code each_part(const struct image_swap *s,
+                               enum err_code (*act)(struct transport *t,
+                                                    const struct transport_write *w,
+                                                    struct err *err),
+                               struct err *err)
 {
 	/* The key before the certificate: a reader in between still finds the old certificate
 	 * first. */
 	for (size_t i = s->next->n; i > 0; i--) {
-		enum err_code rc = s->next->present[i - 1] ? write_part(s, i - 1, err) : ERR_OK;
+		CLEANUP(cleanup_free) char *backup = NULL;
+		struct transport_write w;
+
+		if (!s->next->present[i - 1]) {
+			continue;
+		}
+		enum err_code rc = describe_part(s, i - 1, &backup, &w, err);
+		if (rc == ERR_OK) {
+			rc = act(s->transport, &w, err);
+		}
 		if (rc != ERR_OK) {
 			return rc;
 		}
 	}
 	return ERR_OK;
+}
+
+enum err_code image_write(const struct image_swap *s, struct err *err)
+{
+	/* All of them could be written before the first of them is: half a pair is worse than none.
+	 */
+	enum err_code rc = each_part(s, s->transport->ops->check, err);
+
+	return rc == ERR_OK ? each_part(s, s->transport->ops->replace, err) : rc;
 }
