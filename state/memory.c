@@ -2,79 +2,73 @@
 /*
  * memory.c - finding things in a memory.
  *
- * A slot's map key is "STORE#ALIAS", and a path may hold '#': a find is compared with what was
- * asked for, and what it does not settle is looked for in the sorted array.
+ * The arrays are sorted as they come from the store, so looking is a binary search: maps over a
+ * fleet would be larger than half of the rows themselves.
  */
 #include "state/memory.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define SLOT_KEY_MAX 512 /* longer ones are found in the sorted array */
-
-/* Maps hold void *; what they hand out is const again. */
-static void *unconst(const void *p)
+static int by_identity(const void *a, const void *b)
 {
-	return (void *)(uintptr_t)p;
+	return strcmp(((const struct identity_memory *)a)->name,
+	              ((const struct identity_memory *)b)->name);
+}
+
+static int by_store(const void *a, const void *b)
+{
+	return strcmp(((const struct store_memory *)a)->key, ((const struct store_memory *)b)->key);
+}
+
+static int by_issuer(const void *a, const void *b)
+{
+	return strcmp(((const struct issuer_memory *)a)->name,
+	              ((const struct issuer_memory *)b)->name);
+}
+
+static int by_slot(const void *a, const void *b)
+{
+	const struct slot_memory *x = a;
+	const struct slot_memory *y = b;
+	int c = x->store_key == y->store_key ? 0 : strcmp(x->store_key, y->store_key);
+
+	return c != 0 ? c : strcmp(x->alias, y->alias);
+}
+
+static const void *find(const void *key, const void *rows, size_t n, size_t size,
+                        int (*compare)(const void *, const void *))
+{
+	return n == 0 ? NULL : bsearch(key, rows, n, size, compare);
 }
 
 const struct identity_memory *memory_identity(const struct memory *m, const char *name)
 {
-	return map_get_str(&m->identity_by_name, name);
+	const struct identity_memory key = { .name = name };
+
+	return find(&key, m->identities, m->n_identities, sizeof(key), by_identity);
 }
 
 const struct store_memory *memory_store(const struct memory *m, const char *key)
 {
-	return map_get_str(&m->store_by_key, key);
+	const struct store_memory wanted = { .key = key };
+
+	return find(&wanted, m->stores, m->n_stores, sizeof(wanted), by_store);
 }
 
 const struct issuer_memory *memory_issuer(const struct memory *m, const char *name)
 {
-	return map_get_str(&m->issuer_by_name, name);
-}
+	const struct issuer_memory key = { .name = name };
 
-static int compare_slot(const struct slot_memory *s, const char *store_key, const char *alias)
-{
-	int c = strcmp(s->store_key, store_key);
-
-	return c != 0 ? c : strcmp(s->alias, alias);
-}
-
-static const struct slot_memory *search_slot(const struct memory *m, const char *store_key,
-                                             const char *alias)
-{
-	size_t from = 0;
-	size_t to = m->n_slots;
-
-	while (from < to) {
-		size_t mid = from + (to - from) / 2;
-		int c = compare_slot(&m->slots[mid], store_key, alias);
-		if (c == 0) {
-			return &m->slots[mid];
-		}
-		if (c < 0) {
-			from = mid + 1;
-		} else {
-			to = mid;
-		}
-	}
-	return NULL;
+	return find(&key, m->issuers, m->n_issuers, sizeof(key), by_issuer);
 }
 
 const struct slot_memory *memory_slot(const struct memory *m, const char *store_key,
                                       const char *folded_alias)
 {
-	char key[SLOT_KEY_MAX];
-	int n = snprintf(key, sizeof(key), "%s#%s", store_key, folded_alias);
-	const struct slot_memory *s;
+	const struct slot_memory key = { .store_key = store_key, .alias = folded_alias };
 
-	if (n >= 0 && n < SLOT_KEY_MAX) {
-		s = map_get_str(&m->slot_by_key, key);
-		if (s == NULL || compare_slot(s, store_key, folded_alias) == 0) {
-			return s;
-		}
-	}
-	return search_slot(m, store_key, folded_alias);
+	return find(&key, m->slots, m->n_slots, sizeof(key), by_slot);
 }
 
 enum err_code memory_empty(struct arena *arena, struct seen_certs *certs, struct memory **ret,
@@ -92,60 +86,33 @@ enum err_code memory_empty(struct arena *arena, struct seen_certs *certs, struct
 	return ERR_OK;
 }
 
-static bool index_slots(struct memory *m)
+/* What is const for readers is not yet for who puts it together. */
+static void sort(const void *rows, size_t n, size_t size,
+                 int (*compare)(const void *, const void *))
 {
-	for (size_t i = 0; i < m->n_slots; i++) {
-		const struct slot_memory *s = &m->slots[i];
-		const char *key = arena_printf(m->arena, "%s#%s", s->store_key, s->alias);
-		if (key == NULL ||
-		    map_put_str(&m->slot_by_key, key, unconst(s), /* ret_old= */ NULL) < 0) {
-			return false;
-		}
-	}
-	return true;
-}
+	const char *v = rows;
 
-static bool index_rows(struct memory *m)
-{
-	for (size_t i = 0; i < m->n_identities; i++) {
-		if (map_put_str(&m->identity_by_name, m->identities[i].name,
-		                unconst(&m->identities[i]), /* ret_old= */ NULL) < 0) {
-			return false;
+	for (size_t i = 1; i < n; i++) {
+		if (compare(v + (i - 1) * size, v + i * size) > 0) {
+			qsort((void *)(uintptr_t)rows, n, size, compare);
+			return;
 		}
 	}
-	for (size_t i = 0; i < m->n_stores; i++) {
-		if (map_put_str(&m->store_by_key, m->stores[i].key, unconst(&m->stores[i]),
-		                /* ret_old= */ NULL) < 0) {
-			return false;
-		}
-	}
-	for (size_t i = 0; i < m->n_issuers; i++) {
-		if (map_put_str(&m->issuer_by_name, m->issuers[i].name, unconst(&m->issuers[i]),
-		                /* ret_old= */ NULL) < 0) {
-			return false;
-		}
-	}
-	return index_slots(m);
 }
 
 void memory_release(struct memory *m)
 {
-	if (m != NULL) {
-		map_release(&m->identity_by_name);
-		map_release(&m->store_by_key);
-		map_release(&m->slot_by_key);
-		map_release(&m->issuer_by_name);
-	}
+	(void)m;
 }
 
 enum err_code memory_index(struct memory *m, struct err *err)
 {
-	memory_release(m);
-	map_init(&m->identity_by_name);
-	map_init(&m->store_by_key);
-	map_init(&m->slot_by_key);
-	map_init(&m->issuer_by_name);
-	return index_rows(m) ? ERR_OK : err_nomem(err);
+	(void)err;
+	sort(m->identities, m->n_identities, sizeof(*m->identities), by_identity);
+	sort(m->stores, m->n_stores, sizeof(*m->stores), by_store);
+	sort(m->issuers, m->n_issuers, sizeof(*m->issuers), by_issuer);
+	sort(m->slots, m->n_slots, sizeof(*m->slots), by_slot);
+	return ERR_OK;
 }
 
 const struct source_memory *memory_source(const struct memory *m, const char *name)

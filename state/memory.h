@@ -135,8 +135,6 @@ struct memory {
 	size_t n_suspensions;
 	const struct source_memory *sources; /* in no order; few */
 	size_t n_sources;
-	struct map identity_by_name, store_by_key, slot_by_key,
-		issuer_by_name; /* slot key: "STORE#ALIAS" */
 };
 const struct identity_memory *memory_identity(const struct memory *m, const char *name);
 const struct store_memory *memory_store(const struct memory *m, const char *key);
@@ -148,5 +146,6 @@ const struct source_memory *memory_source(const struct memory *m, const char *na
 /* An empty one (no state yet). */
 enum err_code memory_empty(struct arena *arena, struct seen_certs *certs, struct memory **ret,
                            struct err *err);
+/* Make the rows findable, once they are complete: sorts what is not sorted. */
 enum err_code memory_index(struct memory *m, struct err *err);
-void memory_release(struct memory *m); /* the maps; accepts NULL */
+void memory_release(struct memory *m); /* nothing beside the arena, today; accepts NULL */

@@ -7,6 +7,8 @@
  */
 #include "state/observed.h"
 
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 void seen_certs_init(struct seen_certs *set, struct arena *arena)
@@ -42,7 +44,7 @@ static enum err_code seen_cert_new(struct arena *arena, struct bytes der,
 	c->not_before = facts->not_before;
 	c->not_after = facts->not_after;
 	c->self_signed = facts->self_signed;
-	c->der = kept;
+	c->der_read = kept;
 	*ret = c;
 	return ERR_OK;
 }
@@ -80,11 +82,24 @@ const struct seen_cert *seen_cert_find(const struct seen_certs *set,
 	return map_get(&set->by_sha256, bytes_of(sha256, SHA256_BYTES));
 }
 
+struct bytes seen_cert_der(const struct seen_cert *c)
+{
+	struct bytes der = c->der_read;
+
+	if (c->ders != NULL && c->der_read.p == NULL &&
+	    c->ders->read(c->ders, c->sha256, &der, /* err= */ NULL) == ERR_OK) {
+		/* Sets are made of what seen_certs_new() and loaders allocated: not const there. */
+		((struct seen_cert *)(uintptr_t)c)->der_read = der;
+	}
+	return der;
+}
+
 const struct cert *seen_cert_parse(const struct seen_cert *c, struct arena *arena)
 {
 	const struct cert *facts = NULL;
 
-	return cert_parse(c->der, arena, &facts, /* err= */ NULL) == ERR_OK ? facts : NULL;
+	return cert_parse(seen_cert_der(c), arena, &facts, /* err= */ NULL) == ERR_OK ? facts
+	                                                                              : NULL;
 }
 
 const char *look_status_name(enum look_status s)
@@ -162,71 +177,133 @@ const char *config_key(struct arena *a, const char *target, const char *host, si
 	return arena_printf(a, "%s@%s#%zu", target, host, index);
 }
 
+/* ---- finding ----------------------------------------------------------------------------------
+ *
+ * Rows come sorted from the store and nearly so from a look; a sorted list of pointers is a
+ * fifteenth of what a map with its own keys would be.
+ */
+
+/* The key of a store is put together from three texts, read here one after the other. */
+struct key_reader {
+	const char *parts[5];
+	size_t part;
+};
+
+static struct key_reader key_reader_of(const struct obs_store *s)
+{
+	return (struct key_reader){ .parts = { s->target, "@", s->host, ":", s->path } };
+}
+
+static int key_next(struct key_reader *r)
+{
+	while (r->part < ARRAY_LEN(r->parts) && *r->parts[r->part] == '\0') {
+		r->part++;
+	}
+	return r->part == ARRAY_LEN(r->parts) ? -1 : (unsigned char)*r->parts[r->part]++;
+}
+
+static int compare_keys(struct key_reader a, struct key_reader b)
+{
+	for (;;) {
+		int x = key_next(&a);
+		int y = key_next(&b);
+		if (x != y || x < 0) {
+			return x - y;
+		}
+	}
+}
+
+static int by_store(const void *a, const void *b)
+{
+	return compare_keys(key_reader_of(*(const struct obs_store *const *)a),
+	                    key_reader_of(*(const struct obs_store *const *)b));
+}
+
+static int store_by_text(const void *key, const void *element)
+{
+	struct key_reader text = { .parts = { key, "", "", "", "" } };
+
+	return compare_keys(text, key_reader_of(*(const struct obs_store *const *)element));
+}
+
+/* Endpoints and edits begin with their key. */
+static_assert(offsetof(struct obs_endpoint, key) == 0, "found by its first member");
+static_assert(offsetof(struct obs_config, key) == 0, "found by its first member");
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(**(const char *const *const *)a, **(const char *const *const *)b);
+}
+
+static int text_by_text(const void *key, const void *element)
+{
+	return strcmp(key, **(const char *const *const *)element);
+}
+
 const struct obs_store *observed_store(const struct observed *o, const char *key)
 {
-	return map_get_str(&o->store_by_key, key);
+	const struct obs_store *const *hit =
+		o->n_stores == 0 ? NULL
+				 : bsearch(key, o->stores_by_key, o->n_stores,
+	                                   sizeof(*o->stores_by_key), store_by_text);
+
+	return hit == NULL ? NULL : *hit;
 }
 
 const struct obs_endpoint *observed_endpoint(const struct observed *o, const char *key)
 {
-	return map_get_str(&o->endpoint_by_key, key);
+	const struct obs_endpoint *const *hit =
+		o->n_endpoints == 0 ? NULL
+				    : bsearch(key, o->endpoints_by_key, o->n_endpoints,
+	                                      sizeof(*o->endpoints_by_key), text_by_text);
+
+	return hit == NULL ? NULL : *hit;
 }
 
 const struct obs_config *observed_config(const struct observed *o, const char *key)
 {
-	return map_get_str(&o->config_by_key, key);
+	const struct obs_config *const *hit =
+		o->n_configs == 0 ? NULL
+				  : bsearch(key, o->configs_by_key, o->n_configs,
+	                                    sizeof(*o->configs_by_key), text_by_text);
+
+	return hit == NULL ? NULL : *hit;
 }
 
-/* Maps hold void *; what they hand out is const again. */
-static void *unconst(const void *p)
+static const void **sorted_list(struct arena *a, const void *rows, size_t n, size_t size,
+                                int (*compare)(const void *, const void *))
 {
-	return (void *)(uintptr_t)p;
-}
+	const void **v = ARENA_ARRAY(a, const void *, n + 1);
+	bool sorted = true;
 
-static bool index_rows(struct observed *o)
-{
-	for (size_t i = 0; i < o->n_stores; i++) {
-		const struct obs_store *s = &o->stores[i];
-		const char *key = store_key(o->arena, s->target, s->host, s->path);
-		if (key == NULL ||
-		    map_put_str(&o->store_by_key, key, unconst(s), /* ret_old= */ NULL) < 0) {
-			return false;
-		}
+	for (size_t i = 0; v != NULL && i < n; i++) {
+		v[i] = (const char *)rows + i * size;
+		sorted = sorted && (i == 0 || compare(&v[i - 1], &v[i]) <= 0);
 	}
-	for (size_t i = 0; i < o->n_endpoints; i++) {
-		const struct obs_endpoint *e = &o->endpoints[i];
-		if (map_put_str(&o->endpoint_by_key, e->key, unconst(e), /* ret_old= */ NULL) < 0) {
-			return false;
-		}
+	if (v != NULL && !sorted) {
+		qsort(v, n, sizeof(*v), compare);
 	}
-	for (size_t i = 0; i < o->n_configs; i++) {
-		const struct obs_config *c = &o->configs[i];
-		if (map_put_str(&o->config_by_key, c->key, unconst(c), /* ret_old= */ NULL) < 0) {
-			return false;
-		}
-	}
-	return true;
+	return v;
 }
 
 enum err_code observed_index(struct observed *o, struct err *err)
 {
-	map_release(&o->store_by_key);
-	map_release(&o->endpoint_by_key);
-	map_release(&o->config_by_key);
-	map_init(&o->store_by_key);
-	map_init(&o->endpoint_by_key);
-	map_init(&o->config_by_key);
-	return index_rows(o) ? ERR_OK : err_nomem(err);
+	o->stores_by_key =
+		(const struct obs_store *const *)sorted_list(o->arena, o->stores, o->n_stores,
+	                                                     sizeof(*o->stores), by_store);
+	o->endpoints_by_key =
+		(const struct obs_endpoint *const *)sorted_list(o->arena, o->endpoints,
+	                                                        o->n_endpoints,
+	                                                        sizeof(*o->endpoints), by_text);
+	o->configs_by_key =
+		(const struct obs_config *const *)sorted_list(o->arena, o->configs, o->n_configs,
+	                                                      sizeof(*o->configs), by_text);
+	return arena_failed(o->arena) ? err_nomem(err) : ERR_OK;
 }
 
 void observed_release(struct observed *o)
 {
-	if (o == NULL) {
-		return;
-	}
-	map_release(&o->store_by_key);
-	map_release(&o->endpoint_by_key);
-	map_release(&o->config_by_key);
+	(void)o;
 }
 
 void cleanup_observed(struct observed **o)

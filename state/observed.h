@@ -16,13 +16,19 @@
 #include "reconciler/base/map.h"
 #include "reconciler/pki/cert.h"
 
+/* Where certificates are read from when somebody asks for more than their facts. */
+struct cert_ders {
+	enum err_code (*read)(struct cert_ders *d, const uint8_t sha256[SHA256_BYTES],
+	                      struct bytes *ret, struct err *err);
+};
 /* The few facts that plans compare, without parsing: see seen_cert_parse() for the rest. */
 struct seen_cert {
 	uint8_t sha256[SHA256_BYTES];
 	uint8_t spki_sha256[SHA256_BYTES];
 	struct wall not_before, not_after;
 	bool self_signed;
-	struct bytes der;
+	struct bytes der_read;  /* ask seen_cert_der(): a fleet's certificates are 100 MB */
+	struct cert_ders *ders; /* NULL: der_read is it */
 };
 /* One struct per fingerprint inside one set: pointer equality is certificate equality. */
 struct seen_certs {
@@ -36,6 +42,9 @@ enum err_code seen_cert_add(struct seen_certs *set, struct bytes der, const stru
                             struct err *err);
 const struct seen_cert *seen_cert_find(const struct seen_certs *set,
                                        const uint8_t sha256[SHA256_BYTES]);
+/* Read now when it was not yet; borrowed from the set. Empty: it could not be read. The store that
+ * a certificate came from must still be open. */
+struct bytes seen_cert_der(const struct seen_cert *c);
 /* All facts, parsed now; NULL when memory ran out or (a damaged row) it is no certificate. */
 const struct cert *seen_cert_parse(const struct seen_cert *c, struct arena *arena);
 
@@ -124,10 +133,13 @@ struct observed {
 	size_t n_endpoints;
 	const struct obs_config *configs;
 	size_t n_configs;
-	struct map store_by_key, endpoint_by_key, config_by_key;
+	/* the same, sorted by key */
+	const struct obs_store *const *stores_by_key;
+	const struct obs_endpoint *const *endpoints_by_key;
+	const struct obs_config *const *configs_by_key;
 };
 
-/* Frees the maps; everything else dies with the arena. Accepts NULL. */
+/* Everything dies with the arena; here for who holds more one day. Accepts NULL. */
 void observed_release(struct observed *o);
 void cleanup_observed(struct observed **o);
 
@@ -145,5 +157,5 @@ const char *config_key(struct arena *a, const char *target, const char *host, si
 const struct obs_store *observed_store(const struct observed *o, const char *key);
 const struct obs_endpoint *observed_endpoint(const struct observed *o, const char *key);
 const struct obs_config *observed_config(const struct observed *o, const char *key);
-/* Fill the maps from the arrays, once they are complete. */
+/* Make the rows findable, once they are complete. */
 enum err_code observed_index(struct observed *o, struct err *err);

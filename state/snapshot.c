@@ -359,7 +359,7 @@ static bool write_certificate(struct writer *w, const struct seen_cert *c)
 	size_t start = w->out->len;
 
 	buf_init(&base64, SNAPSHOT_LINE_MAX);
-	base64_encode(c->der, &base64);
+	base64_encode(seen_cert_der(c), &base64);
 	json_writer_init(&j, w->out, /* pretty= */ false);
 	json_begin_object(&j);
 	json_member_str(&j, "row", "certificate");

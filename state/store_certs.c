@@ -12,17 +12,30 @@
 
 #include "state/store_impl.h"
 
+#define DER_MAX ((size_t)1 << 20)
+
+/* A set's certificates of one store: their DER is read when asked for. */
+struct stored_ders {
+	struct cert_ders ders;
+	struct store *store;
+	struct arena *arena;
+};
+
 static const char insert_sql[] = "INSERT INTO certificate"
 				 " (sha256, spki_sha256, not_before, not_after, self_signed, der)"
 				 " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
 
 enum err_code cert_row_put_seen(struct store *s, const struct seen_cert *c, struct err *err)
 {
+	/* Rows are never deleted: what came from here is here. */
+	if (c->ders != NULL && CONTAINER_OF(c->ders, struct stored_ders, ders)->store == s) {
+		return ERR_OK;
+	}
 	return db_run(s->db, insert_sql,
 	              DB_VALUES(db_blob(bytes_of(c->sha256, SHA256_BYTES)),
 	                        db_blob(bytes_of(c->spki_sha256, SHA256_BYTES)),
 	                        db_wall(c->not_before), db_wall(c->not_after),
-	                        db_int(c->self_signed), db_blob(c->der)),
+	                        db_int(c->self_signed), db_blob(seen_cert_der(c))),
 	              err);
 }
 
@@ -31,7 +44,7 @@ enum err_code cert_row_put(struct store *s, const struct cert *c, struct err *er
 	struct seen_cert facts = { .not_before = c->not_before,
 		                   .not_after = c->not_after,
 		                   .self_signed = c->self_signed,
-		                   .der = c->der };
+		                   .der_read = c->der };
 
 	memcpy(facts.sha256, c->sha256, SHA256_BYTES);
 	memcpy(facts.spki_sha256, c->spki_sha256, SHA256_BYTES);
@@ -77,7 +90,27 @@ enum err_code cert_row_der(struct store *s, const uint8_t sha256[SHA256_BYTES], 
 	return rc == ERR_OK ? buf_check(out, "a certificate", err) : rc;
 }
 
-static enum err_code take_row(struct stmt *q, struct seen_certs *set, struct err *err)
+static enum err_code read_der(struct cert_ders *d, const uint8_t sha256[SHA256_BYTES],
+                              struct bytes *ret, struct err *err)
+{
+	CLEANUP(buf_release) struct buf der = { 0 };
+	struct stored_ders *from = CONTAINER_OF(d, struct stored_ders, ders);
+
+	buf_init(&der, DER_MAX);
+	enum err_code rc = cert_row_der(from->store, sha256, &der, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	struct bytes kept = arena_bytes(from->arena, buf_view(&der));
+	if (kept.p == NULL) {
+		return err_nomem(err);
+	}
+	*ret = kept;
+	return ERR_OK;
+}
+
+static enum err_code take_row(struct stmt *q, struct seen_certs *set, struct cert_ders *ders,
+                              struct err *err)
 {
 	struct row r = row_of(q, "certificate", set->arena);
 	uint8_t sha256[SHA256_BYTES] = { 0 };
@@ -96,7 +129,7 @@ static enum err_code take_row(struct stmt *q, struct seen_certs *set, struct err
 	c->not_before = row_wall(&r, 2);
 	c->not_after = row_wall(&r, 3);
 	c->self_signed = row_bool(&r, 4);
-	c->der = arena_bytes(set->arena, row_blob(&r, 5));
+	c->ders = ders;
 	enum err_code rc = row_check(&r, err);
 	if (rc != ERR_OK) {
 		return rc;
@@ -110,14 +143,20 @@ static enum err_code take_row(struct stmt *q, struct seen_certs *set, struct err
 static enum err_code load_all(struct store *s, struct seen_certs *set, struct err *err)
 {
 	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
+	struct stored_ders *from = ARENA_NEW(set->arena, struct stored_ders);
 	bool row = false;
+
+	if (from == NULL) {
+		return err_nomem(err);
+	}
+	*from = (struct stored_ders){ .ders.read = read_der, .store = s, .arena = set->arena };
 	enum err_code rc = db_query(s->db,
 	                            "SELECT sha256, spki_sha256, not_before, not_after,"
-	                            " self_signed, der FROM certificate ORDER BY id",
+	                            " self_signed FROM certificate ORDER BY id",
 	                            /* values= */ NULL, 0, &q, err);
 
 	while (rc == ERR_OK && (rc = db_next(q, &row, err)) == ERR_OK && row) {
-		rc = take_row(q, set, err);
+		rc = take_row(q, set, &from->ders, err);
 	}
 	return rc;
 }

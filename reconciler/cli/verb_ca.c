@@ -120,9 +120,9 @@ static int read_only(struct cli *c, const struct args *a, bool export)
 	}
 	const struct seen_cert *newest = im->generations[im->n_generations - 1].cert;
 	if (export && args_has(a, "der")) {
-		buf_add_bytes(&out, newest->der);
+		buf_add_bytes(&out, seen_cert_der(newest));
 	} else if (export) {
-		der_to_pem(newest->der, "CERTIFICATE", &out);
+		der_to_pem(seen_cert_der(newest), "CERTIFICATE", &out);
 	} else if (c->output == OUTPUT_JSON) {
 		show_json(im, &p.arena, &out);
 	} else {

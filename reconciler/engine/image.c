@@ -241,7 +241,7 @@ static enum err_code put_trust(const struct compose *c, struct keystore *ks,
 	int revision = 0;
 
 	if (ch->to != NULL) {
-		return c->ops->set_trusted(ks, ch->alias, ch->to->der, now_ms, err);
+		return c->ops->set_trusted(ks, ch->alias, seen_cert_der(ch->to), now_ms, err);
 	}
 	if (ch->want->issuer != NULL) {
 		return put_new_anchor(c, ks, ch, now_ms, err);

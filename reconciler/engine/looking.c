@@ -85,7 +85,7 @@ static enum err_code client_identity(struct engine *e, struct pass *p, const str
 	CLEANUP(buf_release) struct buf pem = { 0 };
 	buf_init(&pem, BUF_LIMIT_TEXT);
 	for (size_t i = 0; i < h->chain.n; i++) {
-		der_to_pem(h->chain.v[i]->der, "CERTIFICATE", &pem);
+		der_to_pem(seen_cert_der(h->chain.v[i]), "CERTIFICATE", &pem);
 	}
 	rc = buf_check(&pem, "the client chain", err);
 	if (rc != ERR_OK) {

@@ -23,7 +23,8 @@ static enum err_code mark_slots(struct engine *e, struct pass *p, size_t first, 
 		}
 		slots[n].alias = m->alias;
 		slots[n].identity = m->identity == NULL ? NULL : m->identity->name;
-		slots[n].anchor_der = m->identity == NULL ? m->cert->der : (struct bytes){ 0 };
+		slots[n].anchor_der =
+			m->identity == NULL ? seen_cert_der(m->cert) : (struct bytes){ 0 };
 		memcpy(slots[n].sha256, m->cert->sha256, SHA256_BYTES);
 		n++;
 	}

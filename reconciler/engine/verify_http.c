@@ -36,7 +36,7 @@ static enum err_code add_anchors(const struct desired *d, const struct memory *m
 		ca_set_anchors(d, m, desired_ca_set(d, ca_set), arena, &anchors, &n, err);
 
 	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
-		der_to_pem(anchors[i]->der, "CERTIFICATE", ret);
+		der_to_pem(seen_cert_der(anchors[i]), "CERTIFICATE", ret);
 	}
 	if (rc == ERR_OK && n == 0) {
 		return err_set(err, ERR_NOT_FOUND, "CASet %s holds nothing yet", ca_set);

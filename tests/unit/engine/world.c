@@ -33,19 +33,8 @@ void world_init(struct world *w)
 static void release_pass(struct world *w)
 {
 	wants_release(w->wants);
-	if (w->observed != NULL) {
-		map_release(&w->observed->store_by_key);
-		map_release(&w->observed->endpoint_by_key);
-		map_release(&w->observed->config_by_key);
-	}
-	struct memory *m = (struct memory *)(uintptr_t)w->in.memory;
-
-	if (m != NULL) {
-		map_release(&m->identity_by_name);
-		map_release(&m->store_by_key);
-		map_release(&m->slot_by_key);
-		map_release(&m->issuer_by_name);
-	}
+	observed_release(w->observed);
+	memory_release((struct memory *)(uintptr_t)w->in.memory);
 	w->wants = NULL;
 	w->observed = NULL;
 	w->in.memory = NULL;
