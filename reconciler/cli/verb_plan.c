@@ -68,6 +68,9 @@ static enum err_code make(struct session *s, struct pass *p, struct err *err)
 {
 	enum err_code rc = session_desired(s, COMMIT_LOOK, err);
 
+	/* All is read: a repository keeps its packs mapped, as large as the model made of them. */
+	source_close(s->source);
+	s->source = NULL;
 	if (rc == ERR_OK) {
 		rc = session_engine(s, probes(s), err);
 	}
