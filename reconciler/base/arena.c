@@ -19,6 +19,8 @@
 #define BLOCK_MAX ((size_t)1 << 20)
 #define ALIGN     8u
 
+#define LARGE_ELEMENT 24u
+
 struct arena_block {
 	struct arena_block *next;
 	size_t size; /* of the whole block, header included; decides the next one's */
@@ -179,16 +181,49 @@ bool arena_failed(const struct arena *a)
 	return a->failed;
 }
 
+void arena_reserve_(struct arena *a, void **v, size_t *cap, size_t n, size_t size)
+{
+	void *room = *cap > 0 || n == 0 ? NULL : arena_array(a, n, size);
+
+	if (room != NULL) {
+		*v = room;
+		*cap = n;
+	}
+}
+
+/* The array handed out last grows where it stands. */
+static bool grow_in_place(struct arena *a, const void *v, size_t had, size_t more)
+{
+	size_t step;
+
+	had = (had + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	more = (more + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	step = more - had;
+	if (v == NULL || (const char *)v + had != a->at || step > a->left) {
+		return false;
+	}
+	a->at += step;
+	a->left -= step;
+	a->used += step;
+	return true;
+}
+
 bool arena_grow_(struct arena *a, void **v, size_t *cap, size_t n, size_t size)
 {
-	size_t more = *cap == 0 ? 8 : *cap * 2;
+	/* Most lists of structs have one element; there are a few for each object of a fleet. */
+	size_t more = *cap == 0 ? (size < LARGE_ELEMENT ? 8 : 1) : *cap * 2;
+	size_t bytes;
 	void *to;
 
-	if (more < *cap) {
+	if (more < *cap || __builtin_mul_overflow(more, size, &bytes) || bytes > SIZE_MAX - ALIGN) {
 		a->failed = true;
 		return false;
 	}
-	to = arena_array(a, more, size);
+	if (grow_in_place(a, *v, *cap * size, bytes)) {
+		*cap = more;
+		return true;
+	}
+	to = arena_alloc(a, bytes);
 	if (to == NULL) {
 		return false;
 	}

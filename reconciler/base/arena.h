@@ -45,4 +45,8 @@ bool arena_failed(const struct arena *a);
 	                                      sizeof(*(vec)->v))                                   \
 	         ? &(vec)->v[(vec)->n++]                                                           \
 	         : NULL)
+/* Room for n elements in an empty one, so that a large array leaves no old storage behind. */
+#define ARENA_RESERVE(a, vec, count)                                                               \
+	arena_reserve_((a), (void **)&(vec)->v, &(vec)->cap, (count), sizeof(*(vec)->v))
+void arena_reserve_(struct arena *a, void **v, size_t *cap, size_t n, size_t size);
 bool arena_grow_(struct arena *a, void **v, size_t *cap, size_t n, size_t size);

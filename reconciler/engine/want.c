@@ -395,9 +395,25 @@ static enum err_code add_host(struct want_build *b, const struct target *t, cons
 	return rc == ERR_OK ? ERR_OK : err_wrap(err, "Target %s@%s", t->o.name, host->name);
 }
 
+/* What a Target may come to; endpoints of monitors are few and grow by themselves. */
+static void reserve(struct want_build *b)
+{
+	size_t stores = 0;
+	size_t endpoints = 0;
+
+	for (size_t i = 0; i < b->d->n_targets; i++) {
+		stores += b->d->targets[i]->n_hosts * b->d->targets[i]->n_deliver;
+		endpoints += b->d->targets[i]->n_hosts * b->d->targets[i]->n_verify;
+	}
+	ARENA_RESERVE(b->a, &b->stores, stores);
+	ARENA_RESERVE(b->a, &b->endpoints, endpoints);
+}
+
 static enum err_code add_all(struct want_build *b, struct err *err)
 {
 	enum err_code rc = ERR_OK;
+
+	reserve(b);
 
 	for (size_t i = 0; rc == ERR_OK && i < b->d->n_targets; i++) {
 		const struct target *t = b->d->targets[i];

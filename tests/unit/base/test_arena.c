@@ -117,6 +117,59 @@ START_TEST(a_vector_grows_and_keeps_its_elements)
 }
 END_TEST
 
+START_TEST(the_last_vector_grows_where_it_stands_and_others_move)
+{
+	struct triple {
+		char octets[27];
+	};
+	struct {
+		struct triple *v;
+		size_t n, cap;
+	} vec = { 0 };
+	struct arena a;
+
+	arena_init(&a);
+	struct triple *first = ARENA_PUSH(&a, &vec);
+	ck_assert_ptr_eq(ARENA_PUSH(&a, &vec), first + 1);
+	ck_assert_ptr_eq(vec.v, first);
+	memset(vec.v, 1, 2 * sizeof(*vec.v));
+	char *other = arena_alloc(&a, 100);
+	memset(other, 2, 100);
+	struct triple *third = ARENA_PUSH(&a, &vec);
+	ck_assert_ptr_ne(vec.v, first);
+	ck_assert_int_eq(third->octets[26], 0);
+	ck_assert_int_eq(vec.v[1].octets[26], 1);
+	memset(third, 3, sizeof(*third));
+	ck_assert_int_eq(other[0], 2);
+	ck_assert_int_eq(other[99], 2);
+	arena_release(&a);
+}
+END_TEST
+
+START_TEST(a_reserved_vector_stays_where_it_is)
+{
+	struct {
+		long *v;
+		size_t n, cap;
+	} vec = { 0 };
+	struct arena a;
+
+	arena_init(&a);
+	ARENA_RESERVE(&a, &vec, 0);
+	ck_assert_ptr_null(vec.v);
+	ARENA_RESERVE(&a, &vec, 100000);
+	long *at = vec.v;
+	for (long i = 0; i < 100000; i++) {
+		*ARENA_PUSH(&a, &vec) = i;
+	}
+	ck_assert_ptr_eq(vec.v, at);
+	ck_assert_int_eq(vec.v[99999], 99999);
+	ck_assert_ptr_nonnull(ARENA_PUSH(&a, &vec));
+	ck_assert_int_eq(vec.v[99999], 99999);
+	arena_release(&a);
+}
+END_TEST
+
 static void build(Suite *suite)
 {
 	TCase *tc = tcase_create("arena");
@@ -127,6 +180,8 @@ static void build(Suite *suite)
 	tcase_add_test(tc, impossible_sizes_fail_and_failure_sticks);
 	tcase_add_test(tc, strings_and_bytes_are_copied);
 	tcase_add_test(tc, a_vector_grows_and_keeps_its_elements);
+	tcase_add_test(tc, the_last_vector_grows_where_it_stands_and_others_move);
+	tcase_add_test(tc, a_reserved_vector_stays_where_it_is);
 	suite_add_tcase(suite, tc);
 }
 
