@@ -16,6 +16,8 @@
 #define VERDICT_WIDTH    18
 #define TIME_WIDTH       26
 #define MARGIN_WIDTH     6
+#define HOUR_S           UINT64_C(3600)
+#define DAY_S            (24 * HOUR_S)
 
 static const struct option_spec options[] = {
 	{ "check", 0, NULL, "exit 2 when something is unhealthy" },
@@ -100,9 +102,10 @@ static void put_margin(struct buf *out, int64_t margin_s)
 	if (margin_s != INT64_MAX) {
 		const char *sign = margin_s < 0 ? "-" : "";
 		uint64_t s = margin_s < 0 ? 0 - (uint64_t)margin_s : (uint64_t)margin_s;
-		bool days = s >= 2 * 86400;
+		bool days = s >= 2 * DAY_S;
 		(void)snprintf(cell, sizeof(cell), "%s%llu%c", sign,
-		               (unsigned long long)(days ? s / 86400 : s / 3600), days ? 'd' : 'h');
+		               (unsigned long long)(days ? s / DAY_S : s / HOUR_S),
+		               days ? 'd' : 'h');
 	}
 	put_cell(out, cell, MARGIN_WIDTH);
 }

@@ -8,13 +8,10 @@
 #include "reconciler/engine/run.h"
 
 static enum err_code release(struct engine *e, struct pass *p, const char *kind, const char *name,
-                             const struct backoff *b, int hold, size_t *n, struct err *err)
+                             struct err *err)
 {
-	if (b->failures == 0 && hold == 0) {
-		return ERR_OK;
-	}
 	const char *what = arena_printf(&p->arena, "%s:%s", kind, name);
-	*n += 1;
+
 	return what == NULL ? err_nomem(err) : store_release(e->store, what, err);
 }
 
@@ -24,12 +21,16 @@ static enum err_code release_all(struct engine *e, struct pass *p, size_t *n, st
 	enum err_code rc = ERR_OK;
 
 	for (size_t i = 0; rc == ERR_OK && i < m->n_stores; i++) {
-		rc = release(e, p, "push", m->stores[i].key, &m->stores[i].push,
-		             m->stores[i].hold_revision, n, err);
+		if (m->stores[i].push.failures > 0 || m->stores[i].hold_revision != 0) {
+			rc = release(e, p, "push", m->stores[i].key, err);
+			*n += 1;
+		}
 	}
 	for (size_t i = 0; rc == ERR_OK && i < m->n_identities; i++) {
-		rc = release(e, p, "issue", m->identities[i].name, &m->identities[i].issue,
-		             /* hold= */ 0, n, err);
+		if (m->identities[i].issue.failures > 0) {
+			rc = release(e, p, "issue", m->identities[i].name, err);
+			*n += 1;
+		}
 	}
 	return rc;
 }
