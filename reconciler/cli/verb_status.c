@@ -17,7 +17,7 @@
 #define TIME_WIDTH       26
 #define MARGIN_WIDTH     6
 #define HOUR_S           UINT64_C(3600)
-#define DAY_S            (24 * HOUR_S)
+#define DAY_S            UINT64_C(86400)
 
 static const struct option_spec options[] = {
 	{ "check", 0, NULL, "exit 2 when something is unhealthy" },

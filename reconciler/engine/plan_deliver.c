@@ -224,11 +224,11 @@ void slot_deliver_revision(struct planner *p, struct slot *s, const struct slot_
 	bool ours = s->stored == STORED_PREVIOUS || s->stored == STORED_DAMAGED ||
 	            s->stored == STORED_CURRENT || s->sm != NULL;
 
-	if (!target_allowed(p, s, d->row) || !key_may_go(p, s, d->row)) {
-		slot_keep(p, s, ours);
-	} else if (trust_allows(p, s, next, d->row)) {
+	bool may_go = target_allowed(p, s, d->row) && key_may_go(p, s, d->row);
+
+	if (may_go && trust_allows(p, s, next, d->row)) {
 		put_revision(p, s, d, next);
-	} else if (!put_back(p, s, d)) {
+	} else if (!may_go || !put_back(p, s, d)) {
 		slot_keep(p, s, ours);
 	}
 }

@@ -17,6 +17,26 @@ void store_word(struct store_plan *sp, const char *row, const char *word, const 
 	}
 }
 
+/* Formats without aliases have none to show. */
+static const char *change_alias(const struct store_plan *sp, const struct want_entry *we,
+                                const struct obs_entry *oe)
+{
+	if (we == NULL) {
+		return oe == NULL ? "" : oe->alias;
+	}
+	/* There the old one goes by its content. */
+	return we->certificate_only && !sp->ws->has_aliases && oe != NULL ? oe->alias : we->alias;
+}
+
+static void wait_for_draft(struct planner *p, struct store_plan *sp, struct draft *on)
+{
+	struct draft **slot = ARENA_PUSH(p->a, &sp->later_deps);
+
+	if (slot != NULL) {
+		*slot = on;
+	}
+}
+
 struct entry_change *change_add(struct planner *p, struct store_plan *sp, enum entry_op op,
                                 const struct want_entry *we, const struct obs_entry *oe,
                                 struct draft *on)
@@ -28,22 +48,14 @@ struct entry_change *change_add(struct planner *p, struct store_plan *sp, enum e
 	}
 	ch->op = op;
 	ch->want = we;
-	/* Formats without aliases have none to show. */
-	ch->alias = we != NULL ? we->alias : oe == NULL ? "" : oe->alias;
-	if (we != NULL && we->certificate_only && !sp->ws->has_aliases && oe != NULL) {
-		ch->alias = oe->alias; /* the old one goes by its content */
-	}
+	ch->alias = change_alias(sp, we, oe);
 	ch->from = oe == NULL || oe->chain.n == 0 ? NULL : oe->chain.v[0];
 	if (op != ENTRY_KEEP && on == NULL) {
 		sp->write = true;
 		sp->reload = true;
 	}
 	if (on != NULL) {
-		struct draft **slot = ARENA_PUSH(p->a, &sp->later_deps);
-
-		if (slot != NULL) {
-			*slot = on;
-		}
+		wait_for_draft(p, sp, on);
 	}
 	return ch;
 }
