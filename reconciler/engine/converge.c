@@ -69,13 +69,16 @@ enum err_code engine_converge(struct engine *e, unsigned max_rounds, struct conv
                               struct pass *ret_last, struct err *err)
 {
 	struct apply_result first = { 0 };
-	struct pass p = { 0 };
+	struct pass own = { 0 };
+	/* In place: what a pass holds points into it. */
+	struct pass *p = ret_last == NULL ? &own : ret_last;
 
+	*p = (struct pass){ 0 };
 	*ret = (struct converge_result){ 0 };
 	enum err_code rc = engine_take_requests(e, err);
 	while (rc == ERR_OK && ret->rounds < max_rounds) {
-		pass_release(&p);
-		rc = one_pass(e, &p, ret, err);
+		pass_release(p);
+		rc = one_pass(e, p, ret, err);
 		ret->rounds += 1;
 		if (first.first_error[0] == '\0') {
 			first = ret->last;
@@ -86,17 +89,15 @@ enum err_code engine_converge(struct engine *e, unsigned max_rounds, struct conv
 	}
 	memcpy(ret->last.first_error, first.first_error, sizeof(first.first_error));
 	/* What is told at the end is what is left and when it is due, not what was just tried. */
-	if (rc == ERR_OK && p.plan != NULL && p.plan->n_actions > 0) {
-		pass_release(&p);
-		rc = look_and_plan(e, &p, ret, err);
+	if (rc == ERR_OK && p->plan != NULL && p->plan->n_actions > 0) {
+		pass_release(p);
+		rc = look_and_plan(e, p, ret, err);
 	}
-	if (rc == ERR_OK && p.wants != NULL && e->store != NULL && !e->read_only) {
-		rc = backups_sweep(e, &p, err);
+	if (rc == ERR_OK && p->wants != NULL && e->store != NULL && !e->read_only) {
+		rc = backups_sweep(e, p, err);
 	}
 	if (rc != ERR_OK || ret_last == NULL) {
-		pass_release(&p);
-		return rc;
+		pass_release(p);
 	}
-	*ret_last = p;
-	return ERR_OK;
+	return rc;
 }
