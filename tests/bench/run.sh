@@ -120,8 +120,8 @@ row678() {
 		"@$ids" git -C "$repo" cat-file --batch --buffer -- \
 		"$bin/bench_yaml_model" "$repo" events -- \
 		"$bin/bench_yaml_model" "$repo" read -- \
-		"${base[@]}" --now "2030-01-01T1{n}:00:00Z" "${plan[@]}" -- \
-		"${base[@]}" --now "2030-01-01T1{n}:30:00Z" "${plan[@]}")
+		"${base[@]}" --now "2030-01-1{n}T10:00:00Z" "${plan[@]}" -- \
+		"${base[@]}" --now "2030-01-1{n}T10:30:00Z" "${plan[@]}")
 	row git-read "$ours" "$cat" 1.0
 	row plan-cold "$cold" "$(sum "$cat" "$events" "$read")" 1.5
 	limit plan-cold-memory "$(awk -v k="$rss" 'BEGIN { printf "%d", k / 1024 }')" MB 150
