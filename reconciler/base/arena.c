@@ -227,7 +227,7 @@ bool arena_grow_(struct arena *a, void **v, size_t *cap, size_t n, size_t size)
 	if (to == NULL) {
 		return false;
 	}
-	if (n > 0) {
+	if (n > 0 && *v != NULL) {
 		memcpy(to, *v, n * size);
 	}
 	*v = to;

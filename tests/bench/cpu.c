@@ -43,6 +43,9 @@ static void become(const struct command *c, size_t round)
 {
 	char number[24];
 
+	if (c->argv[0] == NULL) {
+		_exit(127);
+	}
 	(void)snprintf(number, sizeof(number), "%zu", round);
 	for (char **a = c->argv; *a != NULL; a++) {
 		char *at = strstr(*a, "{n}");
