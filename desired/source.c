@@ -410,7 +410,7 @@ enum err_code source_resolve(struct source *s, const char *ref, char ret[41], st
 struct ancestry {
 	struct source *s;
 	git_oid wanted;
-	git_oid *todo;
+	git_oid *queue;
 	size_t n, cap;
 	struct map seen;
 	struct arena arena;
@@ -424,16 +424,19 @@ static enum err_code ancestry_add(struct ancestry *a, const git_oid *id, struct 
 		return ERR_OK;
 	}
 	struct bytes kept = arena_bytes(&a->arena, key);
-	git_oid *todo = a->todo;
 	if (a->n == a->cap) {
-		a->cap = a->cap == 0 ? 256 : a->cap * 2;
-		todo = realloc(a->todo, a->cap * sizeof(*todo));
+		size_t cap = a->cap == 0 ? 256 : a->cap * 2;
+		git_oid *queue = realloc(a->queue, cap * sizeof(*queue));
+		if (queue == NULL) {
+			return err_nomem(err);
+		}
+		a->queue = queue;
+		a->cap = cap;
 	}
-	if (todo == NULL || kept.p == NULL || map_put(&a->seen, kept, a, /* ret_old= */ NULL) < 0) {
+	if (kept.p == NULL || map_put(&a->seen, kept, a, /* ret_old= */ NULL) < 0) {
 		return err_nomem(err);
 	}
-	a->todo = todo;
-	a->todo[a->n++] = *id;
+	a->queue[a->n++] = *id;
 	return ERR_OK;
 }
 
@@ -445,7 +448,7 @@ static enum err_code ancestry_search(struct ancestry *a, bool *ret, struct err *
 	bool found = false;
 
 	while (rc == ERR_OK && a->n > 0 && !found) {
-		git_oid id = a->todo[--a->n];
+		git_oid id = a->queue[--a->n];
 		git_commit *commit = NULL;
 		found = git_oid_equal(&id, &a->wanted) != 0;
 		int git_rc = git_commit_lookup(&commit, a->s->repo, &id);
@@ -475,7 +478,7 @@ static enum err_code shallow_is_ancestor(struct source *s, const git_oid *ancest
 	if (rc == ERR_OK) {
 		rc = ancestry_search(&a, ret, err);
 	}
-	free(a.todo);
+	free(a.queue);
 	map_release(&a.seen);
 	arena_release(&a.arena);
 	return rc;
