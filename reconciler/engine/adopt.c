@@ -7,31 +7,6 @@
 #include "reconciler/engine/run.h"
 #include "reconciler/pki/key.h"
 
-static void close_keystore(struct keystore **ks)
-{
-	if (*ks != NULL) {
-		(*ks)->ops->close(*ks);
-	}
-}
-
-static enum err_code open_any(const struct passwords *pw, const struct keystore_ops *ops,
-                              const struct bytes *views, size_t n, struct keystore **ret,
-                              struct err *err)
-{
-	struct keystore_passwords now = passwords_view(pw);
-
-	enum err_code rc = ops->decode(views, n, &now, ret, err);
-	for (size_t k = 0; rc == ERR_DENIED && k < pw->n_previous; k++) {
-		struct keystore_passwords old = passwords_view_previous(pw, k);
-		struct err again = { 0 };
-		if (ops->decode(views, n, &old, ret, &again) == ERR_OK) {
-			err_clear(err);
-			return ERR_OK;
-		}
-	}
-	return rc;
-}
-
 static enum err_code take_pair(struct pass *p, const struct keystore *ks, const char *alias,
                                struct chain *ret, struct secret *ret_key, struct err *err)
 {
@@ -102,7 +77,7 @@ static enum err_code check_pin(const struct action *a, struct bytes pkcs8, const
 static enum err_code pair_in_store(struct engine *e, struct pass *p, const struct action *a,
                                    struct chain *ret, struct secret *ret_key, struct err *err)
 {
-	CLEANUP(close_keystore) struct keystore *ks = NULL;
+	CLEANUP(cleanup_keystore) struct keystore *ks = NULL;
 	CLEANUP(image_release) struct image im = { 0 };
 	const struct keystore_ops *ops = registry_keystore(e->registry, a->store->format);
 	const struct passwords *pw = &p->passwords[a->store - p->wants->stores];
@@ -117,7 +92,7 @@ static enum err_code pair_in_store(struct engine *e, struct pass *p, const struc
 		views[i] = im.present[i] ? secret_view(&im.parts[i]) : (struct bytes){ 0 };
 	}
 	if (rc == ERR_OK) {
-		rc = open_any(pw, ops, views, im.n, &ks, err);
+		rc = passwords_open(pw, ops, views, im.n, &ks, err);
 	}
 	if (rc == ERR_OK) {
 		rc = take_pair(p, ks, a->adopt_alias, ret, ret_key, err);

@@ -94,35 +94,16 @@ enum err_code image_read(struct transport *t, const struct keystore_ops *ops, co
 	return ERR_OK;
 }
 
-static void close_keystore(struct keystore **ks)
-{
-	if (*ks != NULL) {
-		(*ks)->ops->close(*ks);
-	}
-}
-
-/* With the current passwords, else with the previous ones in order; the first refusal is the one
- * reported. */
 static enum err_code open_store(const struct compose *c, const struct image *now,
                                 struct keystore **ret, struct err *err)
 {
 	struct bytes views[KEYSTORE_PARTS_MAX];
-	struct keystore_passwords pw = passwords_view(c->passwords);
 
 	if (image_is_empty(now) || c->start_anew) {
 		return c->ops->create(ret, err);
 	}
 	image_views(now, views);
-	enum err_code rc = c->ops->decode(views, now->n, &pw, ret, err);
-	for (size_t k = 0; rc == ERR_DENIED && k < c->passwords->n_previous; k++) {
-		struct err again = { 0 };
-		pw = passwords_view_previous(c->passwords, k);
-		if (c->ops->decode(views, now->n, &pw, ret, &again) == ERR_OK) {
-			err_clear(err);
-			return ERR_OK;
-		}
-	}
-	return rc;
+	return passwords_open(c->passwords, c->ops, views, now->n, ret, err);
 }
 
 static enum err_code chain_of_revision(const struct compose *c, const struct entry_change *ch,
@@ -328,7 +309,7 @@ static enum err_code encode(const struct compose *c, struct keystore *ks, struct
 /* Nothing leaves that does not open with the password its readers have. */
 static enum err_code read_back(const struct compose *c, const struct image *next, struct err *err)
 {
-	CLEANUP(close_keystore) struct keystore *ks = NULL;
+	CLEANUP(cleanup_keystore) struct keystore *ks = NULL;
 	struct keystore_passwords pw = passwords_view(c->passwords);
 	struct bytes views[KEYSTORE_PARTS_MAX];
 	struct keystore_entry entry;
@@ -381,7 +362,7 @@ static enum err_code list_slots(const struct compose *c, const struct keystore *
 enum err_code image_compose(const struct compose *c, const struct image *now, struct image *ret,
                             struct slot_write **ret_slots, size_t *ret_n_slots, struct err *err)
 {
-	CLEANUP(close_keystore) struct keystore *ks = NULL;
+	CLEANUP(cleanup_keystore) struct keystore *ks = NULL;
 	CLEANUP(image_release) struct image next = { 0 };
 
 	enum err_code rc = image_paths(c->ops, c->store->path, &next, err);

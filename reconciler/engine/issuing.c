@@ -93,7 +93,7 @@ enum err_code issuer_open(struct engine *e, struct pass *p, const struct issuer_
 	return rc == ERR_OK ? rc : err_wrap(err, "Issuer %s", def->o.name);
 }
 
-static void close_issuer(struct issuer **iss)
+void cleanup_issuer(struct issuer **iss)
 {
 	if (*iss != NULL) {
 		(*iss)->ops->close(*iss);
@@ -102,7 +102,7 @@ static void close_issuer(struct issuer **iss)
 
 enum err_code issue_ca(struct engine *e, struct pass *p, const struct action *a, struct err *err)
 {
-	CLEANUP(close_issuer) struct issuer *parent = NULL;
+	CLEANUP(cleanup_issuer) struct issuer *parent = NULL;
 	struct private_ca_spec *spec = ARENA_NEW(&p->arena, struct private_ca_spec);
 
 	if (spec == NULL) {
@@ -122,7 +122,7 @@ enum err_code issue_ca(struct engine *e, struct pass *p, const struct action *a,
 
 enum err_code issue_crl(struct engine *e, struct pass *p, const struct action *a, struct err *err)
 {
-	CLEANUP(close_issuer) struct issuer *iss = NULL;
+	CLEANUP(cleanup_issuer) struct issuer *iss = NULL;
 	CLEANUP(buf_release) struct buf crl = { 0 };
 
 	buf_init(&crl, BUF_LIMIT_TEXT);
@@ -289,7 +289,7 @@ enum err_code issue_identity(struct engine *e, struct pass *p, const struct acti
                              struct fresh *ret, bool *ret_pending, struct err *err)
 {
 	CLEANUP(asking_release) struct asking q = { 0 };
-	CLEANUP(close_issuer) struct issuer *iss = NULL;
+	CLEANUP(cleanup_issuer) struct issuer *iss = NULL;
 	CLEANUP(order_release) struct order order;
 	const char *name = a->identity->name;
 	struct chain chain = { 0 };

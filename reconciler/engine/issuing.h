@@ -10,6 +10,7 @@
  * caller. */
 enum err_code issuer_open(struct engine *e, struct pass *p, const struct issuer_def *def,
                           int generation, struct issuer **ret, struct err *err);
+void cleanup_issuer(struct issuer **iss); /* CLEANUP(cleanup_issuer) struct issuer *iss */
 /* Make the CA of action->issuer_generation. */
 enum err_code issue_ca(struct engine *e, struct pass *p, const struct action *a, struct err *err);
 /* Publish a CRL. */

@@ -299,18 +299,11 @@ enum err_code engine_rollback(struct engine *e, const char *target, const char *
 	return rc;
 }
 
-static void close_issuer(struct issuer **iss)
-{
-	if (*iss != NULL) {
-		(*iss)->ops->close(*iss);
-	}
-}
-
 enum err_code engine_revoke(struct engine *e, const char *identity, unsigned reason,
                             struct err *err)
 {
 	CLEANUP(pass_release) struct pass p = { 0 };
-	CLEANUP(close_issuer) struct issuer *iss = NULL;
+	CLEANUP(cleanup_issuer) struct issuer *iss = NULL;
 	struct wall now = e->clock->wall(e->clock);
 
 	enum err_code rc = pass_begin(e, &p, /* look= */ false, err);
@@ -366,7 +359,7 @@ enum err_code engine_publish_crl(struct engine *e, const char *issuer, struct bu
                                  struct err *err)
 {
 	CLEANUP(pass_release) struct pass p = { 0 };
-	CLEANUP(close_issuer) struct issuer *iss = NULL;
+	CLEANUP(cleanup_issuer) struct issuer *iss = NULL;
 
 	enum err_code rc = open_newest(e, &p, issuer, &iss, err);
 	return rc == ERR_OK ? private_ca_publish_crl(iss, e->clock->wall(e->clock), out, err) : rc;
@@ -376,7 +369,7 @@ enum err_code engine_revoke_certificate(struct engine *e, const char *issuer, st
                                         unsigned reason, struct err *err)
 {
 	CLEANUP(pass_release) struct pass p = { 0 };
-	CLEANUP(close_issuer) struct issuer *iss = NULL;
+	CLEANUP(cleanup_issuer) struct issuer *iss = NULL;
 	const struct cert *c = NULL;
 
 	enum err_code rc = open_newest(e, &p, issuer, &iss, err);
