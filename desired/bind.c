@@ -106,8 +106,6 @@ void bind_skip(struct bind *b, const struct yml_event *first)
 	}
 }
 
-/* ---- wrong things ---- */
-
 bool bind_is_null(const struct yml_event *ev)
 {
 	static const char *const words[] = { "", "~", "null", "Null", "NULL" };
@@ -145,8 +143,6 @@ void bind_wrong_type(struct bind *b, const struct field *f, const char *expected
 	bind_report(b, ev->pos, hint, "%s: expected %s, found %s", f->name, expected, found(b, ev));
 	bind_skip(b, ev);
 }
-
-/* ---- storage ---- */
 
 static const char *store_packed(struct bind *b, const char *s, size_t n)
 {
@@ -186,8 +182,6 @@ const char *bind_store(struct bind *b, const char *s, size_t n)
 	}
 	return b->recent[slot].s;
 }
-
-/* ---- lists ---- */
 
 void bind_each(struct bind *b, const struct field *f, const struct yml_event *first,
                bind_element *fn, void *arg)
@@ -276,8 +270,6 @@ void *bind_take_parts(struct bind *b, size_t mark, size_t size, size_t *ret_n)
 	*ret_n = v != NULL ? n : 0;
 	return v;
 }
-
-/* ---- mappings ---- */
 
 struct merges {
 	struct yml_node v[MERGES_MAX];

@@ -82,7 +82,7 @@ void bind_report(struct bind *b, struct pos pos, const char *hint, const char *f
 	"a secret does not belong into git; refer to it: {file: PATH}, {env: NAME}, "              \
 	"{exec: [PROGRAM]}, {credential: NAME} or {generated: {length: 24}}"
 
-/* ---- between the bind*.c files --------------------------------------------------------- */
+/* Between the bind*.c files. */
 /* "expected WHAT, found ...", and passes over the node. */
 void bind_wrong_type(struct bind *b, const struct field *f, const char *expected,
                      const struct yml_event *ev);

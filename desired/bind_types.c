@@ -15,8 +15,6 @@
 
 #define LABELS_MAX 256u
 
-/* ---- rows that need or exclude each other ---- */
-
 static void names_of_group(const struct table *t, unsigned group, struct buf *out)
 {
 	size_t n = 0;
@@ -84,8 +82,6 @@ void rows_check(struct diags *d, const struct row_check *c)
 		}
 	}
 }
-
-/* ---- secrets ---- */
 
 static void secret_path_of_cert_manager(struct bind *b, const struct secret_form *form,
                                         struct secret_ref *ret)
@@ -164,8 +160,6 @@ static void secret_element(struct bind *b, const struct field *f, const struct y
 	bind_secret(b, f, ev, ref);
 }
 
-/* ---- issuers ---- */
-
 static bool issuer_ref(struct bind *b, const struct field *f, const struct yml_event *ev,
                        struct text *ret)
 {
@@ -208,8 +202,6 @@ static void bind_issuers(struct bind *b, const struct field *f, const struct yml
 	*ret = bind_take_texts(b, mark);
 }
 
-/* ---- commands ---- */
-
 static void bind_command(struct bind *b, const struct field *f, const struct yml_event *ev,
                          struct command_spec *ret)
 {
@@ -248,8 +240,6 @@ static void command_element(struct bind *b, const struct field *f, const struct 
 	}
 	bind_command(b, f, ev, c);
 }
-
-/* ---- usages, labels, modes, paths ---- */
 
 struct usages {
 	uint32_t key_usage, ext_usage;

@@ -29,8 +29,6 @@ static void check_rows(struct loader *l, const struct object *o)
 	rows_check(&l->diags, &c);
 }
 
-/* ---- Issuer ---- */
-
 static void check_parents(struct loader *l, const struct issuer_def *start)
 {
 	const struct issuer_def *at = start;
@@ -71,8 +69,6 @@ static void check_issuer(struct loader *l, struct object *o)
 		complete_key(&((struct private_ca *)(uintptr_t)i->private_ca)->key);
 	}
 }
-
-/* ---- Certificate ---- */
 
 static bool signature_fits(enum signature_algorithm s, enum key_algorithm k)
 {
@@ -205,8 +201,6 @@ static void check_certificate(struct loader *l, struct object *o)
 	check_adopt_file(l, o, (struct adopt_spec *)(uintptr_t)c->adopt);
 }
 
-/* ---- CASet ---- */
-
 static void check_ca_set(struct loader *l, struct object *o)
 {
 	struct ca_set *set = (struct ca_set *)(void *)o;
@@ -229,8 +223,6 @@ static void check_ca_set(struct loader *l, struct object *o)
 		loader_report(l, o, "sources", /* hint= */ NULL, "sources: the list is empty");
 	}
 }
-
-/* ---- Keystore ---- */
 
 static bool has_aliases(const struct keystore_def *k)
 {
@@ -331,8 +323,6 @@ static void check_keystore(struct loader *l, struct object *o)
 		loader_report(l, o, "entries", /* hint= */ NULL, "entries: the list is empty");
 	}
 }
-
-/* ---- Target ---- */
 
 static void check_order(struct loader *l, const struct object *o, const struct target *t)
 {

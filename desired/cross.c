@@ -14,8 +14,6 @@
 
 #define PLACES_MAX 2000000u
 
-/* ---- identities ---- */
-
 static int compare_identities(const void *a, const void *b)
 {
 	return strcmp(((const struct identity *)a)->name, ((const struct identity *)b)->name);
@@ -113,8 +111,6 @@ static void check_instances(struct loader *l)
 	}
 }
 
-/* ---- instances and hosts ---- */
-
 static void check_instance(struct loader *l, const struct target *t, const struct text *ref,
                            struct pos pos)
 {
@@ -158,8 +154,6 @@ static void check_delivered_keystore(struct loader *l, const struct target *t,
 		}
 	}
 }
-
-/* ---- places ---- */
 
 static const char *place_of(struct loader *l, const struct target *t, const struct host *h,
                             const char *path)

@@ -11,8 +11,6 @@
 #include "reconciler/base/str.h"
 #include "reconciler/base/when.h"
 
-/* ---- types, defaults, limits ---- */
-
 static const char *plain_type_words(enum field_type t)
 {
 	static const char *const words[] = {
@@ -153,8 +151,6 @@ const struct table *field_sub(const struct field *f)
 	return f->sub != NULL && f->sub->n > 0 ? f->sub : NULL;
 }
 
-/* ---- paths ---- */
-
 struct root {
 	const char *name;
 	const struct table *table;
@@ -201,8 +197,6 @@ static enum err_code no_such_field(const struct table *t, const char *word, stru
 	(void)err_set(err, ERR_NOT_FOUND, "%s has no field '%s'", t->name, word);
 	return near != NULL ? err_hint(err, "did you mean '%s'?", near) : ERR_NOT_FOUND;
 }
-
-/* ---- explain ---- */
 
 static void add_facts(const struct field *f, struct buf *out)
 {
@@ -287,8 +281,6 @@ enum err_code schema_explain(const char *path, struct buf *out, struct err *err)
 	}
 	return ERR_OK;
 }
-
-/* ---- completion ---- */
 
 static void add_names(const struct table *t, struct buf *path, const char *prefix, unsigned depth,
                       struct buf *out)

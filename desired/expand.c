@@ -114,8 +114,6 @@ long target_column(const struct target *t, const char *name, size_t n)
 	return -1;
 }
 
-/* ---- expansion ---- */
-
 static void add_other_hosts(const struct scope *s, const char *separator, struct buf *out)
 {
 	size_t n = 0;

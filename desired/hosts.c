@@ -213,8 +213,6 @@ enum err_code host_range_expand(const char *pattern, size_t limit, struct arena 
 	return emit(&p, total, arena, out, err);
 }
 
-/* ---- targets ---- */
-
 struct expansion {
 	struct loader *l;
 	struct target *t;
@@ -284,8 +282,6 @@ static void add_ranges(struct expansion *x)
 		}
 	}
 }
-
-/* ---- inventories ---- */
 
 struct csv {
 	struct expansion *x;

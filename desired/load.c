@@ -15,8 +15,6 @@
 #define LINES_READ_MAX ((size_t)256 << 20)
 #define DIGEST_RUN     ((size_t)8 << 10)
 
-/* ---- what every pass uses ---- */
-
 static int compare_name(const void *key, const void *element)
 {
 	return strcmp(key, (*(struct object *const *)element)->name);
@@ -125,8 +123,6 @@ void loader_warn(struct loader *l, const char *lint, const struct object *o, str
 	w->text =
 		arena_printf(l->arena, "%s:%u:%u: %s", o->file, pos.line, pos.col, buf_str(&text));
 }
-
-/* ---- after all files ---- */
 
 static int compare_objects(const void *pa, const void *pb)
 {
@@ -333,8 +329,6 @@ static void loader_release(struct loader *l)
 	map_release(&l->ghosts);
 }
 
-/* ---- from a repository ---- */
-
 struct from_source {
 	struct source *source;
 	const char *commit;
@@ -397,8 +391,6 @@ enum err_code desired_load(struct source *s, const struct load_options *opt, str
 	}
 	return rc == ERR_OK ? finish(&l, ret, ret_diag, err) : rc;
 }
-
-/* ---- from memory ---- */
 
 struct from_memory {
 	const struct memory_file *files;

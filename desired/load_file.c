@@ -88,8 +88,6 @@ bool load_concerns_us(struct bytes data)
 	return false;
 }
 
-/* ---- whose is it? ---- */
-
 static void bad_kind(struct document *doc)
 {
 	const char *names[KIND_COUNT];
@@ -176,8 +174,6 @@ static void judge_incomplete(struct document *doc)
 	}
 	doc->header = HEADER_FOREIGN;
 }
-
-/* ---- parts ---- */
 
 static void bind_metadata(struct document *doc, const struct yml_event *ev)
 {

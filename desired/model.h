@@ -69,7 +69,6 @@ struct object {
  * there. */
 struct pos object_pos_of(const struct object *o, const char *field);
 
-/* ---- secrets --------------------------------------------------------------------------------- */
 enum secret_kind {
 	SECRET_NONE,
 	SECRET_FILE,
@@ -88,7 +87,6 @@ struct secret_ref {
 	int length;        /* generated */
 };
 
-/* ---- Issuer ---------------------------------------------------------------------------------- */
 struct subject_spec {
 	struct text common_name, serial_number;
 	struct texts organizations, countries, organizational_units, localities, provinces,
@@ -135,7 +133,6 @@ struct issuer_def {
 	const struct private_ca *private_ca; /* the only type of this release */
 };
 
-/* ---- Certificate ----------------------------------------------------------------------------- */
 struct window_spec {
 	struct text cron, timezone;
 	struct window window;
@@ -216,7 +213,6 @@ struct certificate {
 	bool approval_required;
 };
 
-/* ---- CASet ----------------------------------------------------------------------------------- */
 enum ca_source_kind { CA_FILE, CA_INLINE, CA_ISSUER, CA_CERTIFICATE, CA_SYSTEM, CA_URL };
 struct ca_source {
 	struct text file, inline_pem, issuer, certificate, url; /* as written: one of them ... */
@@ -234,7 +230,6 @@ struct ca_set {
 	int64_t overlap_s;    /* default 7d */
 };
 
-/* ---- Keystore -------------------------------------------------------------------------------- */
 enum entry_source { ENTRY_CERTIFICATE, ENTRY_CA_SET, ENTRY_TRUST_CERTIFICATE };
 struct keystore_entry_spec {
 	struct text alias;                                  /* may be a template */
@@ -259,7 +254,6 @@ struct keystore_def {
 	bool remove_unmanaged;
 };
 
-/* ---- Target ---------------------------------------------------------------------------------- */
 struct host {
 	const char *name;          /* "pdu01.dc1.example" */
 	size_t index;              /* from 0, in the order of the Target */
@@ -352,8 +346,6 @@ struct target {
 	size_t n_consumers;
 	bool prune;
 };
-
-/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* A Certificate as one identity: itself, or one instance per host of its forEach Target. */
 struct identity {

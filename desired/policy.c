@@ -23,8 +23,6 @@ static const char *const lint_names[] = {
 	"keystores-ignored",
 };
 
-/* ---- who a Policy is about ---- */
-
 static bool about_kind(const struct policy *p, enum kind k)
 {
 	for (size_t i = 0; i < p->match.kinds.n; i++) {
@@ -52,8 +50,6 @@ static bool about(const struct policy *p, const struct object *o)
 	}
 	return named && about_kind(p, o->kind);
 }
-
-/* ---- rules ---- */
 
 static bool path_exists(const struct table *t, const char *path)
 {
@@ -286,8 +282,6 @@ static void check_policy(struct loader *l, const struct policy *p)
 		}
 	}
 }
-
-/* ---- lints ---- */
 
 static bool silenced(struct loader *l, const struct object *o, const char *lint)
 {

@@ -22,8 +22,6 @@ struct ref_walk {
 	bool keystore_ref; /* the secret being walked refers to a Keystore */
 };
 
-/* ---- references ---- */
-
 static bool mentioned_in_unread(struct loader *l, const char *name)
 {
 	size_t n = strlen(name);
@@ -60,8 +58,6 @@ static void check_ref(struct ref_walk *w, const struct field *f, enum kind k, co
 	loader_report_at(l, w->o, t->pos, diags_did_you_mean(&l->diags, nearest_object(l, k, t->s)),
 	                 "%s: there is no %s '%.80s'", f->name, kind_name(k), t->s);
 }
-
-/* ---- placeholders ---- */
 
 static void check_column(struct ref_walk *w, const struct text *t, const struct piece *p)
 {

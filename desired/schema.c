@@ -79,8 +79,6 @@ void table_defaults(const struct table *t, void *obj)
 	}
 }
 
-/* ---- kinds ---- */
-
 static const struct {
 	const char *name;
 	const struct table *table;
@@ -143,8 +141,6 @@ struct pos object_pos_of(const struct object *o, const char *field)
 	return o->at[__builtin_popcountll(o->written & (bit - 1))];
 }
 
-/* ---- formats ---- */
-
 const char *format_words(enum text_format f)
 {
 	static const char *const words[FORMAT_COUNT] = {
@@ -167,8 +163,6 @@ const char *format_words(enum text_format f)
 
 	return words[f];
 }
-
-/* ---- walking ---- */
 
 struct walker {
 	const struct value_walk *w;

@@ -168,8 +168,6 @@ struct value_walk {
 };
 void table_walk(const struct table *t, const void *obj, const struct value_walk *w);
 
-/* ---- what is printed ------------------------------------------------------------------------- */
-
 /* `kind` NULL: all kinds in one schema (draft 2020-12). ERR_NOT_FOUND: no such kind. */
 enum err_code schema_write_json(const char *kind, struct buf *out, struct err *err);
 /* "Certificate", "certificate.spec.privateKey.size", "certificate.privateKey.size",

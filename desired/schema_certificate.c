@@ -13,8 +13,6 @@ const struct word words_pkcs12_profile[] = { { "LegacyRC2", 1 },
 	                                     { "Modern2026", 1 },
 	                                     { NULL, 0 } };
 
-/* ---- cert-manager ---- */
-
 static const struct field table_other_name_fields[] = {
 	ROW("oid", TEXT, AT(other_name_spec, oid), .format = FORMAT_OID, .flags = FIELD_REQUIRED,
 	    .doc = "Type of the name, such as 1.3.6.1.4.1.311.20.2.3 (UPN)."),
@@ -99,8 +97,6 @@ static const struct field table_secret_template_fields[] = {
 };
 static TABLE(table_secret_template, template_form, "secretTemplate",
              "Accepted and ignored: there is no Secret.");
-
-/* ---- ours ---- */
 
 static const struct field table_expect_fields[] = {
 	ROW("commonName", TEXT, AT(monitor_spec, expect_common_name), HOST_T, .min = 1,

@@ -12,8 +12,6 @@
 
 #define HOST_T .flags = FIELD_HOST_TEMPLATE
 
-/* ---- document and metadata ---- */
-
 struct metadata_form {
 	struct object o;
 	struct text name;
@@ -59,8 +57,6 @@ static const struct field table_document_fields[] = {
 TABLE(table_document, document_form, "document",
       "One object. Keys that begin with x- are for anchors and not looked at.");
 
-/* ---- secrets ---- */
-
 static const struct word words_well_known[] = {
 	{ "changeit", 0 }, { "changeme", 0 }, { "password", 0 }, { "secret", 0 },
 	{ "tomcat", 0 },   { "apc", 0 },      { "", 0 },         { NULL, 0 },
@@ -94,8 +90,6 @@ static const struct field table_secret_fields[] = {
 };
 TABLE(table_secret, secret_form, "secret reference",
       "Where a secret is to be had. Secrets are never written into the repository.");
-
-/* ---- references and small forms ---- */
 
 static const struct word words_issuer_kind[] = { { "Issuer", 0 },
 	                                         { "ClusterIssuer", 0 },
@@ -149,8 +143,6 @@ static const struct field table_command_fields[] = {
 	ROW("tomcat", UNSUPPORTED, .groups = 1, .doc = "Manager of Tomcat."),
 };
 TABLE(table_command, command_spec, "step", "A program to run. No shell unless it says so.");
-
-/* ---- subject, keys, constraints ---- */
 
 #define SUBJECT_LIST(name, member, text)                                                           \
 	ROW(name, TEXTS, AT(subject_spec, member), HOST_T, .min = 1, .max = 128, .doc = (text))
@@ -286,8 +278,6 @@ static const struct field table_extension_fields[] = {
 };
 TABLE(table_extension, extension_spec, "extension", "An X.509 extension put in as it is.",
       .check = check_extension);
-
-/* ---- windows and endpoints ---- */
 
 static void check_window(struct bind *b, void *obj, const struct seen *seen)
 {

@@ -5,8 +5,6 @@
 #include "desired/bind.h"
 #include "desired/tables.h"
 
-/* ---- CASet ---- */
-
 static void check_source(struct bind *b, void *obj, const struct seen *seen)
 {
 	struct ca_source *s = obj;
@@ -75,8 +73,6 @@ static const struct field table_ca_set_fields[] = {
 };
 TABLE(table_ca_set, ca_set, "spec of CASet", "Whom to trust.", .late = true,
       .check = spec_note_written);
-
-/* ---- Keystore ---- */
 
 static void check_entry(struct bind *b, void *obj, const struct seen *seen)
 {

@@ -7,8 +7,6 @@
 #include "desired/policy.h"
 #include "desired/tables.h"
 
-/* ---- Policy ---- */
-
 static const struct field table_match_fields[] = {
 	ROW("kinds", TEXTS, AT(policy_match, kinds), .min = 1,
 	    .doc = "Kinds it is about; all when absent."),
@@ -66,8 +64,6 @@ static const struct field table_policy_fields[] = {
 TABLE(table_policy, policy, "spec of Policy", "What nobody may commit.", .late = true,
       .check = spec_note_written);
 
-/* ---- Defaults ---- */
-
 static const struct field table_defaults_spec_fields[] = {
 	ROW("Issuer", POINTER, AT_POINTER(defaults, issuer), .sub = &table_issuer,
 	    .doc = "Fields of Issuers."),
@@ -84,8 +80,6 @@ TABLE(table_defaults_spec, defaults, "spec of Defaults",
       "Fields of the spec for all objects in this folder and below that do not write them. A "
       "field is taken whole; the nearest folder wins.",
       .late = true, .check = spec_note_written);
-
-/* ---- configuration ---- */
 
 static const struct word words_release[] = { { "approve", 0 }, { "allow", 1 }, { NULL, 0 } };
 static const struct field table_authority_fields[] = {

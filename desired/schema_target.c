@@ -8,8 +8,6 @@
 
 #define HOST_T .flags = FIELD_HOST_TEMPLATE
 
-/* ---- via ---- */
-
 static void check_via(struct bind *b, void *obj, const struct seen *seen)
 {
 	struct text *via = obj;
@@ -38,8 +36,6 @@ static const struct field table_via_fields[] = {
 	LATER("redfish", "A BMC."),
 };
 static TABLE(table_via, text, "via", "How the hosts are reached.", .check = check_via);
-
-/* ---- deliver ---- */
 
 static void check_deliver(struct bind *b, void *obj, const struct seen *seen)
 {
@@ -74,8 +70,6 @@ static const struct field table_deliver_fields[] = {
 };
 static TABLE(table_deliver, deliver_spec, "delivery", "A file and where it goes.",
              .check = check_deliver);
-
-/* ---- configure ---- */
 
 #define CONFIGURE_VALUE                                                                            \
 	ROW("value", TEXT, AT(configure_spec, value), HOST_T | FIELD_REQUIRED, .groups = 1,        \
@@ -133,8 +127,6 @@ static const struct field table_configure_fields[] = {
 static TABLE(table_configure, configure_spec, "edit", "An idempotent edit of a file.",
              .check = check_configure);
 
-/* ---- activate ---- */
-
 static void check_activate(struct bind *b, void *obj, const struct seen *seen)
 {
 	struct activate_spec *a = obj;
@@ -164,8 +156,6 @@ static const struct field table_activate_fields[] = {
 };
 static TABLE(table_activate, activate_spec, "activation", "How new files come into use.",
              .check = check_activate);
-
-/* ---- verify ---- */
 
 static void check_verify(struct bind *b, void *obj, const struct seen *seen)
 {
@@ -205,8 +195,6 @@ static const struct field table_verify_fields[] = {
 };
 static TABLE(table_verify, verify_spec, "verification", "How success is proven.",
              .check = check_verify);
-
-/* ---- rollout, consumers ---- */
 
 static const struct word words_failure[] = { { "rollback", FAIL_ROLLBACK },
 	                                     { "stop", FAIL_STOP },

@@ -68,8 +68,6 @@ static enum err_code take(const struct resolving *r, struct bytes data, const ch
 	return ERR_OK;
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
-
 static enum err_code read_secret(const struct resolving *r, int fd, const char *what,
                                  struct secret *ret, struct err *err)
 {
@@ -188,8 +186,6 @@ static enum err_code from_credential(const struct resolving *r, const char *name
 	}
 	return read_below(r, dir, name, what, ret, err);
 }
-
-/* ---- the others ------------------------------------------------------------------------------ */
 
 static enum err_code from_env(const struct resolving *r, const char *name, const char *what,
                               struct secret *ret, struct err *err)

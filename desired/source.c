@@ -294,8 +294,6 @@ enum err_code source_open_mirror(const char *mirror_dir, const struct source_rem
 	return ERR_OK;
 }
 
-/* ---- commits --------------------------------------------------------------------------------- */
-
 static enum err_code commit_of(struct source *s, git_reference *ref, char ret[41], struct err *err)
 {
 	git_object *commit = NULL;
@@ -404,8 +402,6 @@ enum err_code source_resolve(struct source *s, const char *ref, char ret[41], st
 	git_reference_free(found);
 	return code;
 }
-
-/* ---- ancestry -------------------------------------------------------------------------------- */
 
 struct ancestry {
 	struct source *s;
@@ -519,8 +515,6 @@ enum err_code source_is_ancestor(struct source *s, const char *ancestor, const c
 	*ret = rc == 1;
 	return ERR_OK;
 }
-
-/* ---- what callers ask about it --------------------------------------------------------------- */
 
 void source_id(const struct source *s, char ret[17])
 {

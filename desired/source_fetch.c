@@ -218,8 +218,6 @@ static enum err_code fetch_from(struct source *s, struct source_fetching *f, str
 	return code;
 }
 
-/* ---- the mirror as a directory --------------------------------------------------------------- */
-
 static int unlink_lock(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)st;

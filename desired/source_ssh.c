@@ -60,8 +60,6 @@ static struct ssh_transport *ssh_transport(git_smart_subtransport *base)
 	return CONTAINER_OF(base, struct ssh_transport, base);
 }
 
-/* ---- the command ----------------------------------------------------------------------------- */
-
 struct command {
 	const char *argv[ARGS_MAX];
 	size_t n;
@@ -167,8 +165,6 @@ static enum err_code build_command(struct command *c, const struct source_fetchi
 	buf_release(&remote);
 	return failed ? err_nomem(err) : ERR_OK;
 }
-
-/* ---- the process ----------------------------------------------------------------------------- */
 
 static const char *env_line(struct arena *a, const char *name, const char *dflt)
 {
@@ -306,8 +302,6 @@ static int finish(struct ssh_stream *st)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* ---- what went wrong ------------------------------------------------------------------------- */
-
 static const char *last_line(struct ssh_stream *st)
 {
 	while (st->n_said > 0 && isspace((unsigned char)st->said[st->n_said - 1])) {
@@ -373,8 +367,6 @@ static int fail(struct ssh_stream *st)
 	git_error_set_str(GIT_ERROR_SSH, st->fetching->cause.msg);
 	return GIT_EUSER;
 }
-
-/* ---- the stream ------------------------------------------------------------------------------ */
 
 /* Wait for `fd`; listening to stderr all the while. false: the deadline came first. */
 static bool wait_for(struct ssh_stream *st, int fd, short events)

@@ -189,8 +189,6 @@ static const char *foreign_tag(const yaml_char_t *tag)
 	return s;
 }
 
-/* ---- recording ---- */
-
 static bool rec_append(struct yml *y, const struct yml_event *ev)
 {
 	if (y->n_rec == RECORDED_MAX) {
@@ -250,8 +248,6 @@ static void document_forget(struct yml *y)
 	y->n_open = 0;
 	y->hold = 0;
 }
-
-/* ---- events ---- */
 
 static bool went_deeper(struct yml *y, const struct yml_event *ev)
 {

@@ -29,9 +29,6 @@ static enum err_code touch_book(struct store *s, const char *issuer, struct err 
 	              DB_VALUES(db_text(issuer)), err);
 }
 
-/* ---- keys and certificates of CAs -------------------------------------------------------------
- */
-
 static enum err_code ca_digest(struct store *s, const char *issuer, int generation,
                                uint8_t ret[SHA256_BYTES], struct err *err)
 {
@@ -132,9 +129,6 @@ static enum err_code books_store_ca(struct ca_books *b, const char *issuer, int 
 	                    : err_wrap(err, "Issuer %s: keep generation %d of the CA", issuer,
 	                               generation);
 }
-
-/* ---- serials ----------------------------------------------------------------------------------
- */
 
 static void take_blob(struct row *r, int col, struct buf *out)
 {
@@ -269,9 +263,6 @@ static enum err_code books_record_cert(struct ca_books *b, const char *issuer,
 	return store_end(s, one_serial(s, rc, issuer, request_id, err), err);
 }
 
-/* ---- revocations ------------------------------------------------------------------------------
- */
-
 static enum err_code revoke(struct store *s, const char *issuer, const struct crl_entry *e,
                             struct err *err)
 {
@@ -359,9 +350,6 @@ static enum err_code books_revocations(struct ca_books *b, const char *issuer, s
 	}
 	return rc;
 }
-
-/* ---- CRLs -------------------------------------------------------------------------------------
- */
 
 static enum err_code read_number(struct store *s, const char *issuer, int64_t *ret, struct err *err)
 {

@@ -90,8 +90,6 @@ static bool span_is(struct bytes text, size_t from, size_t to, const char *word)
 	return true;
 }
 
-/* ---- ini ------------------------------------------------------------------------------------- */
-
 /* A header line's name in from..to. */
 static bool ini_header(struct bytes text, size_t *from, size_t *to)
 {
@@ -162,8 +160,6 @@ static void ini_find(struct bytes text, const struct edit *e, struct spot *spot)
 	spot->before = known ? "" : section;
 }
 
-/* ---- lines ----------------------------------------------------------------------------------- */
-
 static bool has_indent(const struct edit *e)
 {
 	return e->value != NULL && is_blank((uint8_t)e->value[0]);
@@ -187,8 +183,6 @@ static void line_find(struct bytes text, const struct edit *e, struct spot *spot
 		}
 	}
 }
-
-/* ---- any kind -------------------------------------------------------------------------------- */
 
 static bool has_line_end(const char *s)
 {

@@ -34,8 +34,6 @@ enum look_status observe_status(enum err_code rc)
 	return rc == ERR_INVALID ? LOOK_UNREADABLE : LOOK_UNREACHABLE;
 }
 
-/* ---- edits ----------------------------------------------------------------------------------- */
-
 static enum err_code compare_edit(const struct look_config *look, struct bytes text,
                                   struct observer *ob, struct obs_config *row, struct err *err)
 {
@@ -98,8 +96,6 @@ static enum err_code observe_config(struct observer *ob, const struct look_confi
 	return rc == ERR_NOMEM || arena_failed(a) ? err_nomem(err) : ERR_OK;
 }
 
-/* ---- endpoints ------------------------------------------------------------------------------- */
-
 static enum err_code row_unresolved(struct observer *ob, const struct look_endpoint *look,
                                     struct obs_endpoint *row, struct err *err)
 {
@@ -151,8 +147,6 @@ static enum err_code observe_endpoints(struct observer *ob, const struct look_li
 	ob->o->n_endpoints = rc == ERR_OK ? n : 0;
 	return rc;
 }
-
-/* ---- all ------------------------------------------------------------------------------------- */
 
 static enum err_code observe_stores(struct observer *ob, const struct look_list *list,
                                     struct err *err)

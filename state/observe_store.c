@@ -48,8 +48,6 @@ static void opened_release(struct opened *op)
 	}
 }
 
-/* ---- parts ----------------------------------------------------------------------------------- */
-
 static enum err_code read_part(struct transport *t, const char *path, struct parts *p, size_t i,
                                struct err *err)
 {
@@ -92,8 +90,6 @@ static enum err_code read_parts(const struct look_store *look, const struct keys
 	}
 	return ERR_OK;
 }
-
-/* ---- opening --------------------------------------------------------------------------------- */
 
 static size_t keys_that_open(const struct keystore_ops *format, const struct keystore *ks,
                              size_t *ret_keys)
@@ -225,8 +221,6 @@ static enum err_code open_store(const struct observer *ob, const struct look_sto
 	return open_as(look, p, op, err);
 }
 
-/* ---- facts ----------------------------------------------------------------------------------- */
-
 static const char *owner_name(struct observer *ob, uint32_t uid)
 {
 	struct passwd entry;
@@ -275,8 +269,6 @@ static void take_file_facts(struct observer *ob, const struct parts *p, struct o
 	row->group = group_name(ob, p->facts[of].gid);
 	store_digest(p->view, p->n, row->sha256);
 }
-
-/* ---- entries --------------------------------------------------------------------------------- */
 
 static enum err_code take_chain(struct observer *ob, const struct keystore_entry *from,
                                 struct obs_entry *to, struct err *err)
@@ -384,8 +376,6 @@ static enum err_code take_remains(struct observer *ob, const struct keystore_ops
 	row->n_entries = 1;
 	return ERR_OK;
 }
-
-/* ---- one store ------------------------------------------------------------------------------- */
 
 static enum err_code open_and_take(struct observer *ob, const struct look_store *look,
                                    const struct parts *p, struct obs_store *row, struct err *err)

@@ -177,8 +177,7 @@ const char *config_key(struct arena *a, const char *target, const char *host, si
 	return arena_printf(a, "%s@%s#%zu", target, host, index);
 }
 
-/* ---- finding ----------------------------------------------------------------------------------
- *
+/*
  * Rows come sorted from the store and nearly so from a look; a sorted list of pointers is a
  * fifteenth of what a map with its own keys would be.
  */

@@ -67,9 +67,6 @@ enum err_code row_decode_chain(struct bytes in, struct cert_source *src, struct 
 	return ERR_OK;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
-
 struct reader {
 	const uint8_t *p;
 	size_t left;
@@ -122,9 +119,6 @@ static enum err_code put_text(struct buf *out, const char *s, struct err *err)
 	buf_add(out, s, n);
 	return ERR_OK;
 }
-
-/* ---- entries ----------------------------------------------------------------------------------
- */
 
 static enum err_code put_entry(const struct obs_entry *e, struct buf *out, struct err *err)
 {
@@ -229,9 +223,6 @@ enum err_code row_decode_entries(struct bytes in, struct cert_source *src, struc
 	*ret_n = n;
 	return ERR_OK;
 }
-
-/* ---- names ------------------------------------------------------------------------------------
- */
 
 enum err_code row_encode_names(const char *const *v, size_t n, struct buf *out, struct err *err)
 {

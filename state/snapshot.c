@@ -42,8 +42,6 @@ static void writer_release(struct writer *w)
 	arena_release(&w->scratch);
 }
 
-/* ---- what is referred to --------------------------------------------------------------------- */
-
 static bool refer(struct writer *w, const struct seen_cert *c)
 {
 	struct bytes key = bytes_of(c->sha256, SHA256_BYTES);
@@ -122,8 +120,6 @@ static bool refer_rows(struct writer *w, const struct rows *rows, const void *ro
 	return true;
 }
 
-/* ---- order ----------------------------------------------------------------------------------- */
-
 static int compare_lines(const void *a, const void *b)
 {
 	const struct line *x = a;
@@ -187,8 +183,6 @@ static bool add_section(struct writer *w, enum section s, const void *rows, size
 	drop_repeated(w, s);
 	return ok;
 }
-
-/* ---- rows as text ---------------------------------------------------------------------------- */
 
 static void write_digest(struct json_writer *j, const uint8_t digest[SHA256_BYTES])
 {
@@ -372,8 +366,6 @@ static bool write_certificate(struct writer *w, const struct seen_cert *c)
 	buf_release(&base64);
 	return ok;
 }
-
-/* ---- the whole ------------------------------------------------------------------------------- */
 
 static bool collect(struct writer *w, const struct observed *o, const struct memory *m)
 {

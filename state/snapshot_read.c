@@ -49,8 +49,6 @@ static enum err_code no_memory(struct reader *r)
 	return r->err != NULL && r->err->code != ERR_OK ? r->err->code : err_nomem(r->err);
 }
 
-/* ---- values ---------------------------------------------------------------------------------- */
-
 static enum err_code read_text(struct reader *r, const struct field *f, const struct json_t *v,
                                char *at)
 {
@@ -176,8 +174,6 @@ static enum err_code read_digest(struct reader *r, const struct field *f, const 
 	return ERR_OK;
 }
 
-/* ---- certificates ---------------------------------------------------------------------------- */
-
 static const struct seen_cert *find_certificate(struct reader *r, const struct json_t *v)
 {
 	uint8_t digest[SHA256_BYTES];
@@ -219,8 +215,6 @@ static enum err_code read_chain(struct reader *r, const struct field *f, const s
 	memcpy(at, &chain, sizeof(chain));
 	return ERR_OK;
 }
-
-/* ---- structs --------------------------------------------------------------------------------- */
 
 /* `members` beside the fields are the caller's. */
 static enum err_code read_members(struct reader *r, const struct rows *rows,
@@ -327,8 +321,6 @@ static enum err_code read_members(struct reader *r, const struct rows *rows,
 	}
 	return ERR_OK;
 }
-
-/* ---- lines ----------------------------------------------------------------------------------- */
 
 static enum err_code next_line(struct reader *r, struct json_t **ret)
 {
@@ -461,8 +453,6 @@ static enum err_code read_lines(struct reader *r, struct snapshot_header *header
 	}
 	return rc;
 }
-
-/* ---- the whole ------------------------------------------------------------------------------- */
 
 static const void *take_section(struct reader *r, enum section s, size_t *ret_n)
 {

@@ -34,11 +34,9 @@ void store_close(struct store *s);
 bool store_made_master_key(const struct store *s);
 const char *store_id(const struct store *s); /* 16 hex digits, made once */
 
-/* ---- memory ---------------------------------------------------------------------------------- */
 enum err_code memory_load(struct store *s, struct arena *arena, struct seen_certs *certs,
                           struct memory **ret, struct err *err);
 
-/* ---- identities ------------------------------------------------------------------------------ */
 struct new_key {
 	const char *identity;
 	const char *request_id;
@@ -79,7 +77,6 @@ enum err_code store_identity_revoked(struct store *s, const char *identity, int 
                                      bool compromised, struct err *err);
 enum err_code store_identity_archive(struct store *s, const char *identity, struct err *err);
 
-/* ---- deliveries ------------------------------------------------------------------------------ */
 struct slot_write {
 	const char *alias;    /* folded */
 	const char *identity; /* NULL: trust */
@@ -108,14 +105,11 @@ enum err_code store_anchor_left(struct store *s, const char *store_key,
                                 const uint8_t sha256[SHA256_BYTES], bool left, struct err *err);
 enum err_code store_hold(struct store *s, const char *key, int revision, struct err *err);
 
-/* ---- back-off: `what` is "issue:IDENTITY", "issuer:ISSUER" or "push:STORE_KEY"
- * ---------------------------------
- */
+/* Back-off: `what` is "issue:IDENTITY", "issuer:ISSUER" or "push:STORE_KEY". */
 enum err_code store_failed(struct store *s, const char *what, const struct backoff *b,
                            struct err *err);
 enum err_code store_succeeded(struct store *s, const char *what, struct err *err);
 
-/* ---- journal --------------------------------------------------------------------------------- */
 struct journal_entry {
 	int64_t seq;
 	struct wall at;
@@ -135,7 +129,7 @@ enum err_code journal_recent(struct store *s, size_t limit, struct arena *arena,
 enum err_code journal_open_intents(struct store *s, struct arena *arena, struct journal_entry **ret,
                                    size_t *ret_n, struct err *err);
 
-/* ---- requests of the operator ---------------------------------------------------------------- */
+/* Requests of the operator. */
 /* verb: renew, approve, revoke, push, rollback, suspend, resume; `args` is a JSON object. The
  * reconciler takes them in order. */
 struct request_row {
@@ -156,8 +150,7 @@ enum err_code store_approve(struct store *s, const char *identity, struct err *e
 /* Forget failures and holds of a store or identity. */
 enum err_code store_release(struct store *s, const char *what, struct err *err);
 
-/* ---- observations, snapshots, secrets, memo ----------------------------------------------------
- */
+/* Observations, snapshots, secrets, memo. */
 /* The last look, replaced row by row; changes of status or fingerprint go to the history. */
 enum err_code store_observed_save(struct store *s, const struct observed *o, struct err *err);
 enum err_code store_observed_load(struct store *s, struct arena *arena, struct seen_certs *certs,
@@ -179,13 +172,10 @@ enum err_code store_memo_put(struct store *s, const char *name, const uint8_t in
  * issuers, back-offs, suspensions, requests, observations). */
 enum err_code store_revision(struct store *s, int64_t *ret, struct err *err);
 
-/* ---- the private CA's books --------------------------------------------------------------------
- */
+/* The books of the private CA. */
 struct ca_books *store_ca_books(struct store *s); /* borrowed, lives as long as the store */
 /* The newest CRL published, DER, appended. ERR_NOT_FOUND: none yet. */
 enum err_code store_crl(struct store *s, const char *issuer, struct buf *out, struct err *err);
 
-/* ---- sealing -----------------------------------------------------------------------------------
- */
 /* Re-wrap the data key under a new master key file and re-seal every row; all or nothing. */
 enum err_code store_rekey(struct store *s, const char *new_master_key, struct err *err);

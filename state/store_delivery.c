@@ -209,9 +209,6 @@ enum err_code store_hold(struct store *s, const char *key, int revision, struct 
 	return rc == ERR_OK ? store_end(s, hold(s, key, revision, err), err) : rc;
 }
 
-/* ---- back-off ---------------------------------------------------------------------------------
- */
-
 static enum err_code touch_subject(struct store *s, const char *what, struct err *err)
 {
 	if (strncmp(what, "issue:", 6) == 0) {

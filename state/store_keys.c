@@ -277,8 +277,6 @@ enum err_code store_generated(struct store *s, const char *name, int length, str
 	return ERR_OK;
 }
 
-/* ---- rekey: the rows one after the other, in key order, in one transaction ------------------- */
-
 struct rekey {
 	struct secret master, data_key;
 	struct buf box; /* the new data key under the new master key */

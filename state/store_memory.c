@@ -56,9 +56,6 @@ static void *room(struct loading *l, const char *sql, size_t size, size_t *ret_n
 	return v;
 }
 
-/* ---- identities -------------------------------------------------------------------------------
- */
-
 static enum err_code load_names(struct loading *l, struct err *err)
 {
 	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
@@ -216,9 +213,6 @@ static enum err_code load_revisions(struct loading *l, struct err *err)
 	return rc;
 }
 
-/* ---- stores, slots, anchors -------------------------------------------------------------------
- */
-
 static enum err_code load_stores(struct loading *l, struct err *err)
 {
 	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
@@ -340,9 +334,6 @@ static enum err_code load_anchors(struct loading *l, struct err *err)
 	return rc;
 }
 
-/* ---- issuers ----------------------------------------------------------------------------------
- */
-
 static enum err_code load_issuers(struct loading *l, struct err *err)
 {
 	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
@@ -431,9 +422,6 @@ static enum err_code load_generations(struct loading *l, struct err *err)
 	}
 	return rc;
 }
-
-/* ---- the rest ---------------------------------------------------------------------------------
- */
 
 static enum err_code load_suspensions(struct loading *l, struct err *err)
 {

@@ -274,9 +274,6 @@ enum err_code store_observed_save(struct store *s, const struct observed *o, str
 	return rc == ERR_OK ? ERR_OK : err_wrap(err, "keep what was seen");
 }
 
-/* ---- loading ----------------------------------------------------------------------------------
- */
-
 struct loading {
 	struct store *s;
 	struct arena *arena;

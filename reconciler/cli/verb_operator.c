@@ -111,8 +111,7 @@ static int run_renew(struct cli *c, const struct args *a)
 	return on_identity(c, a, "Renewal asked for: Certificate", renew);
 }
 
-/* ---- what a selector means: "Target/kms", "Target/kms@kms1", "Certificate/web", "team=kms" ----
- */
+/* What a selector means: "Target/kms", "Target/kms@kms1", "Certificate/web", "team=kms". */
 
 struct chosen {
 	const char *kind, *name; /* name may be NAME@HOST */
@@ -240,9 +239,6 @@ static int run_suspend(struct cli *c, const struct args *a)
 	}
 	return rc != ERR_OK ? cli_fail(c, &err) : recorded(&s, "Suspended:", a->words[0]);
 }
-
-/* ---- resume ------------------------------------------------------------------------------------
- */
 
 static enum err_code release_stores(struct session *s, const struct memory *m, const char *name,
                                     size_t *n, struct err *err)

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* ---- table A: an identity, desired x what we hold -------------------------------------------- */
+/* Table A: an identity, desired x what we hold. */
 enum adopt_look { ADOPT_READABLE, ADOPT_UNREADABLE, ADOPT_ABSENT, ADOPT_DISAGREE };
 enum slots_look {
 	SLOTS_NOTHING,  /* looked, and no slot holds a pair that would do */
@@ -46,7 +46,7 @@ struct identity_decision {
 };
 struct identity_decision diff_identity(const struct identity_facts *f);
 
-/* ---- table B: a slot, stored x served -------------------------------------------------------- */
+/* Table B: a slot, stored x served. */
 enum stored {
 	STORED_UNKNOWN,
 	STORED_ABSENT,

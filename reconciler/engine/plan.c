@@ -11,9 +11,6 @@
 
 #include "reconciler/engine/planner.h"
 
-/* ---- order of rows
- * -------------------------------------------------------------------------------- */
-
 static int text_order(const char *a, const char *b)
 {
 	return a == b ? 0 : a == NULL ? -1 : b == NULL ? 1 : strcmp(a, b);
@@ -96,9 +93,6 @@ static void unique_waitings(struct planner *p)
 	p->waitings.n = n;
 }
 
-/* ---- order of actions
- * ----------------------------------------------------------------------------- */
-
 static int by_text(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -154,9 +148,6 @@ static struct action *settle_actions(struct planner *p, size_t *ret_n)
 	*ret_n = n;
 	return v;
 }
-
-/* ---- the whole
- * ------------------------------------------------------------------------------------- */
 
 static const struct plan *finish(struct planner *p)
 {

@@ -5,9 +5,6 @@
  */
 #include "reconciler/engine/planner.h"
 
-/* ---- gates of a delivery
- * ------------------------------------------------------------------------- */
-
 void slot_waits(struct planner *p, struct slot *s, const char *row, const char *what_for,
                 const char *message)
 {
@@ -150,9 +147,6 @@ static bool trust_allows(struct planner *p, struct slot *s, const struct held *n
 	slot_waits(p, s, row, "TrustPending", say(p, "%s: %s", s->id->id->name, why));
 	return false;
 }
-
-/* ---- deliveries
- * ------------------------------------------------------------------------------------ */
 
 void slot_reason(struct planner *p, struct slot *s, const struct slot_decision *d,
                  const struct held *next)

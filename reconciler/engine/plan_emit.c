@@ -31,9 +31,6 @@ static struct draft *unit_draft(struct planner *p, struct unit_plan *u, enum act
 	return d;
 }
 
-/* ---- writes
- * -------------------------------------------------------------------------------------- */
-
 static enum action_kind write_kind(const struct store_plan *sp)
 {
 	if (sp->absent || sp->identity_changes) {
@@ -118,9 +115,6 @@ static void emit_writes(struct planner *p, struct unit_plan *u)
 	}
 }
 
-/* ---- edits
- * --------------------------------------------------------------------------------------- */
-
 static bool config_due(struct planner *p, const struct want_config *c, bool writes)
 {
 	const struct obs_config *oc = observed_config(p->in->observed, c->key);
@@ -150,9 +144,6 @@ static void emit_config(struct planner *p, struct unit_plan *u, const struct wan
 	d->a.detail = say(p, "%s %s", c->path, c->name == NULL ? "" : c->name);
 	remember(p, &u->first, d);
 }
-
-/* ---- activation
- * ------------------------------------------------------------------------------------ */
 
 static bool entry_changed(const struct planner *p, const struct unit_plan *u, const char *alias)
 {

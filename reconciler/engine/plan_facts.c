@@ -9,9 +9,6 @@
 
 static const uint8_t zero_digest[32];
 
-/* ---- adoption ---------------------------------------------------------------------------------
- */
-
 static bool pair_readable(const struct slot *s)
 {
 	return s->sp->readable && s->oe != NULL && s->oe->kind == KS_KEY && s->oe->chain.n > 0 &&
@@ -72,9 +69,6 @@ const struct slot *adoption_slot(struct planner *p, struct id_plan *ip, enum ado
 	(void)p;
 	return best;
 }
-
-/* ---- a lost state -----------------------------------------------------------------------------
- */
 
 static bool from_our_issuer(struct planner *p, const struct id_plan *ip, const struct cert *leaf)
 {
@@ -142,9 +136,6 @@ static enum slots_look look_at_slots(struct planner *p, const struct id_plan *ip
 	}
 	return n > 0 && dark == n ? SLOTS_UNKNOWN : SLOTS_NOTHING;
 }
-
-/* ---- what is held
- * -------------------------------------------------------------------------------- */
 
 static bool issued_elsewhere(const struct id_plan *ip)
 {

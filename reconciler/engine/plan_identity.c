@@ -38,9 +38,6 @@ static void wait_for(struct planner *p, const struct case_of *c, const char *wha
 	report_waiting(p, &w);
 }
 
-/* ---- words
- * ---------------------------------------------------------------------------------------- */
-
 static const char *life_words(const struct certificate *def, const struct seen_cert *leaf)
 {
 	if (def->renew_before_s > 0 || def->renew_before_percentage > 0) {
@@ -98,9 +95,6 @@ static const char *key_words(struct planner *p, const struct certificate *def)
 	return "Ed25519";
 }
 
-/* ---- who signs
- * ------------------------------------------------------------------------------------- */
-
 /* The first of issuerRefs that can; else the first, to say why not. */
 static struct issuer_plan *choose_issuer(const struct planner *p, const struct id_plan *ip)
 {
@@ -133,9 +127,6 @@ static void settle_issuer(struct planner *p, struct id_plan *ip)
 		ip->generation = ip->cur->issuer_generation;
 	}
 }
-
-/* ---- gates
- * ----------------------------------------------------------------------------------------- */
 
 static void issue_inputs(const struct case_of *c, uint8_t ret[SHA256_BYTES])
 {
@@ -265,9 +256,6 @@ static bool may_issue(struct planner *p, const struct case_of *c, uint8_t inputs
 	}
 	return true;
 }
-
-/* ---- actions
- * ---------------------------------------------------------------------------------------- */
 
 static void draft_issue(struct planner *p, const struct case_of *c,
                         const uint8_t inputs[SHA256_BYTES])
@@ -449,9 +437,6 @@ static void plan_identity(struct planner *p, struct id_plan *ip)
 		act(p, &c);
 	}
 }
-
-/* ---- budget
- * ----------------------------------------------------------------------------------------- */
 
 static void brake(struct planner *p)
 {

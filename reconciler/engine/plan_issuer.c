@@ -20,9 +20,6 @@ const struct ca_generation *generation_of(const struct issuer_plan *ip, int gene
 	return NULL;
 }
 
-/* ---- anchors ------------------------------------------------------------------------------------
- */
-
 static const struct seen_cert *root_above(struct planner *p, const struct issuer_plan *ip,
                                           const struct seen_cert *c)
 {
@@ -68,9 +65,6 @@ const struct seen_cert *anchor_of(struct planner *p, const char *issuer, int gen
 	}
 	return *known;
 }
-
-/* ---- is it in use out there?
- * --------------------------------------------------------------------- */
 
 static bool subject_name(const struct subject_spec *s, struct arena *a, struct buf *out)
 {
@@ -150,9 +144,6 @@ static bool nothing_readable(const struct planner *p)
 	}
 	return p->w->n_stores > 0;
 }
-
-/* ---- making it
- * ------------------------------------------------------------------------------------ */
 
 static void lost(struct planner *p, struct issuer_plan *ip, const char *message)
 {
@@ -285,9 +276,6 @@ void plan_issuers(struct planner *p)
 	}
 }
 
-/* ---- which generation issues
- * ------------------------------------------------------------------------ */
-
 static bool alive(const struct planner *p, const struct ca_generation *g)
 {
 	return g->has_key && g->cert != NULL && g->cert->not_after.s > p->now.s;
@@ -383,9 +371,6 @@ void plan_generations(struct planner *p)
 		choose_generation(p, &p->issuers[i]);
 	}
 }
-
-/* ---- CRL
- * ------------------------------------------------------------------------------------------- */
 
 static void plan_crl(struct planner *p, struct issuer_plan *ip)
 {

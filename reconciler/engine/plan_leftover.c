@@ -116,9 +116,6 @@ static void abandoned_stores(struct planner *p)
 	}
 }
 
-/* ---- identities gone from git -------------------------------------------------------------------
- */
-
 static bool renamed(const struct planner *p, const char *name)
 {
 	const struct desired *d = p->in->desired;

@@ -23,9 +23,6 @@ struct queue {
 	size_t n, cap;
 };
 
-/* ---- order
- * ----------------------------------------------------------------------------------------- */
-
 static size_t rank_of(const struct unit_plan *u)
 {
 	const struct texts *order = &u->target->rollout.order;
@@ -60,9 +57,6 @@ static int by_order(const void *a, const void *b)
 	return x->host->index < y->host->index ? -1 : x->host->index > y->host->index;
 }
 
-/* ---- waiting
- * ---------------------------------------------------------------------------------------- */
-
 static void wait_unit(struct planner *p, struct unit_plan *u, const char *what_for,
                       const char *message, struct wall until)
 {
@@ -76,9 +70,6 @@ static void wait_unit(struct planner *p, struct unit_plan *u, const char *what_f
 	u->waits_for = what_for;
 	report_waiting(p, &w);
 }
-
-/* ---- budget
- * ----------------------------------------------------------------------------------------- */
 
 /* A renewal that was let through by the budget of issues is not braked a second time. */
 static bool only_renewals(const struct planner *p, const struct unit_plan *u)
@@ -112,9 +103,6 @@ static bool over_budget(const struct planner *p, const struct queue *q, size_t *
 	}
 	return p->in->budget_disrupt_percent > 0 && *ret_count > *ret_limit;
 }
-
-/* ---- waves
- * ------------------------------------------------------------------------------------------ */
 
 static struct rollout_state *state_new(struct planner *p, const struct target *t)
 {

@@ -44,8 +44,6 @@ struct unit_plan *plan_of_unit(const struct planner *p, const struct target *t,
 	return first == NULL ? NULL : first + (h - t->hosts);
 }
 
-/* ---- selection ------------------------------------------------------------------------------- */
-
 static bool unit_selected(const struct planner *p, const struct target *t)
 {
 	if (p->in->target != NULL && !str_equal(p->in->target, t->o.name)) {
@@ -70,9 +68,6 @@ static void select_identities(struct planner *p)
 		ip->selected = touched && object_selected(&ip->id->def->o, p->in->selector);
 	}
 }
-
-/* ---- suspension and back-off ------------------------------------------------------------------
- */
 
 static bool covers(const struct suspension *s, const char *kind, const char *name, const char *host)
 {
@@ -127,9 +122,6 @@ bool held_back(struct planner *p, const struct backoff *b, const uint8_t inputs[
 	return false;
 }
 
-/* ---- joining -----------------------------------------------------------------------------------
- */
-
 /* Where the memory stands while the sorted wants go by. */
 struct cursor {
 	size_t identity, store, slot;
@@ -174,9 +166,6 @@ static const struct slot_memory *slot_in(const struct memory *m, struct cursor *
 	}
 	return NULL;
 }
-
-/* ---- rows --------------------------------------------------------------------------------------
- */
 
 static void identity_row(struct planner *p, struct cursor *at, size_t i)
 {

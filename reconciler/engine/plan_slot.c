@@ -118,9 +118,6 @@ static bool looks_ours(struct planner *p, const struct slot *s)
 	return false;
 }
 
-/* ---- decisions
- * ------------------------------------------------------------------------------------- */
-
 static void say_conflict(struct planner *p, struct slot *s, const struct slot_decision *d,
                          const struct endpoint_ref *e)
 {

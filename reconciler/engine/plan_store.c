@@ -60,9 +60,6 @@ struct entry_change *change_add(struct planner *p, struct store_plan *sp, enum e
 	return ch;
 }
 
-/* ---- looking failed ----------------------------------------------------------------------------
- */
-
 static const char *look_word(enum look_status s)
 {
 	switch (s) {
@@ -94,9 +91,6 @@ static void unreadable(struct planner *p, struct store_plan *sp)
 	report_unobserved(p, &u);
 	store_word(sp, "B1", look_word(status), u.error);
 }
-
-/* ---- one write
- * ----------------------------------------------------------------------------------- */
 
 static void merge_later(struct planner *p, struct store_plan *sp)
 {

@@ -75,9 +75,6 @@ static void mark(struct planner *p, const struct store_plan *sp, const struct wa
 	report_mark(p, &m);
 }
 
-/* ---- wanted -------------------------------------------------------------------------------------
- */
-
 static struct draft *known_after(struct planner *p, const struct want_entry *we)
 {
 	const struct id_plan *ip = plan_of_identity(p, we->identity);
@@ -185,9 +182,6 @@ static void keep_wanted(struct planner *p, struct store_plan *sp, const struct w
 		mark(p, sp, we, MARK_ANCHOR_RETURNED, at->folded);
 	}
 }
-
-/* ---- leaving
- * -------------------------------------------------------------------------------------- */
 
 static void stays(struct planner *p, struct store_plan *sp, const struct want_entry *we,
                   const struct obs_entry *at, const char *verdict, const char *why)

@@ -86,9 +86,6 @@ void trust_index(struct planner *p)
 	}
 }
 
-/* ---- may a face change? ------------------------------------------------------------------------
- */
-
 static bool accepts(const struct store_plan *sp, const struct change_of_face *c)
 {
 	return store_loaded(sp) && (store_holds(sp, c->leaf) || store_holds(sp, c->anchor));

@@ -20,9 +20,6 @@ static struct waiting waiting_of(const struct unit_plan *u, const char *what_for
 		                 .message = message };
 }
 
-/* ---- urgency ------------------------------------------------------------------------------------
- */
-
 static bool slot_urgent(const struct planner *p, const struct target *t, const struct slot *s)
 {
 	const struct seen_cert *c = slot_leaf(s);
@@ -57,9 +54,6 @@ void plan_urgency(struct planner *p)
 		}
 	}
 }
-
-/* ---- gates --------------------------------------------------------------------------------------
- */
 
 static void add_texts(struct buf *b, const struct texts *t)
 {

@@ -23,9 +23,6 @@ static int64_t margin(const struct planner *p, const struct seen_cert *c)
 	return c->not_after.s - urgent_margin(c->not_before, c->not_after) - p->now.s;
 }
 
-/* ---- monitored ----------------------------------------------------------------------------------
- */
-
 static const char *judge_times(struct planner *p, const struct monitor_spec *mon,
                                const struct seen_cert *c)
 {
@@ -150,9 +147,6 @@ static void judge_monitor(struct planner *p, const struct want_endpoint *we)
 		ip->message = place;
 	}
 }
-
-/* ---- all
- * ------------------------------------------------------------------------------------------- */
 
 static const char *own_word(const struct planner *p, const struct id_plan *ip)
 {

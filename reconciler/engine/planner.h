@@ -191,8 +191,7 @@ struct planner {
 	enum err_code rc; /* first failure */
 };
 
-/* ---- plan_report.c: drafts and rows ------------------------------------------------------------
- */
+/* plan_report.c: drafts and rows */
 struct draft *draft_new(struct planner *p, enum action_kind kind, enum stage stage,
                         enum kind object_kind, const char *name);
 void draft_depends(struct planner *p, struct draft *d, struct draft *on);
@@ -208,8 +207,7 @@ const char *say_when(struct planner *p, struct wall t);              /* "in 3d" 
 const char *say_cert(struct planner *p, const struct seen_cert *c);  /* "3f:9a...c1" or "nothing" */
 const char *unit_name(struct planner *p, const struct unit_plan *u); /* "web@h1" */
 
-/* ---- plan_rows.c: the world side by side -------------------------------------------------------
- */
+/* plan_rows.c: the world side by side */
 enum err_code planner_rows(struct planner *p, struct err *err);
 struct id_plan *plan_of_identity(const struct planner *p, const struct identity *id);
 struct issuer_plan *plan_of_issuer(const struct planner *p, const char *name);
@@ -221,8 +219,7 @@ const char *suspended(struct planner *p, enum kind kind, const char *name, const
 bool held_back(struct planner *p, const struct backoff *b, const uint8_t inputs[SHA256_BYTES],
                struct waiting w);
 
-/* ---- plan_issuer.c ------------------------------------------------------------------------------
- */
+/* plan_issuer.c */
 void plan_issuers(struct planner *p);
 /* After trust is known: which generation issues now. */
 void plan_generations(struct planner *p);
@@ -231,16 +228,14 @@ const struct ca_generation *generation_of(const struct issuer_plan *ip, int gene
 /* The root that a generation's chains end in; NULL: not known. */
 const struct seen_cert *anchor_of(struct planner *p, const char *issuer, int generation);
 
-/* ---- plan_identity.c: table A
- * -------------------------------------------------------------------- */
+/* plan_identity.c: table A */
 void plan_identities(struct planner *p);
 /* plan_facts.c */
 void identity_facts_gather(struct planner *p, struct id_plan *ip, struct identity_facts *ret,
                            const char **ret_field, struct spec_digest *ret_digest);
 const struct slot *adoption_slot(struct planner *p, struct id_plan *ip, enum adopt_look *ret);
 
-/* ---- plan_trust.c: who verifies whom
- * -------------------------------------------------------------- */
+/* plan_trust.c: who verifies whom */
 void trust_index(struct planner *p);
 struct anchor_plan *anchor_plan_of(struct planner *p, const struct seen_cert *c);
 bool store_holds(const struct store_plan *sp, const struct seen_cert *c);
@@ -263,8 +258,7 @@ enum answer presented(struct planner *p, const struct want_entry *e, const char 
 const struct held *held_by_leaf(struct planner *p, const struct seen_cert *leaf,
                                 struct id_plan **ret_id);
 
-/* ---- plan_store.c: table B
- * ------------------------------------------------------------------------ */
+/* plan_store.c: table B */
 void plan_stores(struct planner *p);
 void plan_store_trust(struct planner *p, struct store_plan *sp);          /* plan_store_trust.c */
 void plan_store_facts(struct planner *p, struct store_plan *sp);          /* plan_store_facts.c */
@@ -291,8 +285,7 @@ struct entry_change *change_add(struct planner *p, struct store_plan *sp, enum e
                                 struct draft *on);
 void store_word(struct store_plan *sp, const char *row, const char *word, const char *message);
 
-/* ---- plan_unit.c, plan_rollout.c: hosts
- * ------------------------------------------------------------ */
+/* plan_unit.c, plan_rollout.c: hosts */
 void plan_units(struct planner *p);
 void unit_emit(struct planner *p, struct unit_plan *u);
 /* Does anything of the unit change now, past the gates of suspension, back-off and windows? */
@@ -300,7 +293,5 @@ bool unit_ready(struct planner *p, struct unit_plan *u);
 bool unit_activates(const struct planner *p, const struct unit_plan *u);
 void plan_urgency(struct planner *p);
 
-/* ---- the rest
- * --------------------------------------------------------------------------------------- */
 void plan_leftovers(struct planner *p); /* plan_leftover.c: A12, B17 */
 void plan_verdicts(struct planner *p);  /* plan_verdict.c */

@@ -43,9 +43,6 @@ static void put_object(const struct view *v, enum kind kind, const char *name, c
 	}
 }
 
-/* ---- actions
- * ------------------------------------------------------------------------------------- */
-
 static void put_reasons(const struct view *v, const struct action *a)
 {
 	for (size_t i = 0; i < a->n_reasons; i++) {
@@ -176,9 +173,6 @@ static void put_action(const struct view *v, const struct action *a, const struc
 		put_entry(v, &a->entries[i]);
 	}
 }
-
-/* ---- rows
- * ----------------------------------------------------------------------------------------- */
 
 static void put_waitings(const struct view *v)
 {

@@ -28,8 +28,6 @@ const char *ca_source_name(struct arena *arena, const struct ca_source *src)
 	return name;
 }
 
-/* ---- entries of a store ---------------------------------------------------------------------- */
-
 static enum err_code add_key_entry(struct want_build *b, struct want_store *s, const char *alias,
                                    const char *certificate, bool certificate_only,
                                    struct want_entries *out, struct err *err)
@@ -133,8 +131,6 @@ static enum err_code fill_entries(struct want_build *b, struct want_store *s, st
 	return rc;
 }
 
-/* ---- stores ---------------------------------------------------------------------------------- */
-
 /* Of several possible places the one that we have written to; else the first. */
 static enum err_code choose_path(struct want_build *b, const struct deliver_spec *dl,
                                  const struct scope *scope, const char **ret, struct err *err)
@@ -193,8 +189,6 @@ static enum err_code add_store(struct want_build *b, const struct target *t,
 	*slot = s;
 	return ERR_OK;
 }
-
-/* ---- endpoints ------------------------------------------------------------------------------- */
 
 /* https://host:port/... */
 static enum err_code split_url(struct want_build *b, const char *url, const char **ret_host,
@@ -334,9 +328,6 @@ static enum err_code add_monitors(struct want_build *b, const struct identity *i
 	return rc == ERR_OK ? ERR_OK : err_wrap(err, "Certificate %s, monitor", id->name);
 }
 
-/* ---- configuration edits ----------------------------------------------------------------------
- */
-
 static enum err_code expand_or_null(struct want_build *b, const struct text *t,
                                     const struct scope *scope, const char **ret, struct err *err)
 {
@@ -373,8 +364,6 @@ static enum err_code add_config(struct want_build *b, const struct scope *scope,
 	}
 	return rc;
 }
-
-/* ---- the whole ------------------------------------------------------------------------------- */
 
 static enum err_code add_host(struct want_build *b, const struct target *t, const struct host *host,
                               struct err *err)

@@ -190,8 +190,6 @@ enum err_code trust_entries_add(struct want_build *b, const struct want_store *s
 	return ERR_OK;
 }
 
-/* ---- what is left over ----------------------------------------------------------------------- */
-
 static bool alias_of_spec(const char *alias, const char *spec_alias)
 {
 	const char *brace = strstr(spec_alias, "{{");

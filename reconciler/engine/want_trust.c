@@ -77,8 +77,6 @@ const struct anchor_memory *memory_anchors_of(const struct memory *m, const char
 	return m->anchors + lo;
 }
 
-/* ---- members -------------------------------------------------------------------------------- */
-
 static bool list_has(const struct trust_list *l, const struct seen_cert *c)
 {
 	for (size_t i = 0; c != NULL && i < l->n; i++) {

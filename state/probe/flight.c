@@ -74,8 +74,6 @@ void flight_end(struct flight *f)
 	f->stage = FLIGHT_IDLE;
 }
 
-/* ---- reports --------------------------------------------------------------------------------- */
-
 static void report_unseen(struct flight *f)
 {
 	static const enum endpoint_status statuses[] = {
@@ -112,8 +110,6 @@ static void report(struct flight *f)
 		report_unseen(f);
 	}
 }
-
-/* ---- connecting ------------------------------------------------------------------------------ */
 
 static void next_address(struct flight *f, struct mono now);
 
@@ -211,8 +207,6 @@ static void connected(struct flight *f, struct mono now)
 	}
 	begin_tls(f, now);
 }
-
-/* ---- handshake ------------------------------------------------------------------------------- */
 
 static bool better(const struct sighting *a, const struct sighting *b)
 {
@@ -333,8 +327,6 @@ static void step_linger(struct flight *f, struct mono now)
 	}
 }
 
-/* ---- names ----------------------------------------------------------------------------------- */
-
 static void resolved(struct flight *f, struct mono now, int rc, int sys)
 {
 	if (rc != 0) {
@@ -375,8 +367,6 @@ static void start_resolve(struct flight *f, struct mono now)
 		report_unseen(f);
 	}
 }
-
-/* ---- as a whole ------------------------------------------------------------------------------ */
 
 static void overdue(struct flight *f, struct mono now)
 {

@@ -83,8 +83,6 @@ static const char *failure_text(struct tls_session *t, int rc)
 	}
 }
 
-/* ---- the chain ------------------------------------------------------------------------------- */
-
 static bool take_u24(struct bytes *in, size_t *ret)
 {
 	if (in->n < 3) {
@@ -218,8 +216,6 @@ static int on_message(gnutls_session_t tls, unsigned type, unsigned when ATTR_UN
 	return 0;
 }
 
-/* ---- the client's side ----------------------------------------------------------------------- */
-
 static void take_ca_names(struct tls_session *t, const gnutls_datum_t *names, size_t n)
 {
 	size_t wanted = n > CA_NAMES_MAX ? CA_NAMES_MAX : n;
@@ -312,8 +308,6 @@ static int import_identity(struct tls_session *t)
 	return rc;
 }
 
-/* ---- rules ----------------------------------------------------------------------------------- */
-
 enum err_code tls_rules_init(struct tls_rules *r, struct err *err)
 {
 	*r = (struct tls_rules){ .credentials = NULL };
@@ -345,8 +339,6 @@ void tls_rules_release(struct tls_rules *r)
 	}
 	*r = (struct tls_rules){ .credentials = NULL };
 }
-
-/* ---- one session ----------------------------------------------------------------------------- */
 
 static bool is_address(const char *name)
 {

@@ -27,9 +27,6 @@
 #define DER_MAX        ((size_t)64 << 10)
 #define ISSUER         "fleet-ca"
 
-/* ---- definitions ------------------------------------------------------------------------------
- */
-
 static const char *const teams[] = { "payments", "identity", "logistics", "platform" };
 static const char *const sites[] = { "dc1", "dc2", "edge" };
 static const char *const names[] = { "www", "api", "admin", "metrics", "health", "a", "b" };
@@ -143,9 +140,6 @@ static int repository(size_t n)
 	(void)puts("\ndone");
 	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
-
-/* ---- state ------------------------------------------------------------------------------------
- */
 
 struct fleet {
 	struct arena arena;

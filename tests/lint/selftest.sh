@@ -45,6 +45,7 @@ sin text state/x.c 'printf' '	printf("x");'
 sin text tests/unit/x.c 'sleep' '	sleep(1);'
 sin text state/x.c 'goto backwards' 'void f(void)' '{' 'again:' '	goto again;' '}'
 sin text state/x.c 'note to self' '/* TODO: later */'
+sin text state/x.c 'banner' '/* ---- reading ---- */'
 mapfile -t long < <(seq 1 600 | sed 's/.*/int a;/')
 sin text state/x.c 'longer than' "${long[@]}"
 virtue text reconciler/cli/x.c '	printf("x");'

@@ -53,6 +53,10 @@ FNR == limit + 1 {
 	complain("a note to self: do it, or open an issue")
 }
 
+/\/\*[ *]*(----|====|\*\*\*\*)/ {
+	complain("a banner: say it in a name, or make it a file")
+}
+
 {
 	# Take out strings, characters and comments, in that order of danger.
 	line = $0

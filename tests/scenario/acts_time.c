@@ -235,8 +235,6 @@ static bool act_delete(struct stage *st, const struct statement *s)
 	       say_failed(s, "delete state");
 }
 
-/* ---- the operator ---------------------------------------------------------------------------- */
-
 static bool suspend(struct stage *st, const struct statement *s, struct err *err)
 {
 	const char *slash = s->n < 3 ? NULL : strchr(s->v[1], '/');

@@ -74,8 +74,6 @@ static const char fleet[] =
 	"  activate: [{after: [[start, nginx]]}]\n"
 	"  verify: [{tls: {port: 443, serverName: web.test}}]\n";
 
-/* ---- needles --------------------------------------------------------------------------------- */
-
 #define NEEDLES_MAX 256
 struct needle {
 	char what[80];
@@ -185,8 +183,6 @@ static void must_be_clean(const char *where, struct bytes hay)
 
 	ck_assert_msg(n == NULL, "%s holds %s", where, n == NULL ? "" : n->what);
 }
-
-/* ---- the life -------------------------------------------------------------------------------- */
 
 static struct world *w;
 static struct lab lab;

@@ -26,8 +26,6 @@
 #define EVENTS_MAX 2000
 #define COPY_LIMIT ((size_t)16 << 20)
 
-/* ---- the fleet ------------------------------------------------------------------------------- */
-
 /* With the CA's generation in between. */
 static const char ca_yaml[] = "apiVersion: certwright/v1\n"
 			      "kind: Issuer\n"
@@ -85,8 +83,6 @@ static void make_fleet(struct world *w)
 	world_relation_add(w, &w->servers[0], &w->servers[1]);
 	world_relation_add(w, &w->servers[1], &w->servers[0]);
 }
-
-/* ---- what is killed -------------------------------------------------------------------------- */
 
 struct drill {
 	const char *name;
@@ -164,8 +160,6 @@ static int in_child(const struct range *r, int generation, unsigned steps)
 	return WEXITSTATUS(status);
 }
 
-/* ---- keeping and bringing back --------------------------------------------------------------- */
-
 static void copy_file(const char *from, const char *to)
 {
 	CLEANUP(buf_release) struct buf data = { 0 };
@@ -237,8 +231,6 @@ static void describe(struct world *w, struct buf *out)
 	}
 	buf_printf(out, "%zu certificates signed\n", names_issued(w));
 }
-
-/* ---- the drill ------------------------------------------------------------------------------- */
 
 static bool tell(const struct drill *d, uint64_t k, const char *what, const char *more)
 {

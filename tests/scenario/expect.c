@@ -42,8 +42,6 @@ static const char *rest(struct stage *st, const struct statement *s, size_t n)
 	return arena_str(&st->arena, buf_str(&out));
 }
 
-/* ---- plans ----------------------------------------------------------------------------------- */
-
 static bool expect_plan(struct stage *st, const struct statement *s)
 {
 	CLEANUP(buf_release) struct buf got = { 0 };
@@ -229,8 +227,6 @@ static bool expect_error(struct stage *st, const struct statement *s)
 	}
 	return strstr(st->lab.error, want) != NULL || say_failed(s, "got '%s'", st->lab.error);
 }
-
-/* ---- the world ------------------------------------------------------------------------------- */
 
 /* expect served HOST/NAME = web#1 */
 static bool expect_served(struct stage *st, const struct statement *s)

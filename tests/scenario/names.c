@@ -87,8 +87,6 @@ size_t names_issued_for(const struct world *w, const char *name)
 	return n;
 }
 
-/* ---- books that note what they are given ----------------------------------------------------- */
-
 struct noting_books {
 	struct ca_books base;
 	struct ca_books *inner;

@@ -84,8 +84,6 @@ static bool chance(struct trial *t, unsigned one_in)
 	return rng_below(&t->rng, one_in) == 0;
 }
 
-/* ---- the fleet ------------------------------------------------------------------------------- */
-
 static void fleet_make(struct trial *t)
 {
 	struct fleet *f = &t->fleet;
@@ -228,8 +226,6 @@ static void commit(struct trial *t)
 	}
 }
 
-/* ---- what must hold -------------------------------------------------------------------------- */
-
 /* The same input in another order gives the same plan, byte for byte. */
 static void check_order(struct trial *t)
 {
@@ -362,8 +358,6 @@ static void converge(struct trial *t)
 		}
 	}
 }
-
-/* ---- what happens ---------------------------------------------------------------------------- */
 
 static const char *any_host(struct trial *t)
 {

@@ -154,8 +154,6 @@ const struct cert *server_leaf(const struct server *s, struct arena *arena)
 	return cert_parse(load_at(&s->chain, 0), arena, &c, &why) == ERR_OK ? c : NULL;
 }
 
-/* ---- handshakes ------------------------------------------------------------------------------ */
-
 static struct chain parse_all(const struct loaded *l, struct arena *arena)
 {
 	const struct cert **v = ARENA_ARRAY(arena, const struct cert *, l->n + 1);
@@ -215,8 +213,6 @@ bool world_is_armed(const struct world *w)
 	}
 	return w->n_relations > 0;
 }
-
-/* ---- prober ---------------------------------------------------------------------------------- */
 
 static enum err_code fill_served(struct observed *o, const struct server *s,
                                  struct obs_endpoint *ret, struct err *err)

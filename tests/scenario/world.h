@@ -112,7 +112,7 @@ void world_relation_add(struct world *w, const struct server *verifier,
 void world_event(struct world *w);
 void world_broken(struct world *w, const char *fmt, ...) ATTR_PRINTF(2, 3);
 
-/* ---- servers.c ------------------------------------------------------------------------------- */
+/* servers.c */
 /* Read the files again. false: they do not load; the server keeps what it had. */
 bool server_load(struct world *w, struct server *s);
 /* Serve this chain whatever the files say. */
@@ -129,7 +129,7 @@ struct world_prober {
 };
 void world_prober_init(struct world_prober *p, struct world *w);
 
-/* ---- hosts.c: the transport ------------------------------------------------------------------ */
+/* hosts.c: the transport. */
 struct world_registry {
 	struct registry base;
 	struct world *world;
@@ -142,8 +142,7 @@ struct keystore *world_open_store(struct world *w, const char *host, const char 
 void world_describe_store(struct world *w, const char *host, const char *path, const char *password,
                           struct buf *out);
 
-/* ---- names.c: who is who, and an issuer that can be made to fail ------------------------------
- */
+/* names.c: who is who, and an issuer that can be made to fail */
 /* Certificates signed, CAs made and issuers opened from now on are written into this world. */
 void names_watch(struct world *w);
 void names_add(struct world *w, const char *name, int number, bool ca, struct bytes der);
@@ -151,8 +150,7 @@ const char *names_text(struct world *w, const uint8_t sha256[SHA256_BYTES], char
 size_t names_issued(const struct world *w); /* leaves signed by our issuers */
 size_t names_issued_for(const struct world *w, const char *name);
 
-/* ---- pairs.c: identities that are not ours ----------------------------------------------------
- */
+/* pairs.c: identities that are not ours */
 /* A fresh pair as if somebody else had put it there; self-signed. */
 struct stranger {
 	const char *format;

@@ -93,8 +93,6 @@ static void walk_gives(const char *commit, const char *path, const char *names)
 	ck_assert_str_eq(buf_str(&seen.names), names);
 }
 
-/* ---- opening --------------------------------------------------------------------------------- */
-
 START_TEST(a_directory_without_a_repository_is_not_found)
 {
 	ck_assert_fails(source_open_local(dir, &src, &err), ERR_NOT_FOUND);
@@ -188,8 +186,6 @@ START_TEST(the_id_follows_the_place)
 	ck_assert_uint_eq(strlen(a), 16);
 }
 END_TEST
-
-/* ---- names ----------------------------------------------------------------------------------- */
 
 START_TEST(branches_tags_and_ids_resolve_to_commits)
 {
@@ -314,8 +310,6 @@ START_TEST(a_shallow_clone_is_read_to_its_edge)
 	ck_assert(!is);
 }
 END_TEST
-
-/* ---- walking --------------------------------------------------------------------------------- */
 
 static void write_zoo(const char *repo)
 {
@@ -533,8 +527,6 @@ START_TEST(no_object_may_claim_all_memory)
 	git_buf_dispose(&text);
 }
 END_TEST
-
-/* ---- reading one file ------------------------------------------------------------------------ */
 
 static enum err_code read_one(const char *commit, const char *path, uint64_t limit, char ret[64])
 {

@@ -87,8 +87,6 @@ void fleet_change(struct fleet *f, struct rng *r)
 	}
 }
 
-/* ---- YAML ----------------------------------------------------------------------------------- */
-
 static void put_issuer(const struct fleet *f, struct buf *out)
 {
 	buf_printf(out,

@@ -47,9 +47,6 @@ struct run {
 	size_t n_issues;
 };
 
-/* ---- what must hold ----------------------------------------------------------------------------
- */
-
 static void no_step_from_unknown(const struct world *w)
 {
 	for (size_t i = 0; i < w->plan->n_actions; i++) {
@@ -137,9 +134,6 @@ static void pass(struct run *r)
 	world_apply(&r->w);
 	MUST(r->guard.broken[0] == '\0', "%s", r->guard.broken);
 }
-
-/* ---- trouble
- * ------------------------------------------------------------------------------------- */
 
 static void commit(struct run *r)
 {
@@ -241,9 +235,6 @@ static void event(struct run *r)
 		break;
 	}
 }
-
-/* ---- worlds
- * ----------------------------------------------------------------------------------------- */
 
 /* Time goes by until nothing is left to do now; windows and pauses are waited for. */
 static void settle(struct run *r)

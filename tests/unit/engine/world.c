@@ -47,8 +47,6 @@ void world_free(struct world *w)
 	arena_release(&w->arena);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------ */
-
 struct w_store *world_store(struct world *w, const char *key)
 {
 	for (size_t i = 0; i < w->stores.n; i++) {
@@ -154,9 +152,6 @@ void world_forget(struct world *w)
 	w->issuers.n = 0;
 }
 
-/* ---- desired -----------------------------------------------------------------------------------
- */
-
 static void say_diagnostics(const struct diagnostics *diag)
 {
 	CLEANUP(buf_release) struct buf text = { 0 };
@@ -243,9 +238,6 @@ void world_desire(struct world *w, const char *yaml)
 	release_pass(w);
 	w->desired = d;
 }
-
-/* ---- memory -------------------------------------------------------------------------------------
- */
 
 static int by_identity(const void *a, const void *b)
 {
@@ -366,9 +358,6 @@ static struct memory *memory_of(struct world *w)
 	MUST_OK(memory_index(m, &err), &err);
 	return m;
 }
-
-/* ---- observation
- * ----------------------------------------------------------------------------------- */
 
 void world_digest(const struct w_store *s, uint8_t out[SHA256_BYTES])
 {
@@ -533,9 +522,6 @@ unsigned world_settle(struct world *w, unsigned rounds)
 	(void)world_plan(w);
 	return rounds;
 }
-
-/* ---- looking at a plan
- * ---------------------------------------------------------------------------- */
 
 const struct action *plan_action(const struct plan *p, enum action_kind kind, const char *name,
                                  const char *host)

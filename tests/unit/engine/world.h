@@ -156,7 +156,7 @@ const struct seen_cert *world_stranger(struct world *w, const char *name);
 bool world_accepts(struct world *w, const struct w_store *verifier,
                    const struct w_entry *presented);
 
-/* ---- looking at a plan ---- */
+/* Looking at a plan. */
 const struct action *plan_action(const struct plan *p, enum action_kind kind, const char *name,
                                  const char *host);
 size_t plan_actions(const struct plan *p, enum action_kind kind);

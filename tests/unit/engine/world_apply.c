@@ -20,9 +20,6 @@ static const struct seen_cert *ca_cert(const struct w_issuer *is, int generation
 	return NULL;
 }
 
-/* ---- issuing ------------------------------------------------------------------------------------
- */
-
 static void make_ca(struct world *w, const struct action *a)
 {
 	struct w_issuer *is = world_issuer(w, a->name);
@@ -138,9 +135,6 @@ static void adopt(struct world *w, const struct action *a)
 	}
 	push_revision(w, id, &h);
 }
-
-/* ---- writing
- * ------------------------------------------------------------------------------------- */
 
 static void copy_content(struct world *w, struct w_content *to, const struct w_content *from)
 {
@@ -353,9 +347,6 @@ static void configure(struct world *w, const struct action *a)
 		}
 	}
 }
-
-/* ---- the plan
- * --------------------------------------------------------------------------------------- */
 
 static void perform(struct world *w, const struct action *a)
 {

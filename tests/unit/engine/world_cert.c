@@ -139,9 +139,6 @@ const struct seen_cert *world_stranger(struct world *w, const char *name)
 	                  (struct wall){ WORLD_START + 400 * WORLD_DAY });
 }
 
-/* ---- trust ------------------------------------------------------------------------------------
- */
-
 static bool chains_to(struct world *w, const struct seen_cert *leaf, const struct seen_cert *anchor)
 {
 	static struct map known; /* "leafanchor" to 1 or 2: signatures are checked once */

@@ -25,8 +25,6 @@ static struct test_identity web, other;
 static struct transport *local;
 static char *dir;
 
-/* ---- toys ------------------------------------------------------------------------------------ */
-
 struct toy {
 	struct keystore base;
 	char key_password[32], what[32];
@@ -188,8 +186,6 @@ static enum err_code echo_probe(struct prober *p ATTR_UNUSED, const struct look_
 
 static struct prober echo = { .probe = echo_probe };
 
-/* ---- fixture --------------------------------------------------------------------------------- */
-
 static void setup(void)
 {
 	struct err err = { .code = ERR_OK };
@@ -277,8 +273,6 @@ static void assert_says(const char *error, const char *words)
 	ck_assert_ptr_nonnull(error);
 	ck_assert_msg(strstr(error, words) != NULL, "'%s' lacks '%s'", error, words);
 }
-
-/* ---- stores ---------------------------------------------------------------------------------- */
 
 START_TEST(a_store_that_opens_is_described)
 {
@@ -466,8 +460,6 @@ START_TEST(a_missing_part_leaves_something_that_is_nobodys_entry)
 }
 END_TEST
 
-/* ---- edits, endpoints ------------------------------------------------------------------------ */
-
 static struct look_config config(size_t index, const char *path, const char *value)
 {
 	return (struct look_config){ .target = "t",
@@ -531,8 +523,6 @@ START_TEST(endpoints_without_their_secret_are_not_opened)
 	ck_assert_ptr_eq(observed_endpoint(o, "c"), &o->endpoints[2]);
 }
 END_TEST
-
-/* ---- values ---------------------------------------------------------------------------------- */
 
 START_TEST(a_certificate_seen_twice_is_one_pointer)
 {

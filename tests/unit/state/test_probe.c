@@ -454,8 +454,6 @@ START_TEST(many_endpoints_share_few_flights_and_one_set_of_certificates)
 }
 END_TEST
 
-/* ---- an independent server ------------------------------------------------------------------- */
-
 static void write_file(const char *path, const char *text)
 {
 	FILE *f = fopen(path, "w");

@@ -46,8 +46,6 @@ static void teardown(void)
 	arena_release(&arena);
 }
 
-/* ---- random worlds --------------------------------------------------------------------------- */
-
 static const char *word(void)
 {
 	static const char *const words[] = {
@@ -382,8 +380,6 @@ START_TEST(the_order_of_rows_is_irrelevant)
 	buf_release(&second);
 }
 END_TEST
-
-/* ---- every field ----------------------------------------------------------------------------- */
 
 START_TEST(every_field_of_a_store_and_an_endpoint_arrives)
 {

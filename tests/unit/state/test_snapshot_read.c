@@ -39,8 +39,6 @@ static void teardown(void)
 	arena_release(&arena);
 }
 
-/* ---- the memory ------------------------------------------------------------------------------ */
-
 static const struct backoff a_backoff = { .failures = 3,
 	                                  .same = 2,
 	                                  .last_at = { NOW + 1 },
@@ -250,8 +248,6 @@ START_TEST(every_field_of_an_issuer_and_a_suspension_arrives)
 	done(got);
 }
 END_TEST
-
-/* ---- strictness ------------------------------------------------------------------------------ */
 
 #define HEAD(rows)                                                                                 \
 	"{\"certwright\":\"snapshot\",\"formatVersion\":\"1.0\",\"newestJournal\":null,"           \

@@ -213,9 +213,6 @@ START_TEST(a_reader_gets_generated_secrets_that_are_there_and_makes_none)
 }
 END_TEST
 
-/* ---- the canary -------------------------------------------------------------------------------
- */
-
 static bool file_holds(const char *path, const char *needle)
 {
 	CLEANUP(buf_release) struct buf b = { 0 };
@@ -266,9 +263,6 @@ START_TEST(no_file_of_the_state_ever_holds_a_plain_key)
 	fixture_release(&f);
 }
 END_TEST
-
-/* ---- rekey ------------------------------------------------------------------------------------
- */
 
 static void three_secrets(struct fixture *f)
 {

@@ -104,9 +104,6 @@ int free_port(void)
 	return port;
 }
 
-/* ---- in the child: a failure here shows in what the test sees ----------------------------------
- */
-
 static const struct server_spec *serving;
 
 static gnutls_datum_t datum(const char *s)
