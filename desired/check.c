@@ -60,16 +60,6 @@ static void complete_key(struct private_key_spec *k)
 	}
 }
 
-static void check_issuer(struct loader *l, struct object *o)
-{
-	struct issuer_def *i = (struct issuer_def *)(void *)o;
-
-	if (i->private_ca != NULL && object_wrote(o, "privateCA")) {
-		check_parents(l, i);
-		complete_key(&((struct private_ca *)(uintptr_t)i->private_ca)->key);
-	}
-}
-
 static bool signature_fits(enum signature_algorithm s, enum key_algorithm k)
 {
 	switch (s) {
@@ -166,6 +156,37 @@ static bool holds_certificate(struct bytes data)
 {
 	return data.n > 0 &&
 	       (data.p[0] == 0x30 || memmem(data.p, data.n, "-----BEGIN ", 11) != NULL);
+}
+
+/* Before the CA elsewhere has signed there is nothing to commit: a missing file is no mistake. */
+static void check_external(struct loader *l, const struct object *o, struct private_ca *ca)
+{
+	const char *path = ca->external_certificate.s;
+
+	if (path == NULL || ca->external_data.n > 0 ||
+	    loader_read(l, path, &ca->external_data, /* err= */ NULL) == ERR_NOT_FOUND) {
+		return;
+	}
+	if (ca->external_data.n == 0) {
+		read_named(l, o, &ca->external_certificate, &ca->external_data);
+	}
+	if (ca->external_data.n > 0 && !holds_certificate(ca->external_data)) {
+		loader_report_at(l, o, ca->external_certificate.pos, /* hint= */ NULL,
+		                 "external: certificate: holds no certificate in PEM or DER");
+	}
+}
+
+static void check_issuer(struct loader *l, struct object *o)
+{
+	struct issuer_def *i = (struct issuer_def *)(void *)o;
+
+	if (i->private_ca != NULL && object_wrote(o, "privateCA")) {
+		struct private_ca *ca = (struct private_ca *)(uintptr_t)i->private_ca;
+
+		check_parents(l, i);
+		complete_key(&ca->key);
+		check_external(l, o, ca);
+	}
 }
 
 static void check_adopt_file(struct loader *l, const struct object *o, struct adopt_spec *a)

@@ -117,7 +117,8 @@ struct private_ca {
 	int64_t duration_s;
 	int generation; /* from 1 */
 	struct text parent;
-	struct text external_certificate; /* path in the repository */
+	struct text external_certificate; /* path in the repository ... */
+	struct bytes external_data;       /* ... what it holds; empty: not committed yet */
 	int path_len;                     /* -1: not written */
 	const struct name_constraints_spec *name_constraints;
 	bool has_allow, allow_ca;

@@ -47,6 +47,14 @@ static const struct field table_crl_fields[] = {
 static TABLE(table_crl, private_ca, "crl", "Revocation list. None is made unless this is written.",
              .check = check_crl);
 
+static const struct field table_external_fields[] = {
+	ROW("certificate", TEXT, AT(private_ca, external_certificate), .format = FORMAT_REPOSITORY,
+	    .flags = FIELD_REQUIRED,
+	    .doc = "File in the repository for the certificate that the CA elsewhere makes, with "
+	           "those above it. It may be missing at first."),
+};
+static TABLE(table_external, private_ca, "external", "Who certifies this CA.");
+
 static void check_private_ca(struct bind *b, void *obj, const struct seen *seen)
 {
 	const struct private_ca *ca = obj;
@@ -75,7 +83,8 @@ static const struct field table_private_ca_fields[] = {
 	    .doc = "Raise it to roll the CA over to a new key."),
 	ROW("parent", REF, AT(private_ca, parent), .ref = KIND_ISSUER, .groups = 1,
 	    .doc = "Issuer that signs this one, which is then subordinate."),
-	ROW("external", UNSUPPORTED, .groups = 1, .doc = "Subordinate of a CA elsewhere."),
+	ROW("external", MAP, .sub = &table_external, WITHIN, .groups = 1,
+	    .doc = "Subordinate of a CA elsewhere: 'certwright ca show' prints the request."),
 	ROW("pathLen", INT, AT(private_ca, path_len), .dflt = -1, .dflt_text = "no limit", .min = 0,
 	    .max = 255, .doc = "CAs that may follow below."),
 	ROW("nameConstraints", POINTER, AT_POINTER(private_ca, name_constraints),

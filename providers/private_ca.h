@@ -54,6 +54,17 @@ struct ca_books {
 	enum err_code (*store_ca)(struct ca_books *b, const char *issuer, int generation,
 	                          const struct secret *pkcs8, struct bytes cert_der,
 	                          struct err *err);
+	/* The same for a CA that another CA certifies: its key and the request for it, ... */
+	enum err_code (*load_ca_request)(struct ca_books *b, const char *issuer, int generation,
+	                                 struct secret *ret_pkcs8, struct buf *ret_csr,
+	                                 struct err *err);
+	enum err_code (*store_ca_request)(struct ca_books *b, const char *issuer, int generation,
+	                                  const struct secret *pkcs8, struct bytes csr,
+	                                  struct err *err);
+	/* ... then its certificate, in place of an earlier one over the same key. ERR_NOT_FOUND:
+	 * no request was made. */
+	enum err_code (*store_ca_cert)(struct ca_books *b, const char *issuer, int generation,
+	                               struct bytes cert_der, struct err *err);
 	/* Find the reservation of request_id, or make it with `serial`. ERR_CONFLICT: that serial
 	 * is taken. */
 	enum err_code (*reserve)(struct ca_books *b, const char *issuer, const char *request_id,
@@ -81,6 +92,13 @@ struct ca_books {
  * signed by `parent` (opened at its own generation); NULL for a root. */
 enum err_code private_ca_create(const struct private_ca_spec *spec, struct ca_books *books,
                                 struct issuer *parent, struct wall now, struct err *err);
+/* Make key and request (PKCS#10) of spec->generation for a CA elsewhere, once. */
+enum err_code private_ca_request(const struct private_ca_spec *spec, struct ca_books *books,
+                                 struct err *err);
+/* Take what the CA elsewhere made of that request. ERR_REFUSED: for another key, no CA, or not
+ * valid now; nothing is changed. */
+enum err_code private_ca_accept(const struct private_ca_spec *spec, struct ca_books *books,
+                                const struct cert *cert, struct wall now, struct err *err);
 /* ERR_NOT_FOUND: that generation has no key here. spec and books are borrowed as long as the issuer
  * lives. `upper` are the certificates above this CA without the root (for the chains handed out).
  */

@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "state/store_impl.h"
+#include "state/books_impl.h"
 
 #define SERIAL_BYTES 20
 #define SERIAL_MAX   64 /* of a certificate revoked here but not made here */
@@ -17,118 +17,6 @@
 #define CRL_MAX      ((size_t)48 << 20)
 #define CRLS_KEPT    3 /* of a generation */
 #define DAY_S        86400
-
-static struct store *store_of(struct ca_books *b)
-{
-	return CONTAINER_OF(b, struct store, books);
-}
-
-static enum err_code touch_book(struct store *s, const char *issuer, struct err *err)
-{
-	return db_run(s->db, "INSERT INTO ca_book (issuer) VALUES (?1) ON CONFLICT DO NOTHING",
-	              DB_VALUES(db_text(issuer)), err);
-}
-
-static enum err_code ca_digest(struct store *s, const char *issuer, int generation,
-                               uint8_t ret[SHA256_BYTES], struct err *err)
-{
-	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
-	bool found = false;
-	enum err_code rc =
-		db_query(s->db, "SELECT sha256 FROM ca WHERE issuer = ?1 AND generation = ?2",
-	                 DB_VALUES(db_text(issuer), db_int(generation)), &q, err);
-
-	if (rc == ERR_OK) {
-		rc = db_next(q, &found, err);
-	}
-	if (rc == ERR_OK && !found) {
-		return err_set(err, ERR_NOT_FOUND,
-		               "Issuer %s: generation %d of the CA was never made here", issuer,
-		               generation);
-	}
-	if (rc == ERR_OK) {
-		struct row r = row_of(q, "ca", /* arena= */ NULL);
-		row_fixed(&r, 0, ret, SHA256_BYTES);
-		rc = row_check(&r, err);
-	}
-	return rc;
-}
-
-static enum err_code read_ca(struct store *s, const char *issuer, int generation,
-                             struct secret *key, struct buf *cert, struct err *err)
-{
-	uint8_t sha256[SHA256_BYTES] = { 0 };
-	enum err_code rc = ca_digest(s, issuer, generation, sha256, err);
-
-	if (rc == ERR_OK) {
-		rc = cert_row_der(s, sha256, cert, err);
-	}
-	return rc == ERR_OK ? sealed_get(s, SEALED_CA, issuer, generation, key, err) : rc;
-}
-
-static enum err_code books_load_ca(struct ca_books *b, const char *issuer, int generation,
-                                   struct secret *ret_pkcs8, struct buf *ret_cert_der,
-                                   struct err *err)
-{
-	CLEANUP(secret_release) struct secret key = { 0 };
-	CLEANUP(buf_release) struct buf cert = { 0 };
-	struct store *s = store_of(b);
-	enum err_code rc = store_begin(s, TX_READ, err);
-
-	buf_init(&cert, DER_MAX);
-	if (rc == ERR_OK) {
-		rc = store_end(s, read_ca(s, issuer, generation, &key, &cert, err), err);
-	}
-	if (rc == ERR_OK) {
-		buf_add_bytes(ret_cert_der, buf_view(&cert));
-		rc = buf_check(ret_cert_der, "a CA certificate", err);
-	}
-	if (rc != ERR_OK) {
-		return rc;
-	}
-	secret_release(ret_pkcs8);
-	*ret_pkcs8 = key;
-	key = (struct secret){ 0 };
-	return ERR_OK;
-}
-
-static enum err_code write_ca(struct store *s, const char *issuer, int generation,
-                              const struct secret *pkcs8, struct bytes cert_der, struct err *err)
-{
-	uint8_t sha256[SHA256_BYTES] = { 0 };
-	enum err_code rc = cert_row_put_der(s, cert_der, sha256, err);
-
-	if (rc == ERR_OK) {
-		rc = touch_book(s, issuer, err);
-	}
-	if (rc == ERR_OK) {
-		/* Present already breaks the key: a CA key is never replaced. */
-		rc = db_run(s->db,
-		            "INSERT INTO ca (issuer, generation, sha256, created_at)"
-		            " VALUES (?1, ?2, ?3, ?4)",
-		            DB_VALUES(db_text(issuer), db_int(generation),
-		                      db_blob(bytes_of(sha256, SHA256_BYTES)),
-		                      db_wall(store_now(s))),
-		            err);
-	}
-	return rc == ERR_OK ? sealed_put(s, SEALED_CA, issuer, generation, secret_view(pkcs8), err)
-	                    : rc;
-}
-
-static enum err_code books_store_ca(struct ca_books *b, const char *issuer, int generation,
-                                    const struct secret *pkcs8, struct bytes cert_der,
-                                    struct err *err)
-{
-	struct store *s = store_of(b);
-	enum err_code rc = store_begin(s, TX_RECONCILER, err);
-
-	if (rc == ERR_OK) {
-		rc = store_end(s, write_ca(s, issuer, generation, pkcs8, cert_der, err), err);
-	}
-	return rc == ERR_OK ? ERR_OK
-	                    : err_wrap(err, "Issuer %s: keep generation %d of the CA", issuer,
-	                               generation);
-}
 
 static void take_blob(struct row *r, int col, struct buf *out)
 {
@@ -180,7 +68,7 @@ static enum err_code reserve(struct store *s, const char *issuer, const char *re
 		return rc;
 	}
 	memcpy(ret->serial, serial, SERIAL_BYTES);
-	rc = touch_book(s, issuer, err);
+	rc = books_touch(s, issuer, err);
 	return rc == ERR_OK ? db_run(s->db,
 	                             "INSERT INTO ca_serial (issuer, request_id, serial)"
 	                             " VALUES (?1, ?2, ?3)",
@@ -195,7 +83,7 @@ static enum err_code books_reserve(struct ca_books *b, const char *issuer, const
                                    struct err *err)
 {
 	CLEANUP(drop_reservation) struct ca_reservation r = { .serial = { 0 } };
-	struct store *s = store_of(b);
+	struct store *s = books_store(b);
 	enum err_code rc = store_begin(s, TX_RECONCILER_QUIET, err);
 
 	buf_init(&r.tbs, DER_MAX);
@@ -225,7 +113,7 @@ static enum err_code one_serial(struct store *s, enum err_code rc, const char *i
 static enum err_code books_record_tbs(struct ca_books *b, const char *issuer,
                                       const char *request_id, struct bytes tbs, struct err *err)
 {
-	struct store *s = store_of(b);
+	struct store *s = books_store(b);
 	enum err_code rc = store_begin(s, TX_RECONCILER_QUIET, err);
 
 	if (rc != ERR_OK) {
@@ -245,7 +133,7 @@ static enum err_code books_record_cert(struct ca_books *b, const char *issuer,
 {
 	CLEANUP(arena_release) struct arena scratch = { 0 };
 	const struct cert *c = NULL;
-	struct store *s = store_of(b);
+	struct store *s = books_store(b);
 	enum err_code rc = cert_parse(cert_der, &scratch, &c, err);
 
 	if (rc == ERR_OK) {
@@ -266,7 +154,7 @@ static enum err_code books_record_cert(struct ca_books *b, const char *issuer,
 static enum err_code revoke(struct store *s, const char *issuer, const struct crl_entry *e,
                             struct err *err)
 {
-	enum err_code rc = touch_book(s, issuer, err);
+	enum err_code rc = books_touch(s, issuer, err);
 
 	if (rc == ERR_OK) {
 		rc = db_run(s->db,
@@ -293,7 +181,7 @@ static enum err_code revoke(struct store *s, const char *issuer, const struct cr
 static enum err_code books_record_revocation(struct ca_books *b, const char *issuer,
                                              const struct crl_entry *e, struct err *err)
 {
-	struct store *s = store_of(b);
+	struct store *s = books_store(b);
 	enum err_code rc;
 
 	if (e->serial.n == 0 || e->serial.n > SERIAL_MAX) {
@@ -342,7 +230,7 @@ static enum err_code books_revocations(struct ca_books *b, const char *issuer, s
                                        const struct crl_entry **ret, size_t *ret_n, struct err *err)
 {
 	struct entries v = { .v = NULL };
-	enum err_code rc = read_revocations(store_of(b), issuer, arena, &v, err);
+	enum err_code rc = read_revocations(books_store(b), issuer, arena, &v, err);
 
 	if (rc == ERR_OK) {
 		*ret = v.v;
@@ -371,7 +259,7 @@ static enum err_code read_number(struct store *s, const char *issuer, int64_t *r
 
 static enum err_code count_up(struct store *s, const char *issuer, int64_t *ret, struct err *err)
 {
-	enum err_code rc = touch_book(s, issuer, err);
+	enum err_code rc = books_touch(s, issuer, err);
 
 	if (rc == ERR_OK) {
 		rc = db_run(s->db,
@@ -384,7 +272,7 @@ static enum err_code count_up(struct store *s, const char *issuer, int64_t *ret,
 static enum err_code books_next_crl_number(struct ca_books *b, const char *issuer, uint64_t *ret,
                                            struct err *err)
 {
-	struct store *s = store_of(b);
+	struct store *s = books_store(b);
 	int64_t number = 0;
 	enum err_code rc = store_begin(s, TX_RECONCILER_QUIET, err);
 
@@ -402,7 +290,7 @@ static enum err_code keep_crl(struct store *s, const char *issuer, const struct 
                               struct err *err)
 {
 	struct db_value number = db_int((int64_t)c->number);
-	enum err_code rc = touch_book(s, issuer, err);
+	enum err_code rc = books_touch(s, issuer, err);
 
 	if (rc == ERR_OK) {
 		/* A CRL recorded from elsewhere (a restored CA) moves the counter above it. */
@@ -435,7 +323,7 @@ static enum err_code keep_crl(struct store *s, const char *issuer, const struct 
 static enum err_code books_record_crl(struct ca_books *b, const char *issuer,
                                       const struct ca_crl *crl, struct err *err)
 {
-	struct store *s = store_of(b);
+	struct store *s = books_store(b);
 	enum err_code rc;
 
 	if (crl->number > INT64_MAX || crl->der.n > CRL_MAX) {
@@ -478,6 +366,9 @@ void store_books_init(struct store *s)
 	s->books = (struct ca_books){
 		.load_ca = books_load_ca,
 		.store_ca = books_store_ca,
+		.load_ca_request = books_load_ca_request,
+		.store_ca_request = books_store_ca_request,
+		.store_ca_cert = books_store_ca_cert,
 		.reserve = books_reserve,
 		.record_tbs = books_record_tbs,
 		.record_cert = books_record_cert,

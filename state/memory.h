@@ -87,9 +87,10 @@ struct anchor_memory {
 
 struct ca_generation {
 	int generation;
-	const struct seen_cert *cert;
+	const struct seen_cert *cert; /* NULL: a CA elsewhere has not certified it yet */
 	bool has_key;
 	struct wall created_at;
+	uint8_t request_spki[SHA256_BYTES]; /* of the request to a CA elsewhere; zero: none */
 };
 struct issuer_memory {
 	const char *name;

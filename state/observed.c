@@ -98,6 +98,9 @@ const struct cert *seen_cert_parse(const struct seen_cert *c, struct arena *aren
 {
 	const struct cert *facts = NULL;
 
+	if (c == NULL) {
+		return NULL;
+	}
 	return cert_parse(seen_cert_der(c), arena, &facts, /* err= */ NULL) == ERR_OK ? facts
 	                                                                              : NULL;
 }

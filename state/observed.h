@@ -45,7 +45,7 @@ const struct seen_cert *seen_cert_find(const struct seen_certs *set,
 /* Read now when it was not yet; borrowed from the set. Empty: it could not be read. The store that
  * a certificate came from must still be open. */
 struct bytes seen_cert_der(const struct seen_cert *c);
-/* All facts, parsed now; NULL when memory ran out or (a damaged row) it is no certificate. */
+/* All facts, parsed now; NULL when c is, memory ran out or (a damaged row) it is no certificate. */
 const struct cert *seen_cert_parse(const struct seen_cert *c, struct arena *arena);
 
 struct seen_chain {

@@ -140,8 +140,18 @@ static const char *const version_1[] = {
 	NULL,
 };
 
+static const char *const version_2[] = {
+	/* a CA of ours that a CA elsewhere certifies: its key is sealed like any CA's */
+	"CREATE TABLE ca_request ("
+	" issuer TEXT NOT NULL, generation INTEGER NOT NULL, csr BLOB NOT NULL, spki_sha256 BLOB NOT NULL,"
+	" created_at INTEGER NOT NULL,"
+	" PRIMARY KEY (issuer, generation)) STRICT, WITHOUT ROWID;",
+	"PRAGMA user_version=2;",
+	NULL,
+};
+
 /* steps[i] leads from version i to i + 1. */
-static const char *const *const steps[] = { version_1 };
+static const char *const *const steps[] = { version_1, version_2 };
 static_assert(ARRAY_LEN(steps) == SCHEMA_VERSION, "one step for every version");
 
 enum err_code schema_version(struct db *db, int *ret, struct err *err)

@@ -89,8 +89,8 @@ static bool refer_field(struct writer *w, const struct field *f, const char *row
 {
 	const char *at = row + f->at;
 
-	if (f->kind == FIELD_CERT) {
-		return refer(w, (const void *)pointer_at(at));
+	if (f->kind == FIELD_CERT || f->kind == FIELD_CERT_OR_NULL) {
+		return pointer_at(at) == NULL || refer(w, (const void *)pointer_at(at));
 	}
 	if (f->kind == FIELD_CHAIN || f->kind == FIELD_LEAF) {
 		return refer_chain(w, (const void *)at);
@@ -206,6 +206,15 @@ static void write_chain(struct json_writer *j, const struct seen_chain *chain)
 	json_end_array(j);
 }
 
+static void write_reference(struct json_writer *j, const struct seen_cert *c)
+{
+	if (c == NULL) {
+		json_write_null(j);
+	} else {
+		write_digest(j, c->sha256);
+	}
+}
+
 static void write_number(struct json_writer *j, const struct field *f, const char *at)
 {
 	int i;
@@ -293,7 +302,8 @@ static void write_value(struct json_writer *j, const struct field *f, const char
 		write_digest(j, (const uint8_t *)at);
 		return;
 	case FIELD_CERT:
-		write_digest(j, ((const struct seen_cert *)(const void *)pointer_at(at))->sha256);
+	case FIELD_CERT_OR_NULL:
+		write_reference(j, (const void *)pointer_at(at));
 		return;
 	case FIELD_CHAIN:
 	case FIELD_LEAF:

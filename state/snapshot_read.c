@@ -290,6 +290,9 @@ static enum err_code read_field(struct reader *r, const struct field *f,
 		return read_word(r, f, v, at);
 	case FIELD_CERT:
 		return read_certificate_ref(r, f, v, at);
+	case FIELD_CERT_OR_NULL:
+		return json_shape(v) == JSON_SHAPE_NULL ? ERR_OK
+		                                        : read_certificate_ref(r, f, v, at);
 	case FIELD_CHAIN:
 	case FIELD_LEAF:
 		return read_chain(r, f, v, at);

@@ -192,10 +192,11 @@ static const struct field anchor_fields[] = {
 };
 
 static const struct field generation_fields[] = {
-	SCALAR(struct ca_generation, "certificate", cert, FIELD_CERT),
+	SCALAR(struct ca_generation, "certificate", cert, FIELD_CERT_OR_NULL),
 	SCALAR(struct ca_generation, "createdAt", created_at, FIELD_TIME),
 	SCALAR(struct ca_generation, "generation", generation, FIELD_INT),
 	SCALAR(struct ca_generation, "hasKey", has_key, FIELD_BOOL),
+	SCALAR(struct ca_generation, "requestSpki", request_spki, FIELD_DIGEST),
 };
 static const struct rows generation_rows = ROWS(struct ca_generation, generation_fields);
 

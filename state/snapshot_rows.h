@@ -23,6 +23,7 @@ enum field_kind {
 	FIELD_DIGEST, /* 32 octets; zero is null */
 	FIELD_WORD,   /* an enum, by the words of `words` */
 	FIELD_CERT,   /* const struct seen_cert *, never NULL */
+	FIELD_CERT_OR_NULL,
 	FIELD_CHAIN,  /* struct seen_chain */
 	FIELD_LEAF,   /* struct seen_chain, not empty */
 	FIELD_STRUCT, /* embedded, by `sub` */

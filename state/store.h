@@ -174,6 +174,10 @@ enum err_code store_revision(struct store *s, int64_t *ret, struct err *err);
 
 /* The books of the private CA. */
 struct ca_books *store_ca_books(struct store *s); /* borrowed, lives as long as the store */
+/* The request (PKCS#10, DER, appended) of a CA that a CA elsewhere certifies. ERR_NOT_FOUND: none.
+ */
+enum err_code store_ca_csr(struct store *s, const char *issuer, int generation, struct buf *out,
+                           struct err *err);
 /* The newest CRL published, DER, appended. ERR_NOT_FOUND: none yet. */
 enum err_code store_crl(struct store *s, const char *issuer, struct buf *out, struct err *err);
 

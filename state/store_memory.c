@@ -387,11 +387,17 @@ static enum err_code take_generation(struct loading *l, struct row *r, size_t *a
 		return db_damaged(err, "ca", "a generation of no issuer");
 	}
 	g->generation = (int)row_int(r, 1, 0, INT_MAX);
-	row_fixed(r, 2, sha256, SHA256_BYTES);
+	bool certified = !row_is_null(r, 2);
+	if (certified) {
+		row_fixed(r, 2, sha256, SHA256_BYTES);
+	}
 	g->created_at = row_wall(r, 3);
 	g->has_key = row_bool(r, 4);
+	if (!row_is_null(r, 5)) {
+		row_fixed(r, 5, g->request_spki, SHA256_BYTES);
+	}
 	rc = row_check(r, err);
-	if (rc == ERR_OK) {
+	if (rc == ERR_OK && certified) {
 		rc = l->certs.src.find(&l->certs.src, sha256, &g->cert, err);
 	}
 	im->generations = im->n_generations == 0 ? g : im->generations;
@@ -407,13 +413,22 @@ static enum err_code load_generations(struct loading *l, struct err *err)
 	size_t at = 0;
 	enum err_code rc;
 
-	l->generations = room(l, "SELECT count(*) FROM ca", sizeof(*l->generations), &n, &rc, err);
+	l->generations =
+		room(l, "SELECT (SELECT count(*) FROM ca) + (SELECT count(*) FROM ca_request)",
+	             sizeof(*l->generations), &n, &rc, err);
 	if (rc == ERR_OK) {
-		rc = db_query(l->s->db,
-		              "SELECT issuer, generation, sha256, created_at, EXISTS (SELECT 1 FROM"
-		              " sealed WHERE kind = 'ca' AND name = issuer AND number = generation)"
-		              " FROM ca ORDER BY issuer, generation",
-		              /* values= */ NULL, 0, &q, err);
+		rc = db_query(
+			l->s->db,
+			"SELECT issuer, generation, sha256, created_at, EXISTS (SELECT 1 FROM"
+			" sealed WHERE kind = 'ca' AND name = issuer AND number = generation),"
+			" (SELECT spki_sha256 FROM ca_request r"
+			" WHERE r.issuer = a.issuer AND r.generation = a.generation)"
+			" FROM (SELECT issuer, generation, sha256, created_at FROM ca UNION ALL"
+			" SELECT issuer, generation, NULL, created_at FROM ca_request r WHERE"
+			" NOT EXISTS (SELECT 1 FROM ca WHERE issuer = r.issuer"
+			" AND generation = r.generation)) a"
+			" ORDER BY issuer, generation",
+			/* values= */ NULL, 0, &q, err);
 	}
 	for (size_t i = 0; rc == ERR_OK && (rc = db_next(q, &row, err)) == ERR_OK && row; i++) {
 		struct row r = row_of(q, "ca", l->arena);

@@ -6,12 +6,11 @@
  * any of them is answered by walking the same road again with what is written: one request id, one
  * serial, one certificate. Only what was never written is ever made anew.
  */
-#include "providers/private_ca.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "providers/issuers/ca_spec.h"
 #include "reconciler/base/attr.h"
 #include "reconciler/base/str.h"
 #include "reconciler/pki/alg.h"
@@ -475,19 +474,6 @@ const struct issuer_ops issuer_private_ca = {
 	.revoke = private_ca_revoke,
 	.close = private_ca_close,
 };
-
-static struct cert_spec ca_cert_spec(const struct private_ca_spec *spec)
-{
-	return (struct cert_spec){
-		.subject = spec->subject,
-		.is_ca = true,
-		.path_len = spec->path_len,
-		.key_usage = KU_CERT_SIGN | KU_CRL_SIGN,
-		.key = spec->key,
-		.duration_s = spec->duration_s,
-		.name_constraints = spec->name_constraints,
-	};
-}
 
 static enum err_code self_sign(const struct private_ca_spec *spec, const struct ca_job *job,
                                const struct key *key, struct buf *out, struct err *err)

@@ -33,7 +33,21 @@ static const struct issuer_memory *known_issuer(const struct memory *m, const ch
 	return im;
 }
 
-static void show_text(const struct issuer_memory *im, struct arena *arena, struct buf *out)
+/* The request of a generation that waits for a CA elsewhere, as PEM. */
+static bool request_pem(struct session *s, const char *issuer, int generation, struct buf *out)
+{
+	CLEANUP(buf_release) struct buf csr = { 0 };
+
+	buf_init(&csr, CERT_FILE_MAX);
+	if (store_ca_csr(s->store, issuer, generation, &csr, /* err= */ NULL) != ERR_OK) {
+		return false;
+	}
+	der_to_pem(buf_view(&csr), "CERTIFICATE REQUEST", out);
+	return true;
+}
+
+static void show_text(struct session *s, const struct issuer_memory *im, struct arena *arena,
+                      struct buf *out)
 {
 	for (size_t i = 0; i < im->n_generations; i++) {
 		const struct ca_generation *g = &im->generations[i];
@@ -42,6 +56,9 @@ static void show_text(const struct issuer_memory *im, struct arena *arena, struc
 		char to[WHEN_TEXT_MAX];
 
 		if (c == NULL) {
+			buf_printf(out, "generation %d waits for its certificate; the request:\n",
+			           g->generation);
+			(void)request_pem(s, im->name, g->generation, out);
 			continue;
 		}
 		fingerprint_format(c->sha256, fingerprint);
@@ -59,7 +76,23 @@ static void show_text(const struct issuer_memory *im, struct arena *arena, struc
 	}
 }
 
-static void show_json(const struct issuer_memory *im, struct arena *arena, struct buf *out)
+static void json_request(struct session *s, const struct issuer_memory *im,
+                         const struct ca_generation *g, struct json_writer *w)
+{
+	CLEANUP(buf_release) struct buf pem = { 0 };
+
+	buf_init(&pem, 2 * CERT_FILE_MAX);
+	json_begin_object(w);
+	json_member_int(w, "generation", g->generation);
+	json_member_bool(w, "hasKey", g->has_key);
+	if (request_pem(s, im->name, g->generation, &pem)) {
+		json_member_str(w, "request", buf_str(&pem));
+	}
+	json_end_object(w);
+}
+
+static void show_json(struct session *s, const struct issuer_memory *im, struct arena *arena,
+                      struct buf *out)
 {
 	struct json_writer w;
 
@@ -73,6 +106,7 @@ static void show_json(const struct issuer_memory *im, struct arena *arena, struc
 		const struct cert *c = seen_cert_parse(g->cert, arena);
 		char fingerprint[CERT_FINGERPRINT_TEXT];
 		if (c == NULL) {
+			json_request(s, im, g, &w);
 			continue;
 		}
 		fingerprint_format(c->sha256, fingerprint);
@@ -90,6 +124,26 @@ static void show_json(const struct issuer_memory *im, struct arena *arena, struc
 	json_member_time(&w, "crlNextUpdate", im->crl_next_update.s);
 	json_end_object(&w);
 	buf_add_byte(out, '\n');
+}
+
+static const struct seen_cert *newest_certificate(const struct issuer_memory *im)
+{
+	for (size_t i = im->n_generations; i > 0; i--) {
+		if (im->generations[i - 1].cert != NULL) {
+			return im->generations[i - 1].cert;
+		}
+	}
+	return NULL;
+}
+
+static int no_certificate_yet(struct cli *c, const char *issuer)
+{
+	struct err err = { 0 };
+
+	(void)err_set(&err, ERR_NOT_FOUND,
+	              "Issuer %s waits for its certificate from a CA elsewhere", issuer);
+	(void)err_hint(&err, "'certwright ca show %s' prints the request", issuer);
+	return cli_fail(c, &err);
 }
 
 /* show and export read the state; they work beside a running reconciler. */
@@ -118,15 +172,18 @@ static int read_only(struct cli *c, const struct args *a, bool export)
 	if (im == NULL) {
 		return cli_fail(c, &err);
 	}
-	const struct seen_cert *newest = im->generations[im->n_generations - 1].cert;
+	const struct seen_cert *newest = newest_certificate(im);
+	if (export && newest == NULL) {
+		return no_certificate_yet(c, im->name);
+	}
 	if (export && args_has(a, "der")) {
 		buf_add_bytes(&out, seen_cert_der(newest));
 	} else if (export) {
 		der_to_pem(seen_cert_der(newest), "CERTIFICATE", &out);
 	} else if (c->output == OUTPUT_JSON) {
-		show_json(im, &p.arena, &out);
+		show_json(&s, im, &p.arena, &out);
 	} else {
-		show_text(im, &p.arena, &out);
+		show_text(&s, im, &p.arena, &out);
 	}
 	if (export && args_has(a, "out")) {
 		rc = cli_write_file(args_get(a, "out"), buf_view(&out), &err);
@@ -228,7 +285,7 @@ const struct verb verb_ca = {
 	.name = "ca",
 	.synopsis = "show | export | crl | revoke ISSUER [--out FILE] [--certificate FILE]",
 	.summary = "the built-in CA",
-	.text = "show lists its generations; export gives its certificate to those who shall trust it; crl signs and "
+	.text = "show lists its generations, and the request of one that a CA elsewhere shall certify; export gives its certificate to those who shall trust it; crl signs and "
 		"prints a CRL now; revoke revokes a certificate of it that no Certificate holds any more.",
 	.example = "certwright ca export corp-ca --out corp-ca.pem",
 	.words = "show export crl revoke",

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "reconciler/base/str.h"
+#include "reconciler/engine/external_ca.h"
 
 void image_release(struct image *im)
 {
@@ -207,11 +208,21 @@ static enum err_code put_new_anchor(const struct compose *c, struct keystore *ks
 	CLEANUP(secret_release) struct secret key = { 0 };
 	CLEANUP(buf_release) struct buf der = { 0 };
 	struct ca_books *books = store_ca_books(c->engine->store);
+	const struct issuer_def *iss = ch->want->issuer;
+	const struct cert *ca = NULL;
 
 	buf_init(&der, (size_t)1 << 20);
-	enum err_code rc = books->load_ca(books, ch->want->issuer->o.name,
-	                                  ch->want->issuer_generation, &key, &der, err);
-	return rc == ERR_OK ? c->ops->set_trusted(ks, ch->alias, buf_view(&der), now_ms, err) : rc;
+	enum err_code rc =
+		books->load_ca(books, iss->o.name, ch->want->issuer_generation, &key, &der, err);
+	if (rc == ERR_OK) {
+		rc = cert_parse(buf_view(&der), &c->pass->arena, &ca, err);
+	}
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	const struct cert *root = external_ca_root(iss, ca->spki_sha256, &c->pass->arena);
+
+	return c->ops->set_trusted(ks, ch->alias, root == NULL ? ca->der : root->der, now_ms, err);
 }
 
 static enum err_code put_trust(const struct compose *c, struct keystore *ks,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "reconciler/base/str.h"
+#include "reconciler/engine/external_ca.h"
 #include "reconciler/pki/csr.h"
 #include "reconciler/pki/key.h"
 
@@ -43,6 +44,22 @@ static const struct ca_generation *signer_of(struct pass *p, const char *parent,
 
 #define CA_DEPTH_MAX 8
 
+/* What was committed above a CA that a CA elsewhere certifies, without the root. */
+static enum err_code add_committed(struct pass *p, const struct issuer_def *def,
+                                   const struct seen_cert *ca, const struct cert **v, size_t *n,
+                                   struct err *err)
+{
+	struct chain c = { 0 };
+	enum err_code rc = external_ca_chain(def, ca->spki_sha256, &p->arena, &c, err);
+
+	for (size_t i = 1; rc == ERR_OK && i < c.n && *n < CA_DEPTH_MAX; i++) {
+		if (!c.v[i]->self_signed) {
+			v[(*n)++] = c.v[i];
+		}
+	}
+	return rc;
+}
+
 /* The certificates above a subordinate, without the root. */
 static enum err_code chain_above(struct engine *e, struct pass *p, const struct issuer_def *def,
                                  int generation, struct chain *ret, struct err *err)
@@ -71,7 +88,9 @@ static enum err_code chain_above(struct engine *e, struct pass *p, const struct 
 		}
 	}
 	*ret = (struct chain){ .v = v, .n = n };
-	return ERR_OK;
+	return g == NULL || g->cert == NULL || def->private_ca->external_certificate.s == NULL
+	               ? ERR_OK
+	               : add_committed(p, def, g->cert, v, &ret->n, err);
 }
 
 enum err_code issuer_open(struct engine *e, struct pass *p, const struct issuer_def *def,
@@ -100,6 +119,26 @@ void cleanup_issuer(struct issuer **iss)
 	}
 }
 
+static enum err_code issue_external(struct engine *e, struct pass *p, const struct action *a,
+                                    const struct private_ca_spec *spec, struct err *err)
+{
+	const struct ca_generation *g =
+		generation_of(p->memory, a->issuer->o.name, a->issuer_generation);
+	struct chain c = { 0 };
+
+	if (g == NULL) {
+		return private_ca_request(spec, store_ca_books(e->store), err);
+	}
+	enum err_code rc = external_ca_chain(a->issuer, g->request_spki, &p->arena, &c, err);
+	if (rc == ERR_OK && c.n == 0) {
+		rc = err_set(err, ERR_NOT_FOUND, "%s holds no certificate for the key",
+		             a->issuer->private_ca->external_certificate.s);
+	}
+	return rc != ERR_OK ? rc
+	                    : private_ca_accept(spec, store_ca_books(e->store), c.v[0],
+	                                        e->clock->wall(e->clock), err);
+}
+
 enum err_code issue_ca(struct engine *e, struct pass *p, const struct action *a, struct err *err)
 {
 	CLEANUP(cleanup_issuer) struct issuer *parent = NULL;
@@ -109,6 +148,9 @@ enum err_code issue_ca(struct engine *e, struct pass *p, const struct action *a,
 		return err_nomem(err);
 	}
 	enum err_code rc = issuer_ca_spec(a->issuer, a->issuer_generation, &p->arena, spec, err);
+	if (rc == ERR_OK && a->issuer->private_ca->external_certificate.s != NULL) {
+		return issue_external(e, p, a, spec, err);
+	}
 	if (rc == ERR_OK && spec->parent != NULL) {
 		const struct issuer_def *up = desired_issuer(e->desired, spec->parent);
 		rc = issuer_open(e, p, up, up->private_ca->generation, &parent, err);

@@ -349,10 +349,15 @@ static enum err_code open_newest(struct engine *e, struct pass *p, const char *n
 		return rc;
 	}
 	const struct issuer_memory *im = memory_issuer(p->memory, name);
-	if (def == NULL || im == NULL || im->n_generations == 0) {
+	size_t n = im == NULL ? 0 : im->n_generations;
+
+	while (n > 0 && im->generations[n - 1].cert == NULL) {
+		n--;
+	}
+	if (def == NULL || n == 0) {
 		return err_set(err, ERR_NOT_FOUND, "no CA of the name '%s' was made here", name);
 	}
-	return issuer_open(e, p, def, im->generations[im->n_generations - 1].generation, ret, err);
+	return issuer_open(e, p, def, im->generations[n - 1].generation, ret, err);
 }
 
 enum err_code engine_publish_crl(struct engine *e, const char *issuer, struct buf *out,

@@ -6,6 +6,7 @@
  * in the fleet under its name mean that the key was lost, and a second CA of the same name would
  * break everyone who trusts the first.
  */
+#include "reconciler/engine/external_ca.h"
 #include "reconciler/engine/planner.h"
 #include "reconciler/engine/want_build.h"
 #include "reconciler/pki/dn.h"
@@ -20,6 +21,13 @@ const struct ca_generation *generation_of(const struct issuer_plan *ip, int gene
 	return NULL;
 }
 
+static bool is_external(const struct issuer_plan *ip)
+{
+	const struct private_ca *ca = ip->def->private_ca;
+
+	return ca != NULL && ca->external_certificate.s != NULL;
+}
+
 static const struct seen_cert *root_above(struct planner *p, const struct issuer_plan *ip,
                                           const struct seen_cert *c)
 {
@@ -30,7 +38,7 @@ static const struct seen_cert *root_above(struct planner *p, const struct issuer
 
 	for (size_t i = 0; lower != NULL && up->mem != NULL && i < up->mem->n_generations; i++) {
 		const struct ca_generation *g = &up->mem->generations[i];
-		const struct cert *upper = g->cert == NULL ? NULL : seen_cert_parse(g->cert, p->a);
+		const struct cert *upper = seen_cert_parse(g->cert, p->a);
 
 		if (upper != NULL && cert_issued_by(lower, upper)) {
 			return anchor_of(p, up->def->o.name, g->generation);
@@ -49,6 +57,12 @@ const struct seen_cert *anchor_of(struct planner *p, const char *issuer, int gen
 	}
 	if (g->cert->self_signed) {
 		return g->cert;
+	}
+	if (is_external(ip)) {
+		const struct cert *top = external_ca_root(ip->def, g->cert->spki_sha256, p->a);
+		const struct seen_cert *seen =
+			top == NULL ? NULL : seen_cert_find(p->in->memory->certs, top->sha256);
+		return seen == NULL ? g->cert : seen;
 	}
 	if (ip->anchors == NULL) {
 		ip->anchors = ARENA_ARRAY(p->a, const struct seen_cert *, ip->mem->n_generations);
@@ -171,6 +185,45 @@ static void wait_issuer(struct planner *p, struct issuer_plan *ip, const char *c
 	report_waiting(p, &w);
 }
 
+/* NULL: held back, or no memory. */
+static struct draft *draft_ca(struct planner *p, struct issuer_plan *ip, const struct reason *r,
+                              const char *detail)
+{
+	/* Whatever is committed may be the cure. */
+	const uint8_t *inputs = p->in->desired->tree_digest;
+
+	if (ip->mem != NULL &&
+	    held_back(p, &ip->mem->make, inputs,
+	              (struct waiting){ .object_kind = KIND_ISSUER, .name = ip->def->o.name })) {
+		ip->blocked = true;
+		return NULL;
+	}
+	struct draft *d = draft_new(p, ACTION_ISSUE, STAGE_ISSUER, KIND_ISSUER, ip->def->o.name);
+	if (d == NULL) {
+		return NULL;
+	}
+	memcpy(d->a.inputs, inputs, SHA256_BYTES);
+	d->a.id = say(p, "issue:Issuer/%s", ip->def->o.name);
+	d->a.issuer = ip->def;
+	d->a.issuer_generation = ip->wanted;
+	d->a.detail = detail;
+	reason_add(p, &d->reasons, r);
+	return d;
+}
+
+static const char *ca_detail(struct planner *p, const struct issuer_plan *ip)
+{
+	const char *parent = ip->def->private_ca->parent.s;
+
+	if (is_external(ip)) {
+		return say(p, "key and request of a private CA, generation %d, for a CA elsewhere",
+		           ip->wanted);
+	}
+	return parent == NULL
+	               ? say(p, "private CA, generation %d", ip->wanted)
+	               : say(p, "private CA, generation %d, under Issuer/%s", ip->wanted, parent);
+}
+
 static void make_ca(struct planner *p, struct issuer_plan *ip, bool first)
 {
 	const struct private_ca *ca = ip->def->private_ca;
@@ -184,33 +237,73 @@ static void make_ca(struct planner *p, struct issuer_plan *ip, bool first)
 		            say(p, "Issuer %s must be there first", up->def->o.name));
 		return;
 	}
-	/* Whatever is committed may be the cure. */
-	const uint8_t *inputs = p->in->desired->tree_digest;
-	if (ip->mem != NULL &&
-	    held_back(p, &ip->mem->make, inputs,
-	              (struct waiting){ .object_kind = KIND_ISSUER, .name = ip->def->o.name })) {
-		ip->blocked = true;
-		return;
-	}
-	struct draft *d = draft_new(p, ACTION_ISSUE, STAGE_ISSUER, KIND_ISSUER, ip->def->o.name);
-	if (d == NULL) {
-		return;
-	}
-	memcpy(d->a.inputs, inputs, SHA256_BYTES);
 	if (!first) {
 		r = (struct reason){ .row = "A8", .code = "RequestChanged" };
 		r.field = "privateCA.generation";
 		r.message = say(p, "generation %d is wanted", ip->wanted);
 	}
-	d->a.id = say(p, "issue:Issuer/%s", ip->def->o.name);
-	d->a.issuer = ip->def;
-	d->a.issuer_generation = ip->wanted;
-	d->a.detail = ca->parent.s == NULL ? say(p, "private CA, generation %d", ip->wanted)
-	                                   : say(p, "private CA, generation %d, under Issuer/%s",
-	                                         ip->wanted, ca->parent.s);
-	reason_add(p, &d->reasons, &r);
-	draft_depends(p, d, up == NULL ? NULL : up->draft);
-	ip->draft = d;
+	struct draft *d = draft_ca(p, ip, &r, ca_detail(p, ip));
+	if (d != NULL && is_external(ip)) {
+		ip->blocked = true; /* the certificate comes by a commit, if ever */
+	} else if (d != NULL) {
+		draft_depends(p, d, up == NULL ? NULL : up->draft);
+		ip->draft = d;
+	}
+}
+
+static void await_commit(struct planner *p, struct issuer_plan *ip)
+{
+	const struct private_ca *ca = ip->def->private_ca;
+
+	if (ca->external_data.n > 0) {
+		wait_issuer(p, ip, "WaitingForCA",
+		            say(p,
+		                "%s holds no certificate for the key of generation %d; "
+		                "'certwright ca show %s' prints the request",
+		                ca->external_certificate.s, ip->wanted, ip->def->o.name));
+		return;
+	}
+	wait_issuer(p, ip, "WaitingForCA",
+	            say(p,
+	                "its certificate has not been committed yet: 'certwright ca show %s' "
+	                "prints the request, the certificate belongs into %s",
+	                ip->def->o.name, ca->external_certificate.s));
+}
+
+/* A CA that a CA elsewhere certifies, whose key is here. */
+static void plan_external(struct planner *p, struct issuer_plan *ip, const struct ca_generation *g)
+{
+	struct reason r = { .row = "A5",
+		            .code = "DoesNotExist",
+		            .message = "its certificate was committed" };
+	struct chain c = { 0 };
+	struct err why = { 0 };
+
+	if (external_ca_chain(ip->def, g->request_spki, p->a, &c, &why) != ERR_OK) {
+		wait_issuer(p, ip, "WaitingForCA", say(p, "%s", why.msg));
+		return;
+	}
+	if (c.n == 0) {
+		if (g->cert == NULL) {
+			await_commit(p, ip);
+		}
+		return;
+	}
+	if (g->cert != NULL && memcmp(g->cert->sha256, c.v[0]->sha256, SHA256_BYTES) == 0) {
+		return;
+	}
+	if (g->cert != NULL) {
+		r = (struct reason){ .row = "A8",
+			             .code = "RequestChanged",
+			             .field = "privateCA.external.certificate",
+			             .message = "another certificate of its key was committed" };
+	}
+	struct draft *d = draft_ca(p, ip, &r,
+	                           say(p, "take the certificate of %s",
+	                               ip->def->private_ca->external_certificate.s));
+	if (g->cert == NULL) {
+		ip->draft = d;
+	}
 }
 
 static void judge_missing(struct planner *p, struct issuer_plan *ip)
@@ -262,10 +355,14 @@ static void plan_issuer(struct planner *p, struct issuer_plan *ip)
 		ip->blocked = true;
 	} else if (g == NULL) {
 		judge_missing(p, ip);
-	} else if (g->cert == NULL) {
-		wait_issuer(p, ip, "WaitingForCA", "its certificate has not been committed yet");
 	} else if (!g->has_key) {
 		lost(p, ip, say(p, "the key of generation %d is not held", ip->wanted));
+	} else if (is_external(ip)) {
+		plan_external(p, ip, g);
+	} else if (g->cert == NULL) {
+		wait_issuer(p, ip, "WaitingForCA",
+		            "its certificate was asked of a CA elsewhere: write external again, or "
+		            "raise generation");
 	}
 }
 

@@ -9,6 +9,7 @@
 
 #include "providers/keystore.h"
 #include "reconciler/base/str.h"
+#include "reconciler/engine/external_ca.h"
 #include "reconciler/engine/want_build.h"
 
 #define OLDER_PINS 3 /* revisions behind the newest that somebody may still present */
@@ -114,6 +115,16 @@ static const struct issuer_def *root_issuer(const struct desired *d, const struc
 	return iss;
 }
 
+/* Whom to trust for a CA that a CA elsewhere certifies: the root committed beside it; without one,
+ * the CA itself. */
+static enum err_code top_of(struct want_build *b, const struct issuer_def *iss,
+                            const struct seen_cert **c, struct err *err)
+{
+	const struct cert *top = external_ca_root(iss, (*c)->spki_sha256, b->a);
+
+	return top == NULL ? ERR_OK : seen_cert_add(b->m->certs, top->der, c, err);
+}
+
 static enum err_code add_generations(struct want_build *b, const struct issuer_def *root,
                                      struct trust_list *l, struct err *err)
 {
@@ -140,6 +151,10 @@ static enum err_code add_generations(struct want_build *b, const struct issuer_d
 
 		if (g->cert == NULL) {
 			continue;
+		}
+		rc = top_of(b, root, &m.cert, err);
+		if (rc != ERR_OK) {
+			break;
 		}
 		m.leaving = have_wanted ? g->generation != wanted : !first;
 		first = false;

@@ -118,6 +118,33 @@ static enum err_code note_store_ca(struct ca_books *b, const char *issuer, int g
 	return rc;
 }
 
+static enum err_code note_load_request(struct ca_books *b, const char *issuer, int generation,
+                                       struct secret *ret_pkcs8, struct buf *ret_csr,
+                                       struct err *err)
+{
+	return inner_of(b)->load_ca_request(inner_of(b), issuer, generation, ret_pkcs8, ret_csr,
+	                                    err);
+}
+
+static enum err_code note_store_request(struct ca_books *b, const char *issuer, int generation,
+                                        const struct secret *pkcs8, struct bytes csr,
+                                        struct err *err)
+{
+	return inner_of(b)->store_ca_request(inner_of(b), issuer, generation, pkcs8, csr, err);
+}
+
+static enum err_code note_store_cert(struct ca_books *b, const char *issuer, int generation,
+                                     struct bytes cert_der, struct err *err)
+{
+	enum err_code rc =
+		inner_of(b)->store_ca_cert(inner_of(b), issuer, generation, cert_der, err);
+
+	if (rc == ERR_OK) {
+		names_add(watched, issuer, generation, /* ca= */ true, cert_der);
+	}
+	return rc;
+}
+
 static enum err_code note_reserve(struct ca_books *b, const char *issuer, const char *request_id,
                                   const uint8_t serial[20], struct ca_reservation *ret,
                                   struct err *err)
@@ -177,6 +204,9 @@ static enum err_code note_crl(struct ca_books *b, const char *issuer, const stru
 static const struct ca_books noting_ops = {
 	.load_ca = note_load_ca,
 	.store_ca = note_store_ca,
+	.load_ca_request = note_load_request,
+	.store_ca_request = note_store_request,
+	.store_ca_cert = note_store_cert,
 	.reserve = note_reserve,
 	.record_tbs = note_tbs,
 	.record_cert = note_cert,

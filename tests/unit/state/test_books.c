@@ -2,6 +2,8 @@
 /*
  * test_books.c - the CA's books: whatever a crash interrupts, a serial belongs to one request.
  */
+#include "reconciler/pki/csr.h"
+#include "reconciler/pki/key.h"
 #include "tests/unit/state/fixture.h"
 
 static void reservation_release(struct ca_reservation *r)
@@ -120,6 +122,67 @@ START_TEST(a_ca_key_is_kept_sealed_and_never_replaced)
 	ck_assert_mem_eq(im->generations[1].cert->sha256, other->sha256, SHA256_BYTES);
 	ck_assert(im->generations[1].has_key);
 	ck_assert_int_eq(im->generations[0].created_at.s, T0.s);
+	fixture_forget(m, &certs);
+	fixture_release(&f);
+}
+END_TEST
+
+START_TEST(a_request_is_kept_with_its_key_until_its_certificate_comes)
+{
+	struct fixture f;
+	CLEANUP(cleanup_key) struct key *key = NULL;
+	CLEANUP(secret_release) struct secret pkcs8 = { 0 };
+	CLEANUP(secret_release) struct secret got = { 0 };
+	CLEANUP(buf_release) struct buf csr = { 0 };
+	CLEANUP(buf_release) struct buf read = { 0 };
+	struct cert_spec spec = { .subject = { .common_name = "Sub CA" },
+		                  .is_ca = true,
+		                  .path_len = -1 };
+	struct key_spec kind = { .algorithm = KEY_ECDSA, .bits = 256 };
+	uint8_t spki[SHA256_BYTES];
+	struct seen_certs certs;
+
+	fixture_init(&f);
+	struct ca_books *b = store_ca_books(f.s);
+	const struct cert *a = real_cert(&f, fixture_a_pem);
+	buf_init(&csr, 10000);
+	buf_init(&read, 10000);
+	ck_assert_ok(key_generate(&kind, &key, &f.err), &f.err);
+	ck_assert_ok(key_export_pkcs8(key, &pkcs8, &f.err), &f.err);
+	ck_assert_ok(csr_create(&spec, /* encode_usages= */ true, key, &csr, &f.err), &f.err);
+	key_spki_sha256(key, spki);
+	ck_assert_int_eq(b->store_ca_cert(b, "sub", 1, a->der, &f.err), ERR_NOT_FOUND);
+	err_clear(&f.err);
+	ck_assert_ok(b->store_ca_request(b, "sub", 1, &pkcs8, buf_view(&csr), &f.err), &f.err);
+	ck_assert_int_eq(b->store_ca_request(b, "sub", 1, &pkcs8, buf_view(&csr), &f.err),
+	                 ERR_CONFLICT);
+	err_clear(&f.err);
+	ck_assert_int_eq(b->store_ca_request(b, "sub", 2, &pkcs8, bytes_of_str("no request"),
+	                                     &f.err),
+	                 ERR_INVALID);
+	err_clear(&f.err);
+	fixture_reopen(&f);
+	b = store_ca_books(f.s);
+	ck_assert_int_eq(b->load_ca(b, "sub", 1, &got, &read, &f.err), ERR_NOT_FOUND);
+	err_clear(&f.err);
+	struct memory *m = fixture_memory(&f, &certs);
+	const struct issuer_memory *im = memory_issuer(m, "sub");
+	ck_assert_uint_eq(im->n_generations, 1);
+	ck_assert_ptr_null(im->generations[0].cert);
+	ck_assert(im->generations[0].has_key);
+	ck_assert_mem_eq(im->generations[0].request_spki, spki, SHA256_BYTES);
+	fixture_forget(m, &certs);
+	ck_assert_ok(b->load_ca_request(b, "sub", 1, &got, &read, &f.err), &f.err);
+	ck_assert(bytes_equal(buf_view(&read), buf_view(&csr)));
+	ck_assert(bytes_equal(secret_view(&got), secret_view(&pkcs8)));
+	ck_assert_ok(b->store_ca_cert(b, "sub", 1, a->der, &f.err), &f.err);
+	buf_reset(&read);
+	ck_assert_ok(b->load_ca(b, "sub", 1, &got, &read, &f.err), &f.err);
+	ck_assert(bytes_equal(buf_view(&read), a->der));
+	m = fixture_memory(&f, &certs);
+	im = memory_issuer(m, "sub");
+	ck_assert_uint_eq(im->n_generations, 1);
+	ck_assert_mem_eq(im->generations[0].cert->sha256, a->sha256, SHA256_BYTES);
 	fixture_forget(m, &certs);
 	fixture_release(&f);
 }
@@ -328,6 +391,7 @@ static void build(Suite *s)
 	tcase_add_test(tc, a_serial_is_used_once_for_an_issuer);
 	tcase_add_test(tc, what_was_built_first_stands);
 	tcase_add_test(tc, a_ca_key_is_kept_sealed_and_never_replaced);
+	tcase_add_test(tc, a_request_is_kept_with_its_key_until_its_certificate_comes);
 	tcase_add_test(tc, revocations_come_in_serial_order_and_keep_their_first_date);
 	tcase_add_test(tc, a_revocation_goes_a_day_after_its_certificate_expired);
 	tcase_add_test(tc, crl_numbers_rise_for_ever_and_above_what_was_published_elsewhere);
