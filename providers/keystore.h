@@ -41,6 +41,8 @@ enum keystore_warning {
 	KS_WARN_NO_MAC = 1u << 4, /* integrity not protected */
 	KS_WARN_WEAK = 1u << 5,   /* RC2-40, RC4, single DES, MD5 */
 	KS_WARN_TRAILING_BYTES = 1u << 6,
+	KS_WARN_KEY_MISMATCH = 1u << 7,       /* the leaf is for another key than the entry's */
+	KS_WARN_PASSWORD_NOT_ASCII = 1u << 8, /* Java refuses it in this format */
 };
 
 struct keystore_entry {
@@ -69,6 +71,21 @@ struct keystore_encode {
 	const char
 		*profile; /* pkcs12Profile word, NULL: keep what the store has, else the default */
 	bool traditional; /* pem: PKCS#1 / SEC1 private keys */
+	/* As keytool -storepasswd of JKS: keys read keep the password they are under. Else those
+	 * under the store password, or the key password, given to decode follow the new one. */
+	bool keys_stay;
+};
+
+/* As Java sees it: "AES", "HmacSHA256", or a dotted OID where there is no name. */
+struct keystore_secret_key {
+	char algorithm[64];
+	struct secret key;
+};
+
+/* One thing `keystore inspect` shows: "mac", "macIterations", "keyProtection", "attributes" ... */
+struct keystore_fact {
+	size_t entry; /* SIZE_MAX: about the whole store */
+	const char *name, *value;
 };
 
 struct keystore_ops {
@@ -110,12 +127,35 @@ struct keystore_ops {
 	                             int64_t created_ms, struct err *err);
 	/* ERR_NOT_FOUND when there is none. */
 	enum err_code (*remove)(struct keystore *ks, const char *alias, struct err *err);
+	/* The alias alone changes; the entry stays byte for byte. Of several entries with one
+	 * alias, the one Java sees. ERR_NOT_FOUND; ERR_CONFLICT: the new folded name is another
+	 * entry's; ERR_INVALID: a format without aliases. */
+	enum err_code (*rename)(struct keystore *ks, const char *from, const char *to,
+	                        struct err *err);
+	/* `old` opens the key of the alias (NULL: what decode opened it with), `new_pw` closes it
+	 * in every encode from now on, whatever key password that is given. ERR_NOT_FOUND;
+	 * ERR_DENIED: `old` does not open it; ERR_INVALID: no key, or a format without key
+	 * passwords. */
+	enum err_code (*set_key_password)(struct keystore *ks, const char *alias,
+	                                  const struct secret *old, const struct secret *new_pw,
+	                                  struct err *err);
+	/* The secret key of a KS_SECRET entry. ERR_DENIED: does not open; ERR_INVALID: no secret,
+	 * or one of a sort not known. The caller releases ret->key. */
+	enum err_code (*secret)(const struct keystore *ks, size_t i,
+	                        struct keystore_secret_key *ret, struct err *err);
+	/* ERR_INVALID: the format cannot hold secret keys. */
+	enum err_code (*set_secret)(struct keystore *ks, const char *alias,
+	                            const struct keystore_secret_key *key, int64_t created_ms,
+	                            struct err *err);
 
 	/* As many parts as `suffixes` has; released by the caller. Fresh salts for what changed
 	 * only. */
 	enum err_code (*encode)(const struct keystore *ks, const struct keystore_encode *how,
 	                        struct keystore_part ret[KEYSTORE_PARTS_MAX], size_t *ret_n,
 	                        struct err *err);
+	/* One call per fact; name and value are borrowed for the call. */
+	void (*facts)(const struct keystore *ks,
+	              void (*say)(void *ctx, const struct keystore_fact *f), void *ctx);
 	void (*close)(struct keystore *ks); /* accepts NULL */
 };
 

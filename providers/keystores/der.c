@@ -203,6 +203,11 @@ const struct keystore_ops keystore_der = {
 	.set_key = der_set_key,
 	.set_trusted = der_set_trusted,
 	.remove = flat_remove,
+	.rename = ks_no_rename,
+	.set_key_password = ks_no_key_password,
+	.secret = ks_no_secret,
+	.set_secret = ks_no_set_secret,
 	.encode = der_write,
+	.facts = ks_no_facts,
 	.close = flat_close,
 };

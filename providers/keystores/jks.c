@@ -332,6 +332,11 @@ const struct keystore_ops keystore_jks = {
 	.set_key = jks_set_key,
 	.set_trusted = jks_set_trusted,
 	.remove = jks_remove,
+	.rename = ks_no_rename,
+	.set_key_password = ks_no_key_password,
+	.secret = ks_no_secret,
+	.set_secret = ks_no_set_secret,
 	.encode = jks_encode,
+	.facts = ks_no_facts,
 	.close = jks_close,
 };

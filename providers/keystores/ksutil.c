@@ -87,3 +87,46 @@ enum err_code ks_chain_copy(struct arena *arena, const struct bytes *chain, size
 	*ret = copy;
 	return ERR_OK;
 }
+
+enum err_code ks_no_rename(struct keystore *ks, const char *from, const char *to, struct err *err)
+{
+	(void)to;
+	return err_set(err, ERR_INVALID, "'%s' cannot be renamed: format '%s' has no aliases", from,
+	               ks->ops->type);
+}
+
+enum err_code ks_no_key_password(struct keystore *ks, const char *alias, const struct secret *old,
+                                 const struct secret *new_pw, struct err *err)
+{
+	(void)alias;
+	(void)old;
+	(void)new_pw;
+	return err_set(err, ERR_INVALID, "format '%s' has no password for a single key",
+	               ks->ops->type);
+}
+
+enum err_code ks_no_secret(const struct keystore *ks, size_t i, struct keystore_secret_key *ret,
+                           struct err *err)
+{
+	(void)i;
+	(void)ret;
+	return err_set(err, ERR_INVALID, "format '%s' holds no secret keys", ks->ops->type);
+}
+
+enum err_code ks_no_set_secret(struct keystore *ks, const char *alias,
+                               const struct keystore_secret_key *key, int64_t created_ms,
+                               struct err *err)
+{
+	(void)key;
+	(void)created_ms;
+	return err_set(err, ERR_INVALID, "secret key '%s': format '%s' cannot hold it", alias,
+	               ks->ops->type);
+}
+
+void ks_no_facts(const struct keystore *ks, void (*say)(void *ctx, const struct keystore_fact *f),
+                 void *ctx)
+{
+	(void)ks;
+	(void)say;
+	(void)ctx;
+}

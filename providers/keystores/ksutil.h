@@ -29,3 +29,15 @@ bool ks_is_sequence(struct bytes der);
 /* Copies of a chain's certificates in the arena; ERR_INVALID for none, too many, or no DER. */
 enum err_code ks_chain_copy(struct arena *arena, const struct bytes *chain, size_t n,
                             struct bytes **ret, struct err *err);
+
+/* Members of the table for formats that have no such thing. */
+enum err_code ks_no_rename(struct keystore *ks, const char *from, const char *to, struct err *err);
+enum err_code ks_no_key_password(struct keystore *ks, const char *alias, const struct secret *old,
+                                 const struct secret *new_pw, struct err *err);
+enum err_code ks_no_secret(const struct keystore *ks, size_t i, struct keystore_secret_key *ret,
+                           struct err *err);
+enum err_code ks_no_set_secret(struct keystore *ks, const char *alias,
+                               const struct keystore_secret_key *key, int64_t created_ms,
+                               struct err *err);
+void ks_no_facts(const struct keystore *ks, void (*say)(void *ctx, const struct keystore_fact *f),
+                 void *ctx);

@@ -131,6 +131,11 @@ const struct keystore_ops keystore_pem_split = {
 	.set_key = flat_set_key,
 	.set_trusted = flat_set_trusted,
 	.remove = flat_remove,
+	.rename = ks_no_rename,
+	.set_key_password = ks_no_key_password,
+	.secret = ks_no_secret,
+	.set_secret = ks_no_set_secret,
 	.encode = split_write,
+	.facts = ks_no_facts,
 	.close = flat_close,
 };

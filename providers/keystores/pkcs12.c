@@ -207,6 +207,11 @@ const struct keystore_ops keystore_pkcs12 = {
 	.set_key = p12_set_key,
 	.set_trusted = p12_set_trusted,
 	.remove = p12_remove,
+	.rename = ks_no_rename,
+	.set_key_password = ks_no_key_password,
+	.secret = ks_no_secret,
+	.set_secret = ks_no_set_secret,
 	.encode = p12_encode,
+	.facts = ks_no_facts,
 	.close = p12_close,
 };
