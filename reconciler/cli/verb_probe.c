@@ -10,17 +10,19 @@
 #include "reconciler/base/str.h"
 #include "reconciler/base/when.h"
 #include "reconciler/cli/verbs.h"
-#include "reconciler/pki/chain.h"
+#include "reconciler/pki/judge.h"
 #include "state/probe/probe.h"
 
 #define TIMEOUT_MS   10000
 #define CA_FILE_MAX  ((size_t)16 << 20)
+#define CRL_FILE_MAX ((size_t)64 << 20)
 #define SYSTEM_CAS   "/etc/ssl/certs/ca-certificates.crt"
 #define PORT_DEFAULT 443
 
 static const struct option_spec options[] = {
 	{ "sni", 0, "NAME", "ask for this name (default: HOST)" },
 	{ "ca-file", 0, "FILE", "judge by these CAs instead of the system's" },
+	{ "crl-file", 0, "FILE", "judge revocation by this CRL" },
 	{ "starttls", 0, "PROTOCOL", "speak this protocol first" },
 };
 
@@ -32,6 +34,7 @@ struct probing {
 	struct observed observed;
 	const struct cert **anchors;
 	size_t n_anchors;
+	struct known_crls crls;
 	struct look_endpoint *looks;
 	struct obs_endpoint *seen;
 	size_t n;
@@ -82,18 +85,42 @@ static enum err_code load_anchors(struct probing *p, struct err *err)
 	                    : rc;
 }
 
-static enum chain_verdict judge(struct probing *p, size_t i)
+static enum err_code load_crl(struct probing *p, struct err *err)
+{
+	CLEANUP(buf_release) struct buf crl = { 0 };
+	const char *file = args_get(p->args, "crl-file");
+
+	if (file == NULL) {
+		return ERR_OK;
+	}
+	buf_init(&crl, CRL_FILE_MAX);
+	enum err_code rc = fs_read(file, CRL_FILE_MAX, &crl, err);
+	if (rc == ERR_OK) {
+		rc = known_crls_add(&p->crls, buf_view(&crl), &p->arena, err);
+	}
+	return rc == ERR_OK ? rc : err_wrap(err, "%s", file);
+}
+
+static struct judgement judge(struct probing *p, size_t i)
 {
 	const struct obs_endpoint *o = &p->seen[i];
 	const struct cert **v = ARENA_ARRAY(&p->arena, const struct cert *, o->served.n);
 	const char *name = p->looks[i].server_name;
+	struct chain chain = { .v = v };
+	/* What will expire is valid today. */
+	const struct judge_by by = { .anchors = p->anchors,
+		                     .n_anchors = p->n_anchors,
+		                     .host = name == NULL ? p->looks[i].host : name,
+		                     .purpose = CHAIN_SERVER,
+		                     .now = p->cli->clock->wall(p->cli->clock),
+		                     .minimum_remaining_s = -1,
+		                     .crls = &p->crls };
 
 	for (size_t k = 0; v != NULL && k < o->served.n; k++) {
-		v[k] = seen_cert_parse(o->served.v[k], &p->arena);
+		v[chain.n] = seen_cert_parse(o->served.v[k], &p->arena);
+		chain.n += v[chain.n] == NULL ? 0 : 1;
 	}
-	return chain_verify((struct chain){ .v = v, .n = v == NULL ? 0 : o->served.n }, p->anchors,
-	                    p->n_anchors, name == NULL ? p->looks[i].host : name, CHAIN_SERVER,
-	                    p->cli->clock->wall(p->cli->clock));
+	return judge_chain(chain, &by, &p->arena);
 }
 
 static void text_cert(struct probing *p, const struct seen_cert *s, struct buf *out)
@@ -122,7 +149,7 @@ static void text_cert(struct probing *p, const struct seen_cert *s, struct buf *
 	buf_add_str(out, c->dns_names.n > 0 ? "\n\n" : "\n");
 }
 
-static void text_one(struct probing *p, size_t i, enum chain_verdict verdict, struct buf *out)
+static void text_one(struct probing *p, size_t i, const struct judgement *j, struct buf *out)
 {
 	const struct obs_endpoint *o = &p->seen[i];
 
@@ -134,17 +161,19 @@ static void text_one(struct probing *p, size_t i, enum chain_verdict verdict, st
 		buf_add_byte(out, '\n');
 		return;
 	}
-	buf_printf(out, "%s  %s %s%s%s\n",
-	           verdict == CHAIN_OK ? "valid" : chain_verdict_text(verdict),
+	buf_printf(out, "%s  %s %s%s%s\n", judged_healthy(j) ? "valid" : j->text,
 	           o->protocol == NULL ? "" : o->protocol, o->cipher == NULL ? "" : o->cipher,
 	           o->proof == PROOF_POSSESSION ? ", key proven" : ", key not proven",
 	           o->client_cert_asked ? ", asks for a client certificate" : "");
+	if (judged_healthy(j) && j->findings != 0) {
+		buf_printf(out, "  note     %s\n", j->text);
+	}
 	for (size_t k = 0; k < o->served.n; k++) {
 		text_cert(p, o->served.v[k], out);
 	}
 }
 
-static void json_one(struct probing *p, size_t i, enum chain_verdict verdict, struct json_writer *w)
+static void json_one(struct probing *p, size_t i, const struct judgement *j, struct json_writer *w)
 {
 	const struct obs_endpoint *o = &p->seen[i];
 	char fingerprint[CERT_FINGERPRINT_TEXT];
@@ -154,9 +183,16 @@ static void json_one(struct probing *p, size_t i, enum chain_verdict verdict, st
 	json_member_int(w, "port", p->looks[i].port);
 	json_member_str(w, "status", endpoint_status_name(o->status));
 	json_member_str(w, "error", o->error);
-	json_member_bool(w, "valid", o->status == ENDPOINT_OK && verdict == CHAIN_OK);
-	json_member_str(w, "verdict",
-	                o->status == ENDPOINT_OK ? chain_verdict_text(verdict) : NULL);
+	json_member_bool(w, "valid", o->status == ENDPOINT_OK && judged_healthy(j));
+	json_member_str(w, "verdict", o->status == ENDPOINT_OK ? j->word : NULL);
+	json_key(w, "findings");
+	json_begin_array(w);
+	for (int f = 0; o->status == ENDPOINT_OK && f < FINDING_COUNT; f++) {
+		if (judged(j, (enum finding)f)) {
+			json_str(w, finding_name((enum finding)f));
+		}
+	}
+	json_end_array(w);
 	json_member_str(w, "proof", o->proof == PROOF_POSSESSION ? "possession" : "none");
 	json_member_str(w, "protocol", o->protocol);
 	json_member_str(w, "cipher", o->cipher);
@@ -195,16 +231,16 @@ static int report(struct probing *p)
 	}
 	for (size_t i = 0; i < p->n; i++) {
 		bool seen = p->seen[i].status == ENDPOINT_OK;
-		enum chain_verdict verdict = seen ? judge(p, i) : CHAIN_OK;
+		struct judgement j = seen ? judge(p, i) : (struct judgement){ 0 };
 		if (!seen) {
 			status = EXIT_ERROR;
-		} else if (verdict != CHAIN_OK && status == EXIT_FINE) {
+		} else if (!judged_healthy(&j) && status == EXIT_FINE) {
 			status = EXIT_CHANGES;
 		}
 		if (json) {
-			json_one(p, i, verdict, &w);
+			json_one(p, i, &j, &w);
 		} else {
-			text_one(p, i, verdict, &out);
+			text_one(p, i, &j, &out);
 		}
 	}
 	if (json) {
@@ -224,6 +260,9 @@ static enum err_code probe_all(struct probing *p, struct err *err)
 	p->observed.certs = &p->certs;
 	p->observed.at = p->cli->clock->wall(p->cli->clock);
 	enum err_code rc = load_anchors(p, err);
+	if (rc == ERR_OK) {
+		rc = load_crl(p, err);
+	}
 	if (rc == ERR_OK) {
 		rc = prober_tls_open(&opt, &prober, err);
 	}
@@ -263,7 +302,7 @@ static int run(struct cli *c, const struct args *a)
 
 const struct verb verb_probe = {
 	.name = "probe",
-	.synopsis = "HOST[:PORT]... [--sni NAME] [--ca-file FILE]",
+	.synopsis = "HOST[:PORT]... [--sni NAME] [--ca-file FILE] [--crl-file FILE]",
 	.summary = "show a served certificate chain and judge it",
 	.example = "certwright probe pdu01.dc1.example:443 --ca-file corp-ca.pem",
 	.exits = "0 valid, 2 invalid, 1 unreachable",

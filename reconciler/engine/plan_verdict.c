@@ -5,7 +5,7 @@
  */
 #include "reconciler/engine/planner.h"
 #include "reconciler/engine/renewal.h"
-#include "reconciler/pki/chain.h"
+#include "reconciler/pki/judge.h"
 
 #define DAY_S ((int64_t)86400)
 
@@ -23,42 +23,25 @@ static int64_t margin(const struct planner *p, const struct seen_cert *c)
 	return c->not_after.s - urgent_margin(c->not_before, c->not_after) - p->now.s;
 }
 
-static const char *judge_times(struct planner *p, const struct monitor_spec *mon,
-                               const struct seen_cert *c)
+/* What is monitored is looked at again when it comes into the margin. */
+static void wake_before(struct planner *p, const struct monitor_spec *mon,
+                        const struct seen_cert *c)
 {
 	int64_t life = c->not_after.s - c->not_before.s;
 	int64_t min = life / 3 < 30 * DAY_S ? life / 3 : 30 * DAY_S;
 
 	min = mon->minimum_remaining_s > 0 ? mon->minimum_remaining_s : min;
-	if (c->not_after.s <= p->now.s) {
-		return "Expired";
-	}
-	if (c->not_after.s - p->now.s <= min) {
-		return "Expiring";
-	}
 	wake_at(p, (struct wall){ c->not_after.s - min });
-	return NULL;
+	wake_at(p, c->not_after);
 }
 
-static bool as_expected(const struct monitor_spec *mon, const struct cert *c)
-{
-	uint8_t fp[SHA256_BYTES];
-
-	if (mon->expect_fingerprint.s != NULL &&
-	    (!fingerprint_parse(mon->expect_fingerprint.s, fp) ||
-	     memcmp(fp, c->sha256, sizeof(fp)) != 0)) {
-		return false;
-	}
-	return mon->expect_common_name.s == NULL ||
-	       str_equal(mon->expect_common_name.s, c->common_name);
-}
-
-static bool trusted(struct planner *p, const struct ca_set *set, const struct seen_chain *served)
+static bool set_anchors(struct planner *p, const struct ca_set *set, struct judge_by *by)
 {
 	const struct seen_cert *const *anchors = NULL;
 	struct err ignored = { 0 };
 	size_t n = 0;
 
+	by->any_anchor = set == NULL;
 	if (set == NULL) {
 		return true;
 	}
@@ -66,53 +49,61 @@ static bool trusted(struct planner *p, const struct ca_set *set, const struct se
 	    ERR_OK) {
 		return false;
 	}
-	const struct cert **a = ARENA_ARRAY(p->a, const struct cert *, n + 1);
-	const struct cert **v = ARENA_ARRAY(p->a, const struct cert *, served->n + 1);
-
-	for (size_t i = 0; a != NULL && i < n; i++) {
-		a[i] = seen_cert_parse(anchors[i], p->a);
+	const struct cert **v = ARENA_ARRAY(p->a, const struct cert *, n + 1);
+	for (size_t i = 0; v != NULL && i < n; i++) {
+		v[by->n_anchors] = seen_cert_parse(anchors[i], p->a);
+		by->n_anchors += v[by->n_anchors] == NULL ? 0 : 1;
 	}
-	for (size_t i = 0; v != NULL && i < served->n; i++) {
-		v[i] = seen_cert_parse(served->v[i], p->a);
-	}
-	return a != NULL && v != NULL &&
-	       chain_verify((struct chain){ .v = v, .n = served->n }, a, n, /* host= */ NULL,
-	                    CHAIN_ANY_PURPOSE, p->now) == CHAIN_OK;
+	by->anchors = v;
+	return v != NULL;
 }
 
 static const char *judge_served(struct planner *p, const struct want_endpoint *we,
-                                const struct obs_endpoint *oe)
+                                const struct obs_endpoint *oe, const char **ret_text)
 {
 	const struct monitor_spec *mon = we->monitored->monitor;
-	const struct cert *c = seen_cert_parse(oe->served.v[0], p->a);
-	const char *word = judge_times(p, mon, oe->served.v[0]);
-
-	if (word != NULL || c == NULL) {
-		return word == NULL ? "Unreadable" : word;
-	}
-	if (!as_expected(mon, c)) {
-		return "ServedForeign";
-	}
-	if (!cert_covers(c, we->server_name)) {
-		return "NameMismatch";
-	}
+	const struct cert **v = ARENA_ARRAY(p->a, const struct cert *, oe->served.n + 1);
+	struct chain chain = { .v = v };
+	struct judge_by by = { .host = we->server_name,
+		               .purpose = CHAIN_SERVER,
+		               .now = p->now,
+		               .minimum_remaining_s = mon->minimum_remaining_s,
+		               .common_name = mon->expect_common_name.s,
+		               .organization = mon->expect_organization.s,
+		               .country = mon->expect_country.s };
+	uint8_t fp[SHA256_BYTES];
 	const struct ca_set *set = we->ca_set != NULL ? we->ca_set
 	                           : mon->ca_set.s == NULL
 	                                   ? NULL
 	                                   : desired_ca_set(p->in->desired, mon->ca_set.s);
 
-	return trusted(p, set, &oe->served) ? "InSync" : "Untrusted";
+	if (mon->expect_fingerprint.s != NULL && fingerprint_parse(mon->expect_fingerprint.s, fp)) {
+		by.sha256 = fp;
+	}
+	for (size_t i = 0; v != NULL && i < oe->served.n; i++) {
+		v[chain.n] = seen_cert_parse(oe->served.v[i], p->a);
+		chain.n += v[chain.n] == NULL ? 0 : 1;
+	}
+	if (v == NULL || !set_anchors(p, set, &by)) {
+		*ret_text = "the CA set to judge it by is not known yet";
+		return "Untrusted";
+	}
+	wake_before(p, mon, oe->served.v[0]);
+	struct judgement j = judge_chain(chain, &by, p->a);
+	*ret_text = j.text;
+	return j.word;
 }
 
 static const char *judge_endpoint(struct planner *p, const struct want_endpoint *we,
-                                  const struct obs_endpoint *oe)
+                                  const struct obs_endpoint *oe, const char **ret_text)
 {
+	*ret_text = oe == NULL || oe->error == NULL ? "" : oe->error;
 	if (oe == NULL) {
 		return "Unknown";
 	}
 	switch (oe->status) {
 	case ENDPOINT_OK:
-		return oe->served.n == 0 ? "Unverified" : judge_served(p, we, oe);
+		return oe->served.n == 0 ? "Unverified" : judge_served(p, we, oe, ret_text);
 	case ENDPOINT_REFUSED:
 		return "ServiceDown";
 	case ENDPOINT_UNREACHABLE:
@@ -128,8 +119,10 @@ static void judge_monitor(struct planner *p, const struct want_endpoint *we)
 {
 	const struct obs_endpoint *oe = observed_endpoint(p->in->observed, we->key);
 	struct id_plan *ip = plan_of_identity(p, we->monitor_of);
-	const char *word = judge_endpoint(p, we, oe);
-	const char *place = say(p, "%s:%d", we->host, we->port);
+	const char *text = NULL;
+	const char *word = judge_endpoint(p, we, oe, &text);
+	const char *place = str_equal(text, "") ? say(p, "%s:%d", we->host, we->port)
+	                                        : say(p, "%s:%d: %s", we->host, we->port, text);
 	struct drift d = { .object_kind = KIND_CERTIFICATE,
 		           .row = "A1",
 		           .name = ip->id->name,

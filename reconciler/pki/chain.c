@@ -242,32 +242,3 @@ enum chain_verdict chain_verify(struct chain served, const struct cert *const *a
 	}
 	return verdict;
 }
-
-const char *chain_verdict_text(enum chain_verdict v)
-{
-	switch (v) {
-	case CHAIN_OK:
-		return "the chain is good";
-	case CHAIN_UNTRUSTED:
-		return "the chain leads to no trusted CA";
-	case CHAIN_INCOMPLETE:
-		return "the chain ends below a trusted CA: an intermediate is missing or its CA is not "
-		       "trusted";
-	case CHAIN_EXPIRED:
-		return "a certificate of the chain has expired";
-	case CHAIN_NOT_YET_VALID:
-		return "a certificate of the chain is not valid yet";
-	case CHAIN_BAD_SIGNATURE:
-		return "a signature in the chain is wrong";
-	case CHAIN_WRONG_PURPOSE:
-		return "the certificate is not meant for this purpose";
-	case CHAIN_NAME_MISMATCH:
-		return "the certificate does not cover the host name";
-	case CHAIN_INSECURE:
-		return "the chain has a weak key or signature algorithm";
-	case CHAIN_CONSTRAINT:
-		return "a CA of the chain was not allowed to sign this";
-	default:
-		return "unknown verdict";
-	}
-}

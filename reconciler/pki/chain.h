@@ -44,4 +44,3 @@ enum chain_purpose { CHAIN_ANY_PURPOSE, CHAIN_SERVER, CHAIN_CLIENT };
 enum chain_verdict chain_verify(struct chain served, const struct cert *const *anchors,
                                 size_t n_anchors, const char *host, enum chain_purpose purpose,
                                 struct wall now);
-const char *chain_verdict_text(enum chain_verdict v); /* a sentence without full stop */

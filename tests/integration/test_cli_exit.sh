@@ -246,7 +246,18 @@ probes() {
 	expect 0 probe "127.0.0.1:$port" --sni localhost --ca-file "$work/ca.pem" -o json
 	json_is 'd[0]["valid"], d[0]["proof"]' '[true, "possession"]'
 	expect 2 probe "127.0.0.1:$port" --sni elsewhere.example --ca-file "$work/ca.pem"
+	prints "does not cover the host name"
 	expect 2 probe "127.0.0.1:$port" --sni localhost
+	echo "    crl: {interval: 1d}" >>ca.yaml
+	commit "a CRL"
+	expect 0 apply --yes
+	expect 0 ca crl ca --out "$work/ca.crl"
+	expect 0 probe "127.0.0.1:$port" --sni localhost --ca-file "$work/ca.pem" --crl-file "$work/ca.crl"
+	expect 0 ca revoke ca --certificate "$work/out/web.pem"
+	expect 0 ca crl ca --out "$work/ca.crl"
+	expect 2 probe "127.0.0.1:$port" --sni localhost --ca-file "$work/ca.pem" --crl-file "$work/ca.crl" -o json
+	json_is 'd[0]["verdict"], d[0]["findings"]' '["Untrusted", ["revoked"]]'
+	expect 1 probe "127.0.0.1:$port" --crl-file "$work/ca.pem"
 	expect 1 probe "127.0.0.1:$dead"
 	expect 1 probe "127.0.0.1:$port" --ca-file "$work/absent.pem"
 }

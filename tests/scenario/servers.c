@@ -197,9 +197,10 @@ void world_check_handshakes(struct world *w)
 		if (verdict == CHAIN_OK) {
 			r->armed = true;
 		} else if (r->armed) {
-			world_broken(w, "a handshake failed: %s/%s would refuse %s of %s/%s: %s",
-			             v->host, v->name, server_serves(w, p), p->host, p->name,
-			             chain_verdict_text(verdict));
+			world_broken(
+				w, "a handshake failed: %s/%s would refuse %s of %s/%s: verdict %d",
+				v->host, v->name, server_serves(w, p), p->host, p->name,
+				(int)verdict);
 		}
 	}
 }
