@@ -71,6 +71,9 @@ struct keystore_encode {
 	const char
 		*profile; /* pkcs12Profile word, NULL: keep what the store has, else the default */
 	bool traditional; /* pem: PKCS#1 / SEC1 private keys */
+	/* zip: what its members are called, "NAME.key"; NULL: as in the store read, else
+	 * "certificate". */
+	const char *name;
 	/* As keytool -storepasswd of JKS: keys read keep the password they are under. Else those
 	 * under the store password, or the key password, given to decode follow the new one. */
 	bool keys_stay;
@@ -171,5 +174,14 @@ void keystore_part_release(struct keystore_part *p);
 /* Java's String.toLowerCase(Locale.ENGLISH); heap. NULL: no memory. */
 char *alias_fold(const char *alias);
 
+/* The first of `formats` that recognises the content of part 0. ERR_INVALID: none does; the message
+ * names what it is where that is known, the hint says what to do with it. */
+enum err_code keystore_identify(const struct keystore_ops *const *formats, size_t n,
+                                struct bytes file, const struct keystore_ops **ret,
+                                struct err *err);
+/* ERR_INVALID, as above, for the formats that we know and do not read (BKS, UBER, KDB, DKS, SST,
+ * PVK); else ERR_OK. */
+enum err_code keystore_refuse_foreign(struct bytes file, struct err *err);
+
 extern const struct keystore_ops keystore_pem, keystore_pem_split, keystore_der, keystore_jks,
-	keystore_pkcs12;
+	keystore_pkcs12, keystore_p7b, keystore_zip, keystore_bcfks;

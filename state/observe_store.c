@@ -217,6 +217,9 @@ static enum err_code open_store(const struct observer *ob, const struct look_sto
 		*err = other;
 		return other_rc;
 	}
+	if (p->view[0].p != NULL && keystore_refuse_foreign(p->view[0], err) != ERR_OK) {
+		return ERR_INVALID;
+	}
 	/* Nobody knows it: the format wanted says what it misses. */
 	return open_as(look, p, op, err);
 }

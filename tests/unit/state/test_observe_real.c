@@ -235,6 +235,17 @@ START_TEST(an_unknown_password_does_not_hide_that_there_is_no_file)
 }
 END_TEST
 
+START_TEST(a_store_that_we_know_but_do_not_read_is_called_by_its_name)
+{
+	CLEANUP(cleanup_free) char *path = str_printf("%s/web.p12", dir);
+
+	put(path, bytes_of("\0\0\0\0CERT\x20\0\0\0", 12));
+	const struct obs_store *s = look_at(&keystore_pkcs12, path, &password);
+	ck_assert_int_eq(s->status, LOOK_UNREADABLE);
+	ck_assert_ptr_nonnull(strstr(s->error, "SST"));
+}
+END_TEST
+
 static void build(Suite *s)
 {
 	TCase *t = tcase_create("observe-real");
@@ -246,6 +257,7 @@ static void build(Suite *s)
 	tcase_add_test(t, a_pkcs12_file_under_a_jks_name_is_recognised);
 	tcase_add_loop_test(t, half_a_pair_is_no_usable_identity, 0, 2);
 	tcase_add_loop_test(t, a_damaged_key_beside_a_good_certificate_is_unreadable, 0, 2);
+	tcase_add_test(t, a_store_that_we_know_but_do_not_read_is_called_by_its_name);
 	tcase_add_test(t, an_unknown_password_does_not_hide_that_there_is_no_file);
 	suite_add_tcase(s, t);
 }
