@@ -67,27 +67,6 @@ static int64_t delay_s(struct run *r, unsigned failures, int64_t max)
 	return s + rng_below(&r->engine->rng, (uint32_t)(s / 10 + 1));
 }
 
-enum err_code run_failed(struct run *r, const char *what, const struct backoff *before,
-                         const struct action *a, const struct err *why, struct err *err)
-{
-	struct wall now = r->engine->clock->wall(r->engine->clock);
-	char text[1024];
-	struct backoff b = { .failures = 1, .same = 1, .last_at = now, .error = text };
-
-	err_format(why, text, sizeof(text));
-	memcpy(b.inputs, a->inputs, sizeof(b.inputs));
-	if (before != NULL && before->failures > 0) {
-		b.failures = before->failures + 1;
-		bool same = memcmp(before->inputs, b.inputs, sizeof(b.inputs)) == 0 &&
-		            str_equal(before->error, text);
-		b.same = same ? before->same + 1 : 1;
-	}
-	b.held = b.same >= 2 && err_disposition(why->code) != ERR_RETRY;
-	int64_t max = str_starts(what, "issue") ? ISSUE_DELAY_MAX_S : PUSH_DELAY_MAX_S;
-	b.next_at.s = now.s + delay_s(r, b.failures, max);
-	return store_failed(r->engine->store, what, &b, err);
-}
-
 static bool is_delivery(const struct action *a)
 {
 	switch (a->kind) {
@@ -110,6 +89,33 @@ static bool is_delivery(const struct action *a)
 		break;
 	}
 	return false;
+}
+
+/* What was activated and does not prove itself has disturbed somebody each time. */
+static bool worth_retrying(const struct action *a, enum err_code code)
+{
+	return err_disposition(code) == ERR_RETRY && !(code == ERR_VERIFY && is_delivery(a));
+}
+
+enum err_code run_failed(struct run *r, const char *what, const struct backoff *before,
+                         const struct action *a, const struct err *why, struct err *err)
+{
+	struct wall now = r->engine->clock->wall(r->engine->clock);
+	char text[1024];
+	struct backoff b = { .failures = 1, .same = 1, .last_at = now, .error = text };
+
+	err_format(why, text, sizeof(text));
+	memcpy(b.inputs, a->inputs, sizeof(b.inputs));
+	if (before != NULL && before->failures > 0) {
+		b.failures = before->failures + 1;
+		bool same = memcmp(before->inputs, b.inputs, sizeof(b.inputs)) == 0 &&
+		            str_equal(before->error, text);
+		b.same = same ? before->same + 1 : 1;
+	}
+	b.held = b.same >= 2 && !worth_retrying(a, why->code);
+	int64_t max = str_starts(what, "issue") ? ISSUE_DELAY_MAX_S : PUSH_DELAY_MAX_S;
+	b.next_at.s = now.s + delay_s(r, b.failures, max);
+	return store_failed(r->engine->store, what, &b, err);
 }
 
 static bool same_host(const struct action *a, const struct action *b)
