@@ -321,8 +321,15 @@ struct consumer_spec {
 	int64_t deadline_s;
 	bool proceed_on_deadline;
 };
+/* What a product can and cannot do: from its Profile; without one, nothing special. */
+struct capabilities {
+	bool factory_identity; /* falls back to a self-signed certificate of its own making */
+	bool write_only;       /* what it holds cannot be read back */
+};
+
 struct target {
 	struct object o;
+	struct capabilities can;
 	struct texts host_ranges; /* as written; the next two likewise */
 	struct text inventory, host;
 	const struct host *hosts; /* expanded */

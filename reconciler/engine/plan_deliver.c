@@ -87,7 +87,7 @@ static const struct seen_cert *face_now(const struct slot *s)
 	}
 	for (const struct endpoint_ref *e = s->sp->unit->endpoints; e != NULL; e = e->next) {
 		if (e->we->identity == s->id->id && e->oe != NULL && e->oe->status == ENDPOINT_OK &&
-		    e->oe->served.n > 0) {
+		    e->oe->served.n > 0 && !is_factory(e->we->target, e->oe->served.v[0])) {
 			return e->oe->served.v[0];
 		}
 	}
@@ -162,6 +162,9 @@ void slot_reason(struct planner *p, struct slot *s, const struct slot_decision *
 		r.field = "deliver";
 		r.message = s->oe == NULL ? say(p, "wanted: %s", wanted)
 		                          : say(p, "holds %s, wanted: %s", r.observed, wanted);
+	} else if (s->stored == STORED_OPAQUE) {
+		r.message =
+			say(p, "alias %s cannot be read back, wanted: %s", s->we->alias, wanted);
 	} else {
 		r.message = s->oe == NULL ? say(p, "alias %s is missing, wanted: %s", s->we->alias,
 		                                wanted)
@@ -202,7 +205,7 @@ static bool put_back(struct planner *p, struct slot *s, const struct slot_decisi
 {
 	const struct held *h = revision_before(s, face_now(s));
 	bool nobodys = s->stored == STORED_DAMAGED || s->stored == STORED_FOREIGN ||
-	               s->stored == STORED_ABSENT;
+	               s->stored == STORED_FACTORY || s->stored == STORED_ABSENT;
 
 	if (!nobodys || h == NULL || !h->has_key || h->revoked || h->compromised ||
 	    h->chain.v[0]->not_after.s <= p->now.s) {

@@ -85,7 +85,7 @@ static void emit_write(struct planner *p, struct unit_plan *u, struct store_plan
 	d->a.store = sp->ws;
 	d->a.entries = sp->changes.v;
 	d->a.n_entries = sp->changes.n;
-	d->a.expect_sha256 = sp->absent ? NULL : sp->os->sha256;
+	d->a.expect_sha256 = sp->readable && !sp->absent ? sp->os->sha256 : NULL;
 	d->a.detail = sp->ws->path;
 	memcpy(d->a.inputs, sp->inputs, SHA256_BYTES);
 	d->reasons = sp->reasons;

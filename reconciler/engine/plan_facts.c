@@ -115,7 +115,7 @@ static enum slots_look look_at_slots(struct planner *p, const struct id_plan *ip
 	size_t dark = 0;
 
 	for (const struct slot *s = ip->slots; s != NULL; s = s->next) {
-		if (s->we->certificate_only) {
+		if (s->we->certificate_only || s->sp->ws->target->can.write_only) {
 			continue;
 		}
 		n++;

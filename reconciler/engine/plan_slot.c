@@ -35,12 +35,20 @@ static bool damaged(const struct slot *s)
 	       (e->warnings & KS_WARN_BAD_CERTIFICATE) != 0 || (e->key_opens && !e->key_matches);
 }
 
+bool is_factory(const struct target *t, const struct seen_cert *leaf)
+{
+	return t != NULL && t->can.factory_identity && leaf != NULL && leaf->self_signed;
+}
+
 enum stored slot_stored(struct planner *p, struct slot *s)
 {
 	const struct seen_cert *leaf = slot_leaf(s);
 	const struct id_plan *ip = s->id;
 
 	(void)p;
+	if (s->sp->ws->target->can.write_only) {
+		return STORED_OPAQUE;
+	}
 	if (!s->sp->readable) {
 		return STORED_UNKNOWN;
 	}
@@ -59,7 +67,7 @@ enum stored slot_stored(struct planner *p, struct slot *s)
 	if (s->sm != NULL && memcmp(s->sm->sha256, leaf->sha256, SHA256_BYTES) == 0) {
 		return STORED_PREVIOUS;
 	}
-	return STORED_FOREIGN;
+	return is_factory(s->sp->ws->target, leaf) ? STORED_FACTORY : STORED_FOREIGN;
 }
 
 enum served endpoint_served(struct planner *p, const struct endpoint_ref *e,
@@ -79,15 +87,19 @@ enum served endpoint_served(struct planner *p, const struct endpoint_ref *e,
 		return oe->status == ENDPOINT_REFUSED ? SERVED_NOTHING : SERVED_UNKNOWN;
 	}
 	const struct held *h = slot_revision(ip, oe->served.v[0]);
+	bool factory = h == NULL && is_factory(e->we->target, oe->served.v[0]);
 
-	if (h == NULL) {
+	if (h == NULL && !factory) {
 		return SERVED_FOREIGN;
 	}
-	if (h == ip->cur) {
+	if (h != NULL && h == ip->cur) {
 		return SERVED_CURRENT;
 	}
 	/* Acting on it needs the proof that it is really there. */
-	return oe->proof == PROOF_POSSESSION ? SERVED_PREVIOUS : SERVED_UNKNOWN;
+	if (oe->proof != PROOF_POSSESSION) {
+		return SERVED_UNKNOWN;
+	}
+	return factory ? SERVED_FACTORY : SERVED_PREVIOUS;
 }
 
 /* After a lost state: what satisfies the spec and comes from our issuer is ours. */
@@ -255,7 +267,7 @@ static void act_served(struct planner *p, struct slot *s, const struct slot_deci
 		again(p, s, d);
 		break;
 	case SLOT_NONE:
-		if (e != NULL && !s->we->certificate_only && e->oe != NULL &&
+		if (e != NULL && !s->we->certificate_only && s->oe != NULL && e->oe != NULL &&
 		    e->oe->status == ENDPOINT_OK) {
 			wrong_chain(p, s, e);
 		}
@@ -382,6 +394,31 @@ static void judge_current(struct planner *p, struct slot *s, struct slot_facts *
 	}
 }
 
+/* B16: only the endpoint tells what is there. */
+static void judge_opaque(struct planner *p, struct slot *s, struct slot_facts *f)
+{
+	struct slot_decision d = { 0 };
+	const struct endpoint_ref *e = s->sp->unit->endpoints;
+
+	while (e != NULL && e->we->identity != s->id->id) {
+		e = e->next;
+	}
+	f->served = e == NULL ? SERVED_UNDECLARED : endpoint_served(p, e, s->id);
+	/* What is served is right and must go all the same: revoked, or its key is lost. */
+	if (f->served == SERVED_CURRENT && !s->id->usable) {
+		f->served = SERVED_PREVIOUS;
+	}
+	d = diff_slot(f);
+	if (d.op == SLOT_PUSH) {
+		store_word(s->sp, d.row, d.word, NULL);
+		slot_deliver(p, s, &d);
+	} else if (d.op == SLOT_NONE && s->id->draft != NULL) {
+		follow_issue(p, s);
+	} else {
+		act_served(p, s, &d, e);
+	}
+}
+
 static bool load_pending(const struct store_plan *sp)
 {
 	static const uint8_t never[SHA256_BYTES];
@@ -409,6 +446,10 @@ void plan_slot(struct planner *p, struct store_plan *sp, struct slot *s)
 	f.load_pending = load_pending(sp);
 	if (s->stored == STORED_CURRENT && s->id->usable) {
 		judge_current(p, s, &f);
+		return;
+	}
+	if (s->stored == STORED_OPAQUE) {
+		judge_opaque(p, s, &f);
 		return;
 	}
 	/* Revoked, or its key is lost: what is stored is right and must go all the same. */

@@ -219,6 +219,15 @@ static void leave_foreign(struct store_plan *sp)
 	}
 }
 
+/* Its facts and its trust are unknown and stay so; its slots are judged by what is served. */
+static void plan_opaque(struct planner *p, struct store_plan *sp)
+{
+	for (size_t i = 0; i < sp->n_slots; i++) {
+		plan_slot(p, sp, &sp->slots[i]);
+	}
+	settle(p, sp);
+}
+
 static void plan_store(struct planner *p, struct store_plan *sp)
 {
 	if (!sp->unit->selected) {
@@ -226,6 +235,10 @@ static void plan_store(struct planner *p, struct store_plan *sp)
 	}
 	if (sp->ws->error != NULL) {
 		broken(p, sp);
+		return;
+	}
+	if (sp->ws->target->can.write_only) {
+		plan_opaque(p, sp);
 		return;
 	}
 	if (!sp->readable) {

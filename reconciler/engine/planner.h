@@ -264,6 +264,8 @@ void plan_store_trust(struct planner *p, struct store_plan *sp);          /* pla
 void plan_store_facts(struct planner *p, struct store_plan *sp);          /* plan_store_facts.c */
 void plan_store_undesired(struct planner *p, struct store_plan *sp);      /* plan_leftover.c */
 void plan_slot(struct planner *p, struct store_plan *sp, struct slot *s); /* plan_slot.c */
+/* What the product made for itself, where its Profile says that it does. `t` may be NULL. */
+bool is_factory(const struct target *t, const struct seen_cert *leaf);
 enum stored slot_stored(struct planner *p, struct slot *s);
 const struct held *slot_revision(const struct id_plan *ip, const struct seen_cert *leaf);
 /* plan_deliver.c */

@@ -58,6 +58,12 @@ static const struct action *planned(enum action_kind kind, const char *row, cons
 	return a;
 }
 
+/* What a Profile says of its products. */
+static void product(struct capabilities can)
+{
+	((struct target *)(uintptr_t)w.desired->targets[0])->can = can;
+}
+
 static void mends(void)
 {
 	size_t issued = w.issued;
@@ -124,10 +130,29 @@ END_TEST
 
 START_TEST(row_B3_a_factory_identity_is_pushed_over)
 {
-	struct slot_facts f = { .desired = true, .stored = STORED_FACTORY };
+	struct w_entry *e;
 
-	ck_assert_str_eq(diff_slot(&f).row, "B3");
-	ck_assert_int_eq(diff_slot(&f).op, SLOT_PUSH);
+	settled(FLEET);
+	product((struct capabilities){ .factory_identity = true });
+	e = world_entry(store, "web");
+	e->chain[0] = world_stranger(&w, "apc");
+	e->n = 1;
+	world_touch(store);
+	(void)planned(ACTION_PUSH, "B3", "RevertedToSelfSigned");
+	mends();
+}
+END_TEST
+
+START_TEST(row_B3_a_factory_identity_served_before_the_first_push_is_nobodys_face)
+{
+	fresh(FLEET);
+	product((struct capabilities){ .factory_identity = true });
+	store->exists = true;
+	(void)world_entry_add(&w, store, "web", KS_KEY, world_stranger(&w, "apc"));
+	store->loaded = store->content;
+	world_settle(&w, 5);
+	ck_assert(w.plan->in_sync);
+	world_free(&w);
 }
 END_TEST
 
@@ -354,13 +379,19 @@ END_TEST
 
 START_TEST(row_B13_a_device_that_fell_back_is_pushed_again)
 {
-	struct slot_facts f = { .desired = true,
-		                .stored = STORED_CURRENT,
-		                .served = SERVED_FACTORY };
+	struct w_endpoint *e;
 
-	ck_assert_str_eq(diff_slot(&f).row, "B13");
-	ck_assert_int_eq(diff_slot(&f).op, SLOT_PUSH);
-	ck_assert_str_eq(diff_slot(&f).code, "RevertedToSelfSigned");
+	settled(FLEET);
+	product((struct capabilities){ .factory_identity = true });
+	e = world_endpoint(&w, "h1", 443);
+	e->instead = world_stranger(&w, "apc");
+	(void)planned(ACTION_PUSH, "B13", "RevertedToSelfSigned");
+	e->proof = PROOF_NONE;
+	(void)world_plan(&w);
+	ck_assert_uint_eq(w.plan->n_actions, 0);
+	e->proof = PROOF_POSSESSION;
+	e->instead = NULL;
+	mends();
 }
 END_TEST
 
@@ -383,7 +414,62 @@ START_TEST(row_B15_stored_and_served_alike_is_in_sync)
 }
 END_TEST
 
-START_TEST(row_B16_what_cannot_be_read_back_is_judged_by_what_is_served)
+#define IDENTITY_ONLY                                                                              \
+	"apiVersion: certwright/v1\nkind: Keystore\nmetadata: {name: store}\n"                     \
+	"spec: {format: jks, passwordRef: {wellKnown: changeit}, entries: [{alias: web, "          \
+	"certificateRef: web}]}\n---\n"
+
+START_TEST(row_B16_what_cannot_be_read_back_is_planned_by_what_is_served)
+{
+	struct w_endpoint *e;
+
+	settled(BASE IDENTITY_ONLY WWW(VERIFY));
+	store->dark = true;
+	store->status = LOOK_NONE;
+	product((struct capabilities){ .write_only = true });
+	(void)world_plan(&w);
+	ck_assert(w.plan->in_sync && w.plan->n_unobserved == 0);
+	ck_assert_str_eq(plan_verdict_of(w.plan, "www", "h1")->row, "B16");
+	e = world_endpoint(&w, "h1", 443);
+	e->instead = world_stranger(&w, "else.example");
+	(void)world_plan(&w);
+	ck_assert_uint_eq(w.plan->n_actions, 0);
+	ck_assert_str_eq(plan_conflict(w.plan, "ServedForeign")->row, "B16");
+	product((struct capabilities){ .write_only = true, .factory_identity = true });
+	(void)planned(ACTION_PUSH, "B16", "KeystoreEntryMismatch");
+	e->instead = NULL;
+	e->status = ENDPOINT_UNREACHABLE;
+	(void)world_plan(&w);
+	ck_assert_uint_eq(w.plan->n_actions, 0);
+	ck_assert_str_eq(plan_drift(w.plan, "Unverified")->row, "B16");
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(row_B16_what_cannot_be_read_back_gets_the_renewed_one)
+{
+	const struct seen_cert *first;
+	size_t issued;
+
+	settled(BASE IDENTITY_ONLY WWW(VERIFY));
+	first = world_entry(store, "web")->chain[0];
+	store->dark = true;
+	store->status = LOOK_NONE;
+	product((struct capabilities){ .write_only = true });
+	world_pass(&w, 60);
+	world_identity(&w, "web")->im.renew_asked = w.now;
+	ck_assert_uint_le(world_settle(&w, 4), 2);
+	ck_assert(w.plan->in_sync);
+	/* It fell back to the one before: pushed again, nothing issued. */
+	issued = w.issued;
+	world_endpoint(&w, "h1", 443)->instead = first;
+	(void)planned(ACTION_PUSH, "B16", "KeystoreEntryMismatch");
+	ck_assert_uint_eq(w.issued, issued);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(row_B16_every_case_of_what_is_served)
 {
 	struct slot_facts f = { .desired = true, .stored = STORED_OPAQUE };
 	static const struct {
@@ -513,6 +599,7 @@ static void build(Suite *s)
 	tcase_add_test(t, row_B2_absent_is_pushed);
 	tcase_add_test(t, row_B2_an_entry_that_is_missing_is_added);
 	tcase_add_test(t, row_B3_a_factory_identity_is_pushed_over);
+	tcase_add_test(t, row_B3_a_factory_identity_served_before_the_first_push_is_nobodys_face);
 	tcase_add_test(t, row_B4_an_older_one_of_ours_is_pushed_over_never_issued);
 	tcase_add_test(t, row_B5_a_damaged_entry_of_ours_is_pushed_over);
 	tcase_add_test(t, row_B5_somebody_else_s_in_a_slot_of_ours_is_pushed_over);
@@ -532,7 +619,9 @@ static void build(Suite *s)
 	tcase_add_test(t, row_B13_a_device_that_fell_back_is_pushed_again);
 	tcase_add_test(t, row_B14_a_stranger_served_is_a_conflict);
 	tcase_add_test(t, row_B15_stored_and_served_alike_is_in_sync);
-	tcase_add_test(t, row_B16_what_cannot_be_read_back_is_judged_by_what_is_served);
+	tcase_add_test(t, row_B16_what_cannot_be_read_back_is_planned_by_what_is_served);
+	tcase_add_test(t, row_B16_what_cannot_be_read_back_gets_the_renewed_one);
+	tcase_add_test(t, row_B16_every_case_of_what_is_served);
 	tcase_add_test(t, row_B17_not_desired_is_reported_and_retired_only_with_prune);
 	tcase_add_test(t, row_B17_protect_forbids_it);
 	tcase_add_test(t, no_fact_combination_acts_upon_what_is_unknown);
