@@ -53,9 +53,6 @@ static int on_identity(struct cli *c, const struct args *a, const char *done,
 	session_init(&s, c, a);
 	enum err_code rc = open_operator(&s, &err);
 	if (rc == ERR_OK) {
-		rc = session_identity(&s, a->words[0], &err);
-	}
-	if (rc == ERR_OK) {
 		rc = record(&s, a->words[0], &err);
 	}
 	return rc != ERR_OK ? cli_fail(c, &err) : recorded(&s, done, a->words[0]);
@@ -81,9 +78,16 @@ static enum err_code check_waits_for_approval(struct session *s, const char *ide
 	CLEANUP(cleanup_free) char *asked = str_printf("approve %s", identity);
 	for (size_t i = 0; asked != NULL && i < p.plan->n_waitings; i++) {
 		const struct waiting *w = &p.plan->waitings[i];
-		if (str_equal(w->what_for, "ApprovalPending") && str_ends(w->message, asked)) {
+		if (w->message != NULL && str_ends(w->message, asked) &&
+		    (str_equal(w->what_for, "ApprovalPending") ||
+		     str_equal(w->what_for, "BudgetExceeded"))) {
 			return ERR_OK;
 		}
+	}
+	/* What left the desired state may still wait: only now is a name nobody knows an error. */
+	rc = session_identity(s, identity, err);
+	if (rc != ERR_OK) {
+		return rc;
 	}
 	(void)err_set(err, ERR_REFUSED, "nothing of Certificate %s waits for approval", identity);
 	return err_hint(err, "'certwright plan' shows what does");
@@ -103,7 +107,9 @@ static int run_approve(struct cli *c, const struct args *a)
 
 static enum err_code renew(struct session *s, const char *identity, struct err *err)
 {
-	return store_renew_asked(s->store, identity, err);
+	enum err_code rc = session_identity(s, identity, err);
+
+	return rc == ERR_OK ? store_renew_asked(s->store, identity, err) : rc;
 }
 
 static int run_renew(struct cli *c, const struct args *a)

@@ -462,8 +462,8 @@ static void brake(struct planner *p)
 		}
 		ip->draft->dropped = true;
 		w.row = ip->draft->reasons.n > 0 ? ip->draft->reasons.v[0].row : NULL;
-		w.message = say(p, "%zu certificates would be issued at once, %zu are allowed",
-		                count, limit);
+		w.message = say(p, "%zu certificates would be issued at once, %zu may: approve %s",
+		                count, limit, ip->id->name);
 		ip->draft = NULL;
 		ip->waits_for = w.what_for;
 		report_waiting(p, &w);

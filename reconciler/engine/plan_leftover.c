@@ -148,6 +148,12 @@ static bool archives(const struct planner *p, const struct identity_memory *im)
 	       diff_identity(&f).op == IDENTITY_ARCHIVE && !renamed(p, im->name);
 }
 
+/* An approval given for what it was issued as is spent by the issue. */
+static bool archive_approved(const struct identity_memory *im)
+{
+	return im->approved_at.s != 0 && im->approved_at.s >= im->revisions[0].issued_at.s;
+}
+
 static void archive(struct planner *p, const struct identity_memory *im)
 {
 	struct reason r = { .row = "A12",
@@ -170,11 +176,13 @@ static void archive_identities(struct planner *p)
 		return;
 	}
 	for (size_t i = 0; i < m->n_identities; i++) {
-		n += archives(p, &m->identities[i]) ? 1 : 0;
+		const struct identity_memory *im = &m->identities[i];
+
+		n += archives(p, im) && !archive_approved(im) ? 1 : 0;
 	}
 	bool too_many = p->in->budget_retire > 0 && n > (size_t)p->in->budget_retire;
 
-	for (size_t i = 0; i < m->n_identities && n > 0; i++) {
+	for (size_t i = 0; i < m->n_identities; i++) {
 		const struct identity_memory *im = &m->identities[i];
 		struct waiting w = { .object_kind = KIND_CERTIFICATE,
 			             .row = "A12",
@@ -187,9 +195,11 @@ static void archive_identities(struct planner *p)
 		if (desired_is_empty(p->in->desired)) {
 			not_desired(p, im->name, NULL, KIND_CERTIFICATE,
 			            "the desired state is empty: nothing is taken away");
-		} else if (too_many) {
-			w.message = say(p, "%zu certificates would be retired at once, %d may", n,
-			                p->in->budget_retire);
+		} else if (too_many && !archive_approved(im)) {
+			w.message =
+				say(p,
+			            "%zu certificates would be retired at once, %d may: approve %s",
+			            n, p->in->budget_retire, im->name);
 			report_waiting(p, &w);
 		} else {
 			archive(p, im);

@@ -236,8 +236,9 @@ static void emit_all(struct planner *p, const struct queue *q)
 
 		if (over && braked(p, u)) {
 			wait_unit(p, u, "BudgetExceeded",
-			          say(p, "%zu hosts would be disrupted at once, %zu are allowed",
-			              count, limit),
+			          say(p,
+			              "%zu hosts would be disrupted at once, %zu may: push %s@%s",
+			              count, limit, u->target->o.name, u->host->name),
 			          (struct wall){ 0 });
 			continue;
 		}

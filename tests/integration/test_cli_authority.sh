@@ -99,6 +99,21 @@ allow "${others[@]}" "hosts: [localhost]"
 traced "$trace" --repo "$remote" plan
 grep -q 'connect(.*AF_INET' "$trace" || fail "the trace would not have shown a connection"
 
+base
+cat >>"$fleet/web.yaml" <<-END
+	---
+	apiVersion: certwright/v1
+	kind: CASet
+	metadata: {name: fetched}
+	spec:
+	  sources: [{url: "http://127.0.0.1:$port/ca.pem", sha256: "$(printf '%064d' 0)"}]
+END
+publish "a URL"
+refused "a URL" 'authority.hosts: ["127.0.0.1"]'
+
+base
+printf '  verify: [{tls: {port: %s, grace: 1s}}]\n' "$port" >>"$fleet/web.yaml"
+
 # All of it in one run, each with its place, and the configuration cannot be widened by who may not write it.
 cat >>"$fleet/web.yaml" <<-END
 	---
@@ -126,4 +141,37 @@ says "others may write to it"
 chmod go-w "$CERTWRIGHT_CONFIG"
 # Named by hand on a local disk it is trusted, as a Makefile is.
 expect 0 --repo "$fleet" validate
+
+# A commit above the budget waits until a person says so, certificate by certificate.
+many() {
+	local i
+	for i in "$@"; do
+		printf -- '---\napiVersion: certwright/v1\nkind: Certificate\nmetadata: {name: c%s}\n' "$i"
+		printf 'spec: {issuerRef: {name: ca}, dnsNames: [c%s.example], duration: 90d, privateKey: {algorithm: ECDSA, size: 256}}\n' "$i"
+	done >"$fleet/more.yaml"
+}
+base
+many 1 2 3 4 5
+allow "localWrite: ['$work/out/*']"
+publish "six certificates"
+expect 2 --repo "$remote" apply --yes
+prints "BudgetExceeded"
+[[ ! -e $work/out/web.pem ]] || fail "the budget did not brake it"
+expect 1 --repo "$remote" approve c9
+expect 0 --repo "$remote" approve c1
+expect 0 --repo "$remote" apply --yes
+expect 1 --repo "$remote" approve c1
+says "nothing of Certificate c1 waits for approval"
+note "above the budget of issues: approved, issued"
+many 1 2
+commit "three go at once"
+git -C "$fleet" push -q "$work/remote.git" main
+expect 2 --repo "$remote" apply --yes
+prints "BudgetExceeded"
+for name in c3 c4; do
+	expect 0 --repo "$remote" approve "$name"
+done
+expect 0 --repo "$remote" apply --yes
+note "above the budget of retirements: approved, archived"
+
 echo "nothing happens that is not allowed"
