@@ -128,6 +128,70 @@ static bool act_commit(struct stage *st, const struct statement *s)
 	return true;
 }
 
+/* profile TARGET factoryIdentity: what its Profile would say, until the next commit */
+static bool act_profile(struct stage *st, const struct statement *s)
+{
+	const struct desired *d = st->lab.desired;
+
+	for (size_t i = 0; d != NULL && s->n == 3 && i < d->n_targets; i++) {
+		struct target *t = (struct target *)(uintptr_t)d->targets[i];
+
+		if (str_equal(t->o.name, s->v[1]) && str_equal(s->v[2], "factoryIdentity")) {
+			t->can.factory_identity = true;
+			return true;
+		}
+	}
+	return say_failed(s, "profile TARGET factoryIdentity");
+}
+
+/* authority KEY=VALUE...: the repository is a remote one; each key allows what its value matches.
+ * authority trusted: as at first. */
+static bool act_authority(struct stage *st, const struct statement *s)
+{
+	struct authority *a = &st->lab.authority;
+	const struct {
+		const char *key;
+		struct texts *list;
+	} lists[] = { { "programs", &a->programs },
+		      { "secretFiles", &a->secret_files },
+		      { "localWrite", &a->local_write },
+		      { "hosts", &a->hosts } };
+
+	*a = (struct authority){ .trusted = s->n == 2 && str_equal(s->v[1], "trusted") };
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		const char *value = word_value(s, lists[i].key);
+		struct text *t = value == NULL ? NULL : ARENA_NEW(&st->arena, struct text);
+
+		if (t != NULL) {
+			t->s = value;
+			*lists[i].list = (struct texts){ .v = t, .n = 1 };
+		}
+	}
+	const char *release = word_value(s, "keyRelease");
+	a->key_release_allow = release != NULL && str_equal(release, "allow");
+	return true;
+}
+
+/* budget [issue=PERCENT] [disrupt=PERCENT] [retire=N]: what is not named has none */
+static bool act_budget(struct stage *st, const struct statement *s)
+{
+	struct budget *b = &st->lab.engine.budget;
+	int *const fields[] = { &b->issue_percent, &b->disrupt_percent, &b->retire };
+	static const char *const names[] = { "issue", "disrupt", "retire" };
+	int64_t n = 0;
+
+	*b = (struct budget){ 0 };
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		const char *value = word_value(s, names[i]);
+
+		if (value != NULL && !str_to_i64(value, 1, 1000000, &n)) {
+			return say_failed(s, "budget [issue=PERCENT] [disrupt=PERCENT] [retire=N]");
+		}
+		*fields[i] = value == NULL ? 0 : (int)n;
+	}
+	return true;
+}
+
 static bool has_desired(const struct stage *st, const struct statement *s)
 {
 	return st->lab.desired != NULL || say_failed(s, "nothing was committed yet");
@@ -354,6 +418,9 @@ static const struct {
 	{ "pass", act_pass },
 	{ "desired", act_desired },
 	{ "commit", act_commit },
+	{ "profile", act_profile },
+	{ "authority", act_authority },
+	{ "budget", act_budget },
 	{ "plan", act_plan },
 	{ "converge", act_converge },
 	{ "loop", act_loop },

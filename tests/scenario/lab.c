@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "desired/allowed.h"
 #include "reconciler/base/str.h"
 #include "reconciler/engine/render.h"
 
@@ -147,6 +148,30 @@ static void first_diagnostics(const struct diagnostics *d, struct err *err)
 	(void)err_wrap(err, "the desired state");
 }
 
+static void set_error(struct lab *l, const struct err *err)
+{
+	size_t n = 0;
+
+	err_format(err, l->error, sizeof(l->error));
+	n = strlen(l->error);
+	if (err->hint[0] != '\0') {
+		(void)snprintf(l->error + n, sizeof(l->error) - n, " (%s)", err->hint);
+	}
+	buf_printf(&l->said, "error: %s\n", l->error);
+}
+
+static void refused(struct lab *l, const struct diagnostics *d, const struct err *why)
+{
+	CLEANUP(buf_release) struct buf out = { 0 };
+
+	buf_init(&out, BUF_LIMIT_TEXT);
+	for (size_t i = 0; i < d->n; i++) {
+		diagnostic_format(&d->v[i], &out);
+	}
+	set_error(l, why);
+	buf_add_str(&l->said, buf_str(&out));
+}
+
 enum err_code lab_commit(struct lab *l, const char *yaml, struct err *err)
 {
 	struct memory_file file = { .path = "fleet.yaml", .data = bytes_of_str(yaml) };
@@ -160,21 +185,16 @@ enum err_code lab_commit(struct lab *l, const char *yaml, struct err *err)
 		first_diagnostics(&diag, err);
 		return rc;
 	}
+	rc = desired_allowed(next, &l->authority, &l->arena, &diag, err);
+	if (rc != ERR_OK) {
+		/* Refused: what was accepted last goes on. */
+		refused(l, &diag, err);
+		return ERR_OK;
+	}
+	l->error[0] = '\0';
 	l->desired = next;
 	l->engine.desired = next;
 	return ERR_OK;
-}
-
-static void set_error(struct lab *l, const struct err *err)
-{
-	size_t n = 0;
-
-	err_format(err, l->error, sizeof(l->error));
-	n = strlen(l->error);
-	if (err->hint[0] != '\0') {
-		(void)snprintf(l->error + n, sizeof(l->error) - n, " (%s)", err->hint);
-	}
-	buf_printf(&l->said, "error: %s\n", l->error);
 }
 
 static void begin(struct lab *l)
