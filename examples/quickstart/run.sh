@@ -4,6 +4,9 @@
 # The main job on real software, from nothing: installs what it needs, builds certwright, declares a small fleet in a git repository and
 # lets certwright make the machines agree with it: nginx on PEM, a JVM on JKS and a JVM on PKCS#12 (client certificates required).
 # Everything lives in one temporary directory and on 127.0.0.1, and is gone afterwards. Run it as often as you like.
+#
+# CERTWRIGHT: a program that is built already; then nothing is installed and nothing is built.
+# CERTWRIGHT_BUILD_DIR: where to build (build/ below the checkout).
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -25,19 +28,24 @@ expect() { # expect STATUS VERB... : the exit status is part of the interface
 remember() { shown+=("$1|$2"); }
 
 tidy() {
-	local pid
+	local file pid i
 	[ -n "$work" ] || return 0
-	for pid in "$work"/*.pid; do
-		[ -s "$pid" ] && kill "$(cat "$pid")" 2>/dev/null
+	for file in "$work"/*.pid; do
+		[ -s "$file" ] || continue
+		pid=$(cat "$file")
+		kill "$pid" 2>/dev/null || continue
+		for ((i = 0; i < 100; i++)); do
+			kill -0 "$pid" 2>/dev/null || break
+			sleep 0.05
+		done
 	done
 	rm -rf "$work"
 }
 trap tidy EXIT
 trap 'exit 130' INT TERM
 
-# ---- install and build -------------------------------------------------------------------------
 packages=(build-essential cmake ninja-build pkg-config git openssl nginx-light default-jdk-headless
-	libgnutls28-dev nettle-dev libcurl4-gnutls-dev libyaml-dev libgit2-dev libinotifytools0-dev
+	libgnutls28-dev nettle-dev libgmp-dev libcurl4-gnutls-dev libyaml-dev libgit2-dev libinotifytools0-dev
 	libsqlite3-dev libjansson-dev libunistring-dev check libsubunit-dev)
 
 install_packages() {
@@ -63,14 +71,12 @@ build() {
 		fail "the build failed"
 	fi
 	PATH=$dir:$PATH
-	javac -d "$work/java" "$top/tests/standins/TlsServer.java" 2>/dev/null || fail "javac failed"
 }
 
 free_port() {
 	perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport'
 }
 
-# ---- the fleet ---------------------------------------------------------------------------------
 write_nginx() {
 	mkdir -p "$work/nginx/tmp"
 	cat >"$work/nginx/nginx.conf" <<-END
@@ -230,7 +236,6 @@ served() { # PORT : fingerprint of what is served, by a second opinion
 }
 commit() { git -C "$work/fleet" add -A && git -C "$work/fleet" -c user.name=You -c user.email=you@lab.example commit -q -m "$1"; }
 
-# ---- the tour ----------------------------------------------------------------------------------
 tour() {
 	say "A git repository that declares one CA, three certificates, five keystores, three servers"
 	git -C "$work/fleet" init -q -b main
@@ -295,8 +300,13 @@ mkdir -p "$work/fleet" "$work/java"
 export CERTWRIGHT_CONFIG=$work/certwright.yaml
 printf 'state: %s/state\nmasterKey: %s/master.key\n' "$work" "$work" >"$CERTWRIGHT_CONFIG"
 PATH=$PATH:/usr/sbin
-install_packages
-build
+if [ -n "${CERTWRIGHT:-}" ]; then
+	PATH=$(dirname "$(realpath "$CERTWRIGHT")"):$PATH
+else
+	install_packages
+	build
+fi
+javac -d "$work/java" "$top/tests/standins/TlsServer.java" 2>/dev/null || fail "javac failed"
 nginx_port=$(free_port) jks_port=$(free_port) p12_port=$(free_port)
 write_nginx
 write_activators

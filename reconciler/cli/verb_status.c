@@ -14,7 +14,7 @@
 
 #define OBJECT_WIDTH_MAX 60
 #define VERDICT_WIDTH    18
-#define TIME_WIDTH       26
+#define TIME_WIDTH       27
 #define MARGIN_WIDTH     6
 #define HOUR_S           UINT64_C(3600)
 #define DAY_S            UINT64_C(86400)
@@ -212,7 +212,9 @@ static void render_text(const struct cli *c, const struct filter *f, const struc
 	char looked[32];
 	char at[WHEN_TEXT_MAX];
 
-	when_format_relative(p->observed->at, now, looked, sizeof(looked));
+	/* --now does not go on while a program runs: what it looked at seems to lie ahead. */
+	struct wall seen = { p->observed->at.s > now.s ? now.s : p->observed->at.s };
+	when_format_relative(seen, now, looked, sizeof(looked));
 	when_format_short(p->observed->at, at);
 	buf_printf(out, "Looked %s, %s.\n", looked, at);
 	put_cell(out, "OBJECT", width);
