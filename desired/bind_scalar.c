@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "desired/bind.h"
+#include "desired/describe.h"
 #include "desired/tables.h"
 #include "reconciler/base/str.h"
 #include "reconciler/base/when.h"
@@ -229,16 +230,9 @@ void bind_bool(struct bind *b, const struct field *f, const struct yml_event *ev
 
 static void out_of_range(struct bind *b, const struct field *f, const struct yml_event *ev)
 {
-	char min[40], max[40];
+	char min[FIELD_BOUND_SIZE], max[FIELD_BOUND_SIZE];
 
-	if (f->type == FIELD_DURATION || f->type == FIELD_URGENT) {
-		duration_format(f->min, min, sizeof(min));
-		duration_format(f->max, max, sizeof(max));
-	} else {
-		(void)snprintf(min, sizeof(min), "%lld", (long long)f->min);
-		(void)snprintf(max, sizeof(max), "%lld", (long long)f->max);
-	}
-	if (f->max == INT32_MAX || f->max == INT64_MAX || f->max == 0) {
+	if (!field_bounds(f, min, max)) {
 		bind_report(b, ev->pos, /* hint= */ NULL, "%s: must be at least %s, found %s",
 		            f->name, min, ev->s);
 	} else {

@@ -112,10 +112,22 @@ bool field_default_words(const struct field *f, struct buf *out)
 	}
 }
 
+bool field_bounds(const struct field *f, char min[FIELD_BOUND_SIZE], char max[FIELD_BOUND_SIZE])
+{
+	if (f->type == FIELD_DURATION || f->type == FIELD_URGENT) {
+		duration_format(f->min, min, FIELD_BOUND_SIZE);
+		duration_format(f->max, max, FIELD_BOUND_SIZE);
+	} else {
+		(void)snprintf(min, FIELD_BOUND_SIZE, "%lld", (long long)f->min);
+		(void)snprintf(max, FIELD_BOUND_SIZE, "%lld", (long long)f->max);
+	}
+	return f->max != 0 && f->max != INT32_MAX && f->max != INT64_MAX;
+}
+
 bool field_limit_words(const struct field *f, struct buf *out)
 {
-	char min[40], max[40];
-	bool open = f->max == 0 || f->max == INT32_MAX || f->max == INT64_MAX;
+	char min[FIELD_BOUND_SIZE], max[FIELD_BOUND_SIZE];
+	bool open = !field_bounds(f, min, max);
 
 	if (f->type == FIELD_TEXT || f->type == FIELD_TEXTS) {
 		if (f->max > 0) {
@@ -125,13 +137,6 @@ bool field_limit_words(const struct field *f, struct buf *out)
 	}
 	if ((f->min == 0 && open) || f->type == FIELD_MODE) {
 		return false;
-	}
-	if (f->type == FIELD_DURATION || f->type == FIELD_URGENT) {
-		duration_format(f->min, min, sizeof(min));
-		duration_format(f->max, max, sizeof(max));
-	} else {
-		(void)snprintf(min, sizeof(min), "%lld", (long long)f->min);
-		(void)snprintf(max, sizeof(max), "%lld", (long long)f->max);
 	}
 	if (open) {
 		buf_printf(out, "at least %s", min);

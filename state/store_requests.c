@@ -144,32 +144,32 @@ enum err_code store_resume(struct store *s, const char *kind, const char *name, 
 	return rc == ERR_OK ? store_end(s, resume(s, kind, name, err), err) : rc;
 }
 
-enum err_code store_renew_asked(struct store *s, const char *identity, struct err *err)
+/* One column of an identity is set to now. */
+static enum err_code note_now(struct store *s, const char *sql, const char *identity,
+                              struct err *err)
 {
 	enum err_code rc = store_begin(s, TX_OPERATOR, err);
 
 	return rc == ERR_OK
 	               ? store_end(s,
-	                           db_run(s->db,
-	                                  "INSERT INTO identity (name, renew_asked)"
-	                                  " VALUES (?1, ?2) ON CONFLICT DO UPDATE"
-	                                  " SET renew_asked = excluded.renew_asked",
+	                           db_run(s->db, sql,
 	                                  DB_VALUES(db_text(identity), db_wall(store_now(s))), err),
 	                           err)
 	               : rc;
 }
 
+enum err_code store_renew_asked(struct store *s, const char *identity, struct err *err)
+{
+	return note_now(s,
+	                "INSERT INTO identity (name, renew_asked) VALUES (?1, ?2)"
+	                " ON CONFLICT DO UPDATE SET renew_asked = excluded.renew_asked",
+	                identity, err);
+}
+
 enum err_code store_approve(struct store *s, const char *identity, struct err *err)
 {
-	enum err_code rc = store_begin(s, TX_OPERATOR, err);
-
-	return rc == ERR_OK
-	               ? store_end(s,
-	                           db_run(s->db,
-	                                  "INSERT INTO identity (name, approved_at)"
-	                                  " VALUES (?1, ?2) ON CONFLICT DO UPDATE"
-	                                  " SET approved_at = excluded.approved_at",
-	                                  DB_VALUES(db_text(identity), db_wall(store_now(s))), err),
-	                           err)
-	               : rc;
+	return note_now(s,
+	                "INSERT INTO identity (name, approved_at) VALUES (?1, ?2)"
+	                " ON CONFLICT DO UPDATE SET approved_at = excluded.approved_at",
+	                identity, err);
 }

@@ -10,25 +10,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "desired/source.h"
 #include "reconciler/base/clock.h"
 #include "reconciler/base/fs.h"
 #include "reconciler/base/secret.h"
-#include "reconciler/base/str.h"
+#include "tests/integration/fetching.h"
 #include "tests/integration/servers.h"
 #include "tests/unit/gitrepo.h"
-#include "tests/unit/unit.h"
 
-static char *dir, *commit, *ca_file;
+static char *ca_file;
 static int port, wrong_name_port, silent_port, silent_fd;
 static struct server nginx, fcgiwrap;
-static struct err err;
-static struct source *src;
-
-static char *in_dir(const char *name)
-{
-	return str_printf("%s/%s", dir, name);
-}
 
 static void make_certificate(const char *name, const char *names)
 {
@@ -158,18 +149,6 @@ static void stop(void)
 	unit_rmtree(dir);
 }
 
-static void close_source(void)
-{
-	source_close(src);
-	src = NULL;
-}
-
-static void open_source(void)
-{
-	src = NULL;
-	err_clear(&err);
-}
-
 struct visit {
 	const char *host, *path, *ca, *user, *password;
 	int port;
@@ -197,17 +176,6 @@ static enum err_code fetch(struct visit v)
 	err_clear(&err);
 	ck_assert_ok(source_open_mirror(mirrors, &opt, &src, &err), &err);
 	return source_fetch(src, &err);
-}
-
-static void has_commit(bool want)
-{
-	char got[41];
-
-	err_clear(&err);
-	ck_assert_int_eq(source_resolve(src, NULL, got, &err), want ? ERR_OK : ERR_NOT_FOUND);
-	if (want) {
-		ck_assert_str_eq(got, commit);
-	}
 }
 
 START_TEST(a_repository_is_fetched_over_tls13)

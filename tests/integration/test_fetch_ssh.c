@@ -11,25 +11,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "desired/source.h"
 #include "reconciler/base/clock.h"
 #include "reconciler/base/fs.h"
-#include "reconciler/base/str.h"
+#include "tests/integration/fetching.h"
 #include "tests/integration/servers.h"
 #include "tests/unit/gitrepo.h"
-#include "tests/unit/unit.h"
 
-static char *dir, *repo, *commit, *known_hosts;
+static char *repo, *known_hosts;
 static int port;
 static struct server sshd;
 static bool made_run_sshd;
-static struct err err;
-static struct source *src;
-
-static char *in_dir(const char *name)
-{
-	return str_printf("%s/%s", dir, name);
-}
 
 static void make_key(const char *name, const char *type)
 {
@@ -152,18 +143,6 @@ static void stop(void)
 	unit_rmtree(dir);
 }
 
-static void close_source(void)
-{
-	source_close(src);
-	src = NULL;
-}
-
-static void open_source(void)
-{
-	src = NULL;
-	err_clear(&err);
-}
-
 /* Fetch `path` with `key`, into a mirror of its own. */
 static enum err_code fetch_path(const char *key, const char *hosts, const char *path,
                                 int64_t timeout_ms)
@@ -188,17 +167,6 @@ static enum err_code fetch_path(const char *key, const char *hosts, const char *
 static enum err_code fetch(const char *key, const char *hosts, int64_t timeout_ms)
 {
 	return fetch_path(key, hosts, repo, timeout_ms);
-}
-
-static void has_commit(bool want)
-{
-	char got[41];
-
-	err_clear(&err);
-	ck_assert_int_eq(source_resolve(src, NULL, got, &err), want ? ERR_OK : ERR_NOT_FOUND);
-	if (want) {
-		ck_assert_str_eq(got, commit);
-	}
 }
 
 START_TEST(ed25519_and_rsa_keys_fetch)

@@ -2,72 +2,14 @@
 /*
  * test_fs.c - looking, reading, directories, house-keeping.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "reconciler/base/fs.h"
 #include "reconciler/base/str.h"
-#include "tests/unit/unit.h"
-
-static char *dir;
-static char path[512];
-static char other[512];
-
-static void in_dir(char *out, const char *name)
-{
-	int n = snprintf(out, sizeof(path), "%s/%s", dir, name);
-
-	ck_assert_int_lt(n, (int)sizeof(path));
-}
-
-static void setup(void)
-{
-	dir = unit_tmpdir();
-	in_dir(path, "web.pem");
-	in_dir(other, "other");
-}
-
-static void teardown(void)
-{
-	unit_rmtree(dir);
-}
-
-static void put(const char *where, const char *text)
-{
-	FILE *f = fopen(where, "w");
-
-	ck_assert_ptr_nonnull(f);
-	ck_assert_int_ge(fputs(text, f), 0);
-	ck_assert_int_eq(fclose(f), 0);
-}
-
-static void holds(const char *where, const char *text)
-{
-	struct err err = { 0 };
-	struct buf b;
-
-	buf_init(&b, 10000);
-	ck_assert_ok(fs_read(where, 10000, &b, &err), &err);
-	ck_assert_str_eq(buf_str(&b), text);
-	buf_release(&b);
-}
-
-static size_t files(void)
-{
-	DIR *d = opendir(dir);
-	size_t n = 0;
-
-	ck_assert_ptr_nonnull(d);
-	while (readdir(d) != NULL) {
-		n++;
-	}
-	ck_assert_int_eq(closedir(d), 0);
-	return n - 2; /* "." and ".." */
-}
+#include "tests/unit/base/sandbox.h"
 
 START_TEST(reading_stops_at_the_limit)
 {

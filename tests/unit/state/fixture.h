@@ -57,6 +57,17 @@ static inline void fixture_reopen(struct fixture *f)
 	fixture_open(f, STORE_RECONCILER);
 }
 
+/* For db_fault_hook: the process ends at the write that the countdown reaches. */
+static int fixture_countdown;
+
+static inline int fixture_die(const char *point ATTR_UNUSED)
+{
+	if (fixture_countdown-- == 0) {
+		_exit(0);
+	}
+	return 0;
+}
+
 static inline void fixture_release(struct fixture *f)
 {
 	db_fault_hook = NULL;

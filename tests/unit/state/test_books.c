@@ -314,16 +314,6 @@ START_TEST(a_crl_is_stale_from_the_revocation_to_the_next_crl_even_within_a_seco
 }
 END_TEST
 
-static int countdown;
-
-static int die(const char *point ATTR_UNUSED)
-{
-	if (countdown-- == 0) {
-		_exit(0);
-	}
-	return 0;
-}
-
 /* One issue as a CA does it; the serial proposed is another one every time. */
 static int issue_once(struct fixture *f, uint8_t fill)
 {
@@ -340,8 +330,8 @@ static int issue_once(struct fixture *f, uint8_t fill)
 	}
 	struct ca_books *b = store_ca_books(f->s);
 	serial_of(fill, serial);
-	countdown = fill;
-	db_fault_hook = die;
+	fixture_countdown = fill;
+	db_fault_hook = fixture_die;
 	if (b->reserve(b, "corp", "r1", serial, &r, &f->err) != ERR_OK ||
 	    b->record_tbs(b, "corp", "r1", bytes_of(r.serial, 20), &f->err) != ERR_OK ||
 	    b->record_cert(b, "corp", "r1", c->der, &f->err) != ERR_OK) {

@@ -223,16 +223,6 @@ START_TEST(a_state_of_a_newer_version_is_refused_by_everyone)
 }
 END_TEST
 
-static int countdown;
-
-static int die(const char *point ATTR_UNUSED)
-{
-	if (countdown-- == 0) {
-		_exit(0);
-	}
-	return 0;
-}
-
 START_TEST(a_first_run_killed_at_any_write_is_a_first_run_again)
 {
 	struct fixture f = { .tmp = unit_tmpdir() };
@@ -248,8 +238,8 @@ START_TEST(a_first_run_killed_at_any_write_is_a_first_run_again)
 		pid_t pid = fork();
 		ck_assert_int_ge(pid, 0);
 		if (pid == 0) {
-			countdown = at;
-			db_fault_hook = die;
+			fixture_countdown = at;
+			db_fault_hook = fixture_die;
 			_exit(try_open(&f, STORE_RECONCILER, &s) == ERR_OK ? 7 : 1);
 		}
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);

@@ -316,16 +316,6 @@ START_TEST(after_a_rekey_the_new_master_key_opens_and_the_old_one_does_not)
 }
 END_TEST
 
-static int countdown;
-
-static int die(const char *point ATTR_UNUSED)
-{
-	if (countdown-- == 0) {
-		_exit(0);
-	}
-	return 0;
-}
-
 START_TEST(a_rekey_killed_anywhere_leaves_one_of_the_two_keys_in_force)
 {
 	struct fixture f;
@@ -345,8 +335,8 @@ START_TEST(a_rekey_killed_anywhere_leaves_one_of_the_two_keys_in_force)
 			if (open_with(&f, f.master) != ERR_OK) {
 				_exit(1);
 			}
-			countdown = rounds;
-			db_fault_hook = die;
+			fixture_countdown = rounds;
+			db_fault_hook = fixture_die;
 			_exit(store_rekey(f.s, next, &f.err) == ERR_OK ? 7 : 2);
 		}
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
