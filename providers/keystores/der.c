@@ -3,24 +3,41 @@
  * der.c - one certificate as DER, its private key as PKCS#8 DER beside it.
  *
  * There is room for the leaf alone: a chain that is set loses the rest, and one certificate
- * replaces the other.
+ * replaces the other. Read are also a key alone, and a certificate as base64 without PEM lines.
  */
 #include "reconciler/pki/der.h"
 
 #include "providers/keystores/flat.h"
+#include "providers/keystores/ksarmour.h"
 #include "reconciler/base/str.h"
 
 enum { PART_CERT, PART_KEY, PARTS };
 
-static bool der_recognises(struct bytes file)
+static bool is_cert(struct bytes file, struct bytes *ret_whole, bool *ret_trailing)
 {
 	struct der d = der_of(file);
-	struct bytes whole;
 	struct ks_cert cert;
 
-	return file.n != 0 &&
-	       der_get_any(&d, /* ret_tag= */ NULL, /* ret_content= */ NULL, &whole) &&
-	       ks_cert_read(whole, &cert);
+	if (file.n == 0 ||
+	    !der_get_any(&d, /* ret_tag= */ NULL, /* ret_content= */ NULL, ret_whole) ||
+	    !ks_cert_read(*ret_whole, &cert)) {
+		return false;
+	}
+	*ret_trailing = !der_at_end(&d);
+	return true;
+}
+
+static bool der_recognises(struct bytes file)
+{
+	CLEANUP(buf_release) struct buf text = { 0 };
+	struct bytes whole;
+	bool trailing;
+
+	buf_init(&text, KEYSTORE_FILE_LIMIT);
+	if (is_cert(file, &whole, &trailing) || flat_is_der_key(file)) {
+		return true;
+	}
+	return ks_bare_base64(file, &text) && is_cert(buf_view(&text), &whole, &trailing);
 }
 
 static enum err_code der_create(struct keystore **ret, struct err *err)
@@ -55,24 +72,30 @@ static enum err_code keep(struct flat *flat, size_t part, struct bytes in, struc
 
 static enum err_code read_cert(struct flat *flat, struct bytes in, struct err *err)
 {
+	CLEANUP(buf_release) struct buf text = { 0 };
 	struct flat_item *item = NULL;
 	struct bytes whole;
-
-	if (!der_recognises(in)) {
-		return err_set(err, ERR_INVALID,
-		               "DER file, offset 0: there is no certificate in it");
-	}
+	bool trailing = false;
+	bool bare = false;
 	enum err_code rc = keep(flat, PART_CERT, in, &item, err);
+
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	struct der d = der_of(item->raw);
-	(void)der_get_any(&d, /* ret_tag= */ NULL, /* ret_content= */ NULL, &whole);
-	item->warnings |= der_at_end(&d) ? 0u : (unsigned)KS_WARN_TRAILING_BYTES;
-	return flat_fill_cert(flat, item, whole, err);
+	buf_init(&text, KEYSTORE_FILE_LIMIT);
+	if (!is_cert(item->raw, &whole, &trailing)) {
+		bare = ks_bare_base64(in, &text) && is_cert(buf_view(&text), &whole, &trailing);
+		if (!bare) {
+			return err_set(err, ERR_INVALID,
+			               "DER file, offset 0: there is no certificate in it");
+		}
+		whole = arena_bytes(&flat->arena, whole);
+	}
+	item->warnings |= trailing ? (unsigned)KS_WARN_TRAILING_BYTES : 0u;
+	return arena_failed(&flat->arena) ? err_nomem(err) : flat_fill_cert(flat, item, whole, err);
 }
 
-static enum err_code read_key(struct flat *flat, struct bytes in,
+static enum err_code read_key(struct flat *flat, size_t part, struct bytes in,
                               const struct keystore_passwords *pw, struct err *err)
 {
 	struct flat_item *item = NULL;
@@ -82,7 +105,7 @@ static enum err_code read_key(struct flat *flat, struct bytes in,
 	if (!der_enter(&d, DER_SEQUENCE, &inner)) {
 		return err_set(err, ERR_INVALID, "the key file, offset 0: not DER");
 	}
-	enum err_code rc = keep(flat, PART_KEY, in, &item, err);
+	enum err_code rc = keep(flat, part, in, &item, err);
 	return rc == ERR_OK ? flat_fill_key(item, item->raw, pw, err) : rc;
 }
 
@@ -94,10 +117,15 @@ static enum err_code der_read(const struct bytes *parts, size_t n_parts,
 	enum err_code rc = flat_new(&keystore_der, &flat, err);
 
 	if (rc == ERR_OK && n_parts > PART_CERT && parts[PART_CERT].n != 0) {
-		rc = read_cert(flat, parts[PART_CERT], err);
+		rc = flat_is_der_key(parts[PART_CERT])
+		             ? read_key(flat, PART_CERT, parts[PART_CERT], pw, err)
+		             : read_cert(flat, parts[PART_CERT], err);
 	}
 	if (rc == ERR_OK && n_parts > PART_KEY && parts[PART_KEY].n != 0) {
-		rc = read_key(flat, parts[PART_KEY], pw, err);
+		rc = read_key(flat, PART_KEY, parts[PART_KEY], pw, err);
+	}
+	if (rc == ERR_OK) {
+		rc = flat_check_keys(flat, err);
 	}
 	if (rc == ERR_OK) {
 		rc = flat_model_build(flat, err);
@@ -171,8 +199,11 @@ static enum err_code der_write(const struct keystore *ks, const struct keystore_
 	(void)how;
 	for (size_t i = 0; i < flat->n; i++) {
 		const struct flat_item *item = &flat->items[i];
-		enum err_code rc =
-			write_item(item, &made[item->kind == FLAT_KEY ? PART_KEY : PART_CERT], err);
+		size_t part = item->kind == FLAT_KEY ? PART_KEY : PART_CERT;
+
+		part = item->raw.n != 0 ? item->part : part;
+		made[part].private = made[part].private || item->kind == FLAT_KEY;
+		enum err_code rc = write_item(item, &made[part], err);
 		if (rc != ERR_OK) {
 			keystore_part_release(&made[PART_CERT]);
 			keystore_part_release(&made[PART_KEY]);

@@ -9,6 +9,7 @@
 #include "reconciler/base/map.h"
 #include "reconciler/base/str.h"
 #include "reconciler/pki/key.h"
+#include "reconciler/pki/pkcs8.h"
 
 #define ALIAS_HEX 16
 
@@ -100,22 +101,6 @@ enum err_code flat_fill_cert(struct flat *flat, struct flat_item *item, struct b
 	return item->alias == NULL ? err_nomem(err) : ERR_OK;
 }
 
-enum err_code flat_fill_key(struct flat_item *item, struct bytes in,
-                            const struct keystore_passwords *pw, struct err *err)
-{
-	const struct secret *password = ks_key_password(pw);
-	enum err_code rc = key_decode(in, password == NULL ? NULL : secret_str(password),
-	                              &item->key, /* err= */ NULL);
-
-	item->kind = FLAT_KEY;
-	if (rc == ERR_NOMEM) {
-		return err_nomem(err);
-	}
-	item->opened = rc == ERR_OK;
-	item->warnings |= item->opened ? 0u : (unsigned)KS_WARN_KEY_UNREADABLE;
-	return ERR_OK;
-}
-
 static struct flat_item *the_key(const struct flat *flat)
 {
 	for (size_t i = 0; i < flat->n; i++) {
@@ -126,15 +111,18 @@ static struct flat_item *the_key(const struct flat *flat)
 	return NULL;
 }
 
-static struct flat_item *leaf_of(const struct flat *flat, const struct flat_item *key)
+/* *ret_fits false: the key is known and none of the certificates is for it. */
+static struct flat_item *leaf_of(const struct flat *flat, const struct flat_item *key,
+                                 bool *ret_fits)
 {
+	CLEANUP(buf_release) struct buf spki = { 0 };
 	struct flat_item *first = NULL;
-	uint8_t want[SHA256_BYTES];
-	uint8_t have[SHA256_BYTES];
-	bool known =
-		key->opened && pkcs8_spki_sha256(secret_view(&key->key), /* hint_or_null= */ NULL,
-	                                         want, /* err= */ NULL) == ERR_OK;
+	struct pkcs8_facts facts;
 
+	buf_init(&spki, PKCS8_SPKI_MAX);
+	bool known = key->opened &&
+	             pkcs8_read(secret_view(&key->key), &facts, /* err= */ NULL) == ERR_OK &&
+	             pkcs8_spki(&facts, &spki, /* err= */ NULL) == ERR_OK;
 	for (size_t i = 0; i < flat->n; i++) {
 		struct flat_item *item = &flat->items[i];
 
@@ -142,11 +130,13 @@ static struct flat_item *leaf_of(const struct flat *flat, const struct flat_item
 			continue;
 		}
 		first = first == NULL ? item : first;
-		pki_sha256(item->cert.spki.p, item->cert.spki.n, have);
-		if (known && item->cert.spki.n != 0 && memcmp(want, have, sizeof(have)) == 0) {
+		if (known && item->cert.spki.n != 0 &&
+		    spki_same_key(buf_view(&spki), item->cert.spki)) {
+			*ret_fits = true;
 			return item;
 		}
 	}
+	*ret_fits = !known || first == NULL;
 	return first;
 }
 
@@ -190,13 +180,15 @@ static bool add_entry(struct flat *flat, struct flat_item *item, enum keystore_e
 static bool add_key(struct flat *flat, struct flat_item *key)
 {
 	struct bytes *chain = ARENA_ARRAY(&flat->model, struct bytes, KS_CHAIN_MAX);
-	struct flat_item *item = leaf_of(flat, key);
+	bool fits = true;
+	struct flat_item *item = leaf_of(flat, key, &fits);
 	size_t n = 0;
 
 	if (chain == NULL || !add_entry(flat, key, KS_KEY)) {
 		return false;
 	}
 	struct keystore_entry *e = &flat->entries[flat->n_entries - 1].entry;
+	e->warnings |= fits ? 0u : (unsigned)KS_WARN_KEY_MISMATCH;
 	while (item != NULL && n < KS_CHAIN_MAX) {
 		item->in_chain = true;
 		e->warnings |= item->warnings;

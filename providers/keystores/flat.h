@@ -12,7 +12,7 @@
 #include "providers/keystores/kscert.h"
 #include "providers/keystores/ksutil.h"
 
-#define FLAT_PARTS_MAX 2
+#define FLAT_PARTS_MAX 3
 
 enum flat_kind { FLAT_KEY, FLAT_CERT, FLAT_OTHER };
 
@@ -60,6 +60,10 @@ enum err_code flat_fill_cert(struct flat *flat, struct flat_item *item, struct b
 /* Open a key given in any shape with the key password; what does not open gets its warning. */
 enum err_code flat_fill_key(struct flat_item *item, struct bytes in,
                             const struct keystore_passwords *pw, struct err *err);
+/* PKCS#8, encrypted or not, PKCS#1 or SEC1, as far as one can see from outside. */
+bool flat_is_der_key(struct bytes der);
+/* ERR_INVALID: there are two different keys. */
+enum err_code flat_check_keys(const struct flat *flat, struct err *err);
 /* Entries anew, after reading and after every edit. */
 enum err_code flat_model_build(struct flat *flat, struct err *err);
 

@@ -39,6 +39,9 @@ static enum err_code pem_read(const struct bytes *parts, size_t n_parts,
 		rc = err_set(err, ERR_INVALID, "PEM file, offset 0: there is no PEM block in it");
 	}
 	if (rc == ERR_OK) {
+		rc = flat_check_keys(flat, err);
+	}
+	if (rc == ERR_OK) {
 		rc = flat_model_build(flat, err);
 	}
 	if (rc == ERR_OK) {

@@ -45,6 +45,9 @@ static enum err_code split_read(const struct bytes *parts, size_t n_parts,
 		rc = read_part(flat, i, parts[i], pw, err);
 	}
 	if (rc == ERR_OK) {
+		rc = flat_check_keys(flat, err);
+	}
+	if (rc == ERR_OK) {
 		rc = flat_model_build(flat, err);
 	}
 	if (rc == ERR_OK) {

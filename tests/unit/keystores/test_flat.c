@@ -175,7 +175,29 @@ static const struct {
 	{ "openssl pkcs8 -topk8 -in web.key.pem -passout pass:sesame -out k.pem", NULL,
 	  KS_WARN_KEY_UNREADABLE },
 	{ "openssl ec -in web.key.pem -out k.pem", NULL, 0 },
-	{ "openssl ec -in web.key.pem -aes128 -passout pass:sesame -out k.pem", "sesame", 0 },
+	{ "openssl ec -in web.key.pem -aes128 -passout pass:sesame -out k.pem", "sesame",
+	  KS_WARN_WEAK },
+	{ "openssl ec -in web.key.pem -des3 -passout pass:sesame -out k.pem", "sesame",
+	  KS_WARN_WEAK },
+	{ "openssl ec -in web.key.pem -aes256 -passout pass:sesame -out k.pem", "wrong",
+	  KS_WARN_WEAK | KS_WARN_KEY_UNREADABLE },
+	{ "openssl pkcs8 -topk8 -scrypt -in web.key.pem -passout pass:sesame -out k.pem", "sesame",
+	  0 },
+	{ "openssl pkcs8 -topk8 -scrypt -in web.key.pem -passout pass:sesame -out k.pem", "wrong",
+	  KS_WARN_KEY_UNREADABLE },
+	{ "openssl pkcs8 -topk8 -v2 des3 -in web.key.pem -passout pass:sesame -out k.pem", "sesame",
+	  0 },
+	{ "openssl pkcs8 -topk8 -v2 aes-128-cbc -v2prf hmacWithSHA512 -in web.key.pem -passout "
+	  "pass:sesame -out k.pem",
+	  "sesame", 0 },
+	{ "openssl pkcs8 -topk8 -v1 PBE-SHA1-3DES -in web.key.pem -passout pass:sesame -out k.pem",
+	  "sesame", 0 },
+	{ "openssl pkcs8 -provider default -provider legacy -topk8 -v1 PBE-SHA1-RC2-40 -in "
+	  "web.key.pem -passout pass:sesame -out k.pem",
+	  "sesame", KS_WARN_WEAK },
+	{ "openssl pkcs8 -provider default -provider legacy -topk8 -v1 PBE-MD5-DES -in web.key.pem "
+	  "-passout pass:sesame -out k.pem",
+	  "sesame", KS_WARN_WEAK },
 };
 
 START_TEST(keys_of_all_shapes_are_read)
@@ -188,8 +210,9 @@ START_TEST(keys_of_all_shapes_are_read)
 	ck_assert_uint_eq(entry_of(ks, "").warnings, keys[_i].warnings);
 	ck_assert_uint_eq(entry_of(ks, "").n_chain, 1);
 	char *ours = describe(ks);
-	ck_assert_ptr_nonnull(
-		strstr(ours, keys[_i].warnings == 0 ? "key  - match " : "key  - unreadable "));
+	ck_assert_ptr_nonnull(strstr(ours, (keys[_i].warnings & KS_WARN_KEY_UNREADABLE) == 0
+	                                           ? "key  - match "
+	                                           : "key  - unreadable "));
 	/* It stays encrypted as long as nobody replaces it. */
 	must_set_trusted(ks, "ca", world.other.der);
 	encode(ks, "shape2.pem", NULL, NULL, NULL);
@@ -201,6 +224,182 @@ START_TEST(keys_of_all_shapes_are_read)
 	free(ours);
 	free(text);
 	keystore_pem.close(ks);
+}
+END_TEST
+
+/* What OpenSSL's programs print around and between the blocks. */
+START_TEST(output_of_openssl_is_read_as_it_is_saved)
+{
+	free(tool("openssl pkcs12 -export -inkey api.key.pem -in api.pem -certfile chain.pem -name "
+	          "api -passout pass:sesame -out bag.p12"));
+	free(tool("openssl pkcs12 -in bag.p12 -nodes -passin pass:sesame -out bag.pem"));
+	struct keystore *ks = decode(&keystore_pem, "bag.pem", NULL, NULL);
+	char *text = text_of("bag.pem");
+	ck_assert_ptr_nonnull(strstr(text, "Bag Attributes"));
+	char *ours = describe(ks);
+	ck_assert_ptr_nonnull(strstr(ours, "key  - match "));
+	ck_assert_uint_eq(entry_of(ks, "").n_chain, 2);
+	must_set_trusted(ks, "ca", world.other.der);
+	encode(ks, "bag2.pem", NULL, NULL, NULL);
+	char *after = text_of("bag2.pem");
+	ck_assert(str_starts(after, text));
+	free(after);
+	free(ours);
+	free(text);
+	keystore_pem.close(ks);
+}
+END_TEST
+
+static char *with_crlf(const char *text)
+{
+	struct buf out;
+
+	buf_init(&out, KEYSTORE_FILE_LIMIT);
+	for (; *text != '\0'; text++) {
+		buf_add_str(&out, *text == '\n' ? "\r" : "");
+		buf_add_byte(&out, (uint8_t)*text);
+	}
+	buf_add_byte(&out, '\0');
+	return (char *)buf_take(&out, NULL);
+}
+
+START_TEST(text_of_windows_without_a_final_line_end_is_read_and_kept)
+{
+	free(tool("openssl ec -in web.key.pem -aes128 -passout pass:sesame -out k.pem"));
+	char *plain = joined((const char *const[]){ "inter.pem", "k.pem", "web.pem", NULL });
+	char *text = with_crlf(plain);
+
+	text[strlen(text) - 2] = '\0';
+	put_text("crlf.pem", text);
+	struct keystore *ks = decode(&keystore_pem, "crlf.pem", NULL, "sesame");
+	char *ours = describe(ks);
+	ck_assert_ptr_nonnull(strstr(ours, "key  - match "));
+	ck_assert_uint_eq(entry_of(ks, "").n_chain, 2);
+	must_set_trusted(ks, "ca", world.other.der);
+	encode(ks, "crlf2.pem", NULL, NULL, NULL);
+	keystore_pem.close(ks);
+	char *after = text_of("crlf2.pem");
+	ck_assert(str_starts(after, text));
+	ks = decode(&keystore_pem, "crlf2.pem", NULL, "sesame");
+	ck_assert_uint_eq(keystore_pem.count(ks), 2);
+	keystore_pem.close(ks);
+	free(after);
+	free(ours);
+	free(text);
+	free(plain);
+}
+END_TEST
+
+START_TEST(old_labels_name_certificates_too)
+{
+	char *web = text_of("web.pem");
+	char *x509 =
+		str_printf("-----BEGIN X509 CERTIFICATE-----%.*s-----END X509 CERTIFICATE-----\n",
+	                   (int)(strstr(web, "-----END") - web - 27), web + 27);
+
+	free(tool("openssl x509 -in inter.pem -trustout -addtrust serverAuth -setalias x -out "
+	          "trusted.pem"));
+	char *trusted = text_of("trusted.pem");
+	ck_assert_ptr_nonnull(strstr(trusted, "BEGIN TRUSTED CERTIFICATE"));
+	char *key = text_of("web.key.pem");
+	char *text = str_printf("%s%s%s", x509, trusted, key);
+	put_text("old.pem", text);
+	struct keystore *ks = decode(&keystore_pem, "old.pem", NULL, NULL);
+	struct keystore_entry e = entry_of(ks, "");
+	ck_assert_uint_eq(e.n_chain, 2);
+	ck_assert(bytes_equal(e.chain[0], world.web.der));
+	ck_assert(bytes_equal(e.chain[1], world.inter.der));
+	encode(ks, "old2.pem", NULL, NULL, NULL);
+	char *after = text_of("old2.pem");
+	ck_assert_str_eq(after, text);
+	free(after);
+	free(text);
+	free(key);
+	free(trusted);
+	free(x509);
+	free(web);
+	keystore_pem.close(ks);
+}
+END_TEST
+
+START_TEST(two_keys_in_one_file_are_an_error_that_says_so)
+{
+	char *two = joined((const char *const[]){ "web.key.pem", "web.pem", "api.key.pem", NULL });
+	char *twice =
+		joined((const char *const[]){ "web.key.pem", "web.pem", "web.key.pem", NULL });
+	struct err err = { 0 };
+
+	ck_assert_int_eq(decode_code(&keystore_pem, bytes_of_str(two), NULL, NULL, &err),
+	                 ERR_INVALID);
+	ck_assert_ptr_nonnull(strstr(err.msg, "two different private keys"));
+	ck_assert_int_eq(decode_code(&keystore_pem, bytes_of_str(twice), NULL, NULL, NULL), ERR_OK);
+	free(twice);
+	free(two);
+}
+END_TEST
+
+START_TEST(key_of_another_certificate_is_pointed_out)
+{
+	char *text = joined((const char *const[]){ "web2.key.pem", "web.pem", NULL });
+
+	put_text("stray.pem", text);
+	struct keystore *ks = decode(&keystore_pem, "stray.pem", NULL, NULL);
+	ck_assert_uint_eq(entry_of(ks, "").warnings, KS_WARN_KEY_MISMATCH);
+	keystore_pem.close(ks);
+	free(text);
+}
+END_TEST
+
+START_TEST(binary_keys_alone_are_read)
+{
+	static const char *const made[] = {
+		"openssl pkcs8 -topk8 -nocrypt -in api.key.pem -outform DER -out k.der",
+		"openssl rsa -in api.key.pem -traditional -outform DER -out k.der",
+		"openssl ec -in web.key.pem -outform DER -out k.der",
+		"openssl pkcs8 -topk8 -in web.key.pem -passout pass:sesame -outform DER -out k.der",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(made); i++) {
+		free(tool(made[i]));
+		struct bytes file = get_file("k.der");
+		ck_assert_msg(keystore_der.recognises(file), "%s", made[i]);
+		ck_assert(!keystore_pkcs12.recognises(file) && !keystore_pem.recognises(file));
+		struct keystore *ks = decode(&keystore_der, "k.der", NULL, "sesame");
+		ck_assert_uint_eq(keystore_der.count(ks), 1);
+		ck_assert_int_eq(entry_of(ks, "").kind, KS_KEY);
+		ck_assert_uint_eq(entry_of(ks, "").warnings, 0);
+		encode(ks, "k2.der", NULL, NULL, NULL);
+		struct bytes same = get_file("k2.der");
+		ck_assert(bytes_equal(file, same));
+		free((void *)(uintptr_t)same.p);
+		free((void *)(uintptr_t)file.p);
+		keystore_der.close(ks);
+	}
+}
+END_TEST
+
+START_TEST(base64_without_its_lines_is_a_certificate)
+{
+	char *web = text_of("web.pem");
+	char *bare = str_printf("%.*s", (int)(strstr(web, "-----END") - web - 28), web + 28);
+	char *text = with_crlf(bare);
+
+	put_text("bare.cer", text);
+	ck_assert(keystore_der.recognises(bytes_of_str(text)));
+	ck_assert(!keystore_der.recognises(bytes_of_str("MAA=")));
+	ck_assert(!keystore_der.recognises(bytes_of_str("Meaningless")));
+	struct keystore *ks = decode(&keystore_der, "bare.cer", NULL, NULL);
+	struct keystore_entry e = { 0 };
+	keystore_der.entry(ks, 0, &e);
+	ck_assert(bytes_equal(e.chain[0], world.web.der));
+	encode(ks, "bare2.cer", NULL, NULL, NULL);
+	char *after = text_of("bare2.cer");
+	ck_assert_str_eq(after, text);
+	free(after);
+	free(text);
+	free(bare);
+	free(web);
+	keystore_der.close(ks);
 }
 END_TEST
 
@@ -373,6 +572,13 @@ static void build(Suite *suite)
 	tcase_add_test(tc, comments_and_foreign_blocks_survive_an_edit);
 	tcase_add_test(tc, authorities_are_addressed_by_their_fingerprint);
 	tcase_add_loop_test(tc, keys_of_all_shapes_are_read, 0, (int)ARRAY_LEN(keys));
+	tcase_add_test(tc, output_of_openssl_is_read_as_it_is_saved);
+	tcase_add_test(tc, text_of_windows_without_a_final_line_end_is_read_and_kept);
+	tcase_add_test(tc, old_labels_name_certificates_too);
+	tcase_add_test(tc, two_keys_in_one_file_are_an_error_that_says_so);
+	tcase_add_test(tc, key_of_another_certificate_is_pointed_out);
+	tcase_add_test(tc, binary_keys_alone_are_read);
+	tcase_add_test(tc, base64_without_its_lines_is_a_certificate);
 	tcase_add_test(tc, traditional_keys_are_written_when_asked);
 	tcase_add_test(tc, split_store_keeps_the_key_in_its_own_part);
 	tcase_add_test(tc, der_store_holds_leaf_and_key);
