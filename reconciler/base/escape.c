@@ -102,3 +102,20 @@ void str_escape_markdown(struct buf *out, const char *s, size_t n)
 	/* A backslash before 'x' would be shown as such in Markdown, but two are certain. */
 	escape(out, s, n, "\\`*_{}[]()<>#+-.!|~&:@", "\\\\");
 }
+
+void str_escape_html(struct buf *out, const char *s, size_t n)
+{
+	CLEANUP(buf_release) struct buf plain = { 0 };
+
+	buf_init(&plain, BUF_LIMIT_TEXT);
+	escape(&plain, s, n, /* special= */ "", "\\");
+	for (size_t i = 0; i < plain.len; i++) {
+		char c = buf_str(&plain)[i];
+
+		if (strchr("&<>\"'", c) != NULL) {
+			buf_printf(out, "&#%d;", c);
+		} else {
+			buf_add_byte(out, (uint8_t)c);
+		}
+	}
+}

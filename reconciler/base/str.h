@@ -50,3 +50,6 @@ bool base64_decode(const char *s, size_t n, struct buf *out);
 void str_escape_terminal(struct buf *out, const char *s, size_t n);
 /* Append foreign text for Markdown: as above, and Markdown's own characters escaped. */
 void str_escape_markdown(struct buf *out, const char *s, size_t n);
+/* Append foreign text for HTML, as contents or inside a quoted attribute: as for a terminal, and
+ * the characters of markup as references. */
+void str_escape_html(struct buf *out, const char *s, size_t n);

@@ -59,4 +59,7 @@ enum err_code session_state_dir(struct session *s, struct err *err);
 enum err_code session_store(struct session *s, enum store_mode mode, struct err *err);
 /* Engine over what is open; a prober is opened when `probes`. */
 enum err_code session_engine(struct session *s, bool probes, struct err *err);
+/* Everything that verbs over the last look need: opened, and planned into *p. ERR_NOT_FOUND: nobody
+ * has looked yet. */
+enum err_code session_recorded(struct session *s, struct pass *p, struct err *err);
 void session_print_diagnostics(struct session *s, const struct diagnostics *d);

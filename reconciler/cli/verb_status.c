@@ -233,26 +233,6 @@ static void render_text(const struct cli *c, const struct filter *f, const struc
 	}
 }
 
-static enum err_code look(struct session *s, struct pass *p, struct err *err)
-{
-	enum err_code rc = session_source(s, /* loop= */ false, err);
-
-	if (rc == ERR_OK) {
-		rc = session_store(s, STORE_READ, err);
-	}
-	if (rc == ERR_OK) {
-		rc = session_desired(s, COMMIT_STAND_IN, err);
-	}
-	if (rc == ERR_OK) {
-		rc = session_engine(s, /* probes= */ false, err);
-	}
-	if (rc == ERR_OK) {
-		rc = engine_recorded(&s->engine, p, err);
-		rc = rc == ERR_NOT_FOUND ? err_hint(err, "look first: certwright observe") : rc;
-	}
-	return rc == ERR_OK ? engine_plan(&s->engine, p, err) : rc;
-}
-
 static int unknown_kind(struct cli *c, const char *word)
 {
 	CLEANUP(cleanup_free) char *kind = str_printf("%.*s", (int)strcspn(word, "/"), word);
@@ -281,7 +261,7 @@ static int run(struct cli *c, const struct args *a)
 		return unknown_kind(c, a->words[0]);
 	}
 	buf_init(&out, BUF_LIMIT_TEXT);
-	if (look(&s, &p, &err) != ERR_OK) {
+	if (session_recorded(&s, &p, &err) != ERR_OK) {
 		return cli_fail(c, &err);
 	}
 	if (c->output == OUTPUT_JSON) {

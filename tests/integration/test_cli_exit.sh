@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=tests/integration/cli.sh
 . "$(dirname "$0")/cli.sh"
 
-verbs=(init validate plan apply run status get explain observe probe approve renew revoke push rollback suspend
+verbs=(init validate plan apply run status report get explain observe probe approve renew revoke push rollback suspend
 	resume state ca schema completion version)
 
 help_of_every_verb() {
@@ -99,6 +99,7 @@ before_the_first_apply() {
 	expect 0 validate -o json
 	json_is 'sorted(d)' '["errors", "valid", "warnings"]'
 	expect 1 status
+	expect 1 report
 	says "there is no state in $work/state"
 	expect 1 plan --recorded
 	expect 1 state show
@@ -130,6 +131,15 @@ in_sync() {
 	prints "From what was seen "
 	expect 0 status
 	prints "Certificate/web"
+	expect 0 report
+	prints "1 certificates: 1 healthy"
+	prints "Next to expire"
+	expect 0 report -o json
+	json_is 'd["certificates"]["healthy"], d["expiry"]["expired"]' '[1, 0]'
+	expect 0 report --html "$work/report.html"
+	[[ ! -s $work/stdout ]] || fail "the page was printed too"
+	grep -qF '</html>' "$work/report.html" || fail "the page is cut"
+	expect 1 report --html "$work/absent/report.html"
 	expect 0 status Certificate
 	expect 0 status certificate/web
 	expect 0 status Target/host@localhost

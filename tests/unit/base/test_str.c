@@ -247,6 +247,16 @@ START_TEST(markdown_gets_no_markup)
 }
 END_TEST
 
+START_TEST(foreign_text_cannot_become_markup)
+{
+	fresh();
+	str_escape_html(&out, "<a href=\"x\" on='y'>&\x1b\xff", 22);
+	ck_assert_str_eq(buf_str(&out),
+	                 "&#60;a href=&#34;x&#34; on=&#39;y&#39;&#62;&#38;\\x1b\\xff");
+	done();
+}
+END_TEST
+
 START_TEST(printing_to_the_heap_gives_the_whole_text)
 {
 	char *s = str_printf("%0500d", 7);
@@ -276,6 +286,7 @@ static void build(Suite *suite)
 	tcase_add_test(tc, base64_ignores_line_ends_and_nothing_else);
 	tcase_add_test(tc, terminals_get_no_control_characters);
 	tcase_add_test(tc, markdown_gets_no_markup);
+	tcase_add_test(tc, foreign_text_cannot_become_markup);
 	tcase_add_test(tc, printing_to_the_heap_gives_the_whole_text);
 	suite_add_tcase(suite, tc);
 }
