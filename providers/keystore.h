@@ -171,6 +171,11 @@ struct keystore {
  * itself. Heap; NULL: no memory. */
 char *keystore_part_path(const char *path, const char *suffix);
 void keystore_part_release(struct keystore_part *p);
+/* Entry i of `from` into `to` under that alias: replaces what has it. now_ms stands in for a date
+ * that is not known. ERR_INVALID: `to` has no place for such an entry (or for a second key);
+ * ERR_DENIED: the entry does not open. */
+enum err_code keystore_copy(const struct keystore *from, size_t i, const char *alias,
+                            int64_t now_ms, struct keystore *to, struct err *err);
 /* Java's String.toLowerCase(Locale.ENGLISH); heap. NULL: no memory. */
 char *alias_fold(const char *alias);
 

@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "reconciler/base/str.h"
-#include "reconciler/pki/key.h"
 #include "state/observe_rows.h"
+#include "state/store_model.h"
 
 struct parts {
 	struct buf data[KEYSTORE_PARTS_MAX];
@@ -273,94 +273,16 @@ static void take_file_facts(struct observer *ob, const struct parts *p, struct o
 	store_digest(p->view, p->n, row->sha256);
 }
 
-static enum err_code take_chain(struct observer *ob, const struct keystore_entry *from,
-                                struct obs_entry *to, struct err *err)
-{
-	const struct seen_cert **v =
-		ARENA_ARRAY(ob->o->arena, const struct seen_cert *, from->n_chain);
-
-	if (v == NULL) {
-		return err_nomem(err);
-	}
-	to->chain.v = v;
-	for (size_t i = 0; i < from->n_chain; i++) {
-		enum err_code rc =
-			seen_cert_add(ob->o->certs, from->chain[i], &v[i], /* err= */ NULL);
-		if (rc == ERR_NOMEM) {
-			return err_nomem(err);
-		}
-		if (rc != ERR_OK) {
-			to->warnings |= KS_WARN_BAD_CERTIFICATE;
-			break;
-		}
-		to->chain.n = i + 1;
-	}
-	return ERR_OK;
-}
-
-static void take_key(const struct opened *op, size_t i, struct obs_entry *to)
-{
-	CLEANUP(secret_release) struct secret key = { 0 };
-	CLEANUP(arena_release) struct arena scratch = { 0 };
-	const struct cert *leaf = NULL;
-
-	arena_init(&scratch);
-	if (to->chain.n > 0) {
-		leaf = seen_cert_parse(to->chain.v[0], &scratch);
-	}
-	to->key_opens = op->format->key(op->ks, i, &key, /* err= */ NULL) == ERR_OK &&
-	                pkcs8_spki_sha256(secret_view(&key), leaf, to->key_spki_sha256,
-	                                  /* err= */ NULL) == ERR_OK;
-	if (!to->key_opens) {
-		memset(to->key_spki_sha256, 0, SHA256_BYTES);
-		to->warnings |= KS_WARN_KEY_UNREADABLE;
-		return;
-	}
-	to->key_matches = to->chain.n > 0 && memcmp(to->key_spki_sha256,
-	                                            to->chain.v[0]->spki_sha256, SHA256_BYTES) == 0;
-}
-
-static enum err_code take_entries(struct observer *ob, const struct opened *op,
-                                  struct obs_store *row, struct err *err)
-{
-	struct arena *a = ob->o->arena;
-	size_t n = op->format->count(op->ks);
-	struct obs_entry *v = ARENA_ARRAY(a, struct obs_entry, n);
-
-	if (v == NULL) {
-		return err_nomem(err);
-	}
-	for (size_t i = 0; i < n; i++) {
-		struct keystore_entry from = { .alias = NULL };
-		op->format->entry(op->ks, i, &from);
-		v[i].alias = arena_str(a, from.alias);
-		v[i].folded = arena_str(a, from.folded);
-		v[i].kind = from.kind;
-		v[i].warnings = from.warnings;
-		enum err_code rc = take_chain(ob, &from, &v[i], err);
-		if (rc != ERR_OK) {
-			return rc;
-		}
-		if (from.kind == KS_KEY) {
-			take_key(op, i, &v[i]);
-		}
-	}
-	row->entries = v;
-	row->n_entries = n;
-	return arena_failed(a) ? err_nomem(err) : ERR_OK;
-}
-
 static enum err_code take_store(struct observer *ob, const struct opened *op, struct obs_store *row,
                                 struct err *err)
 {
-	const char *profile = op->format->profile(op->ks);
+	enum err_code rc = store_model_take(op->ks, ob->o->arena, ob->o->certs, row, err);
 
-	row->status = LOOK_OK;
-	row->format = op->format->type;
-	row->password = op->password;
-	row->warnings = op->format->warnings(op->ks);
-	row->profile = profile == NULL ? NULL : arena_str(ob->o->arena, profile);
-	return take_entries(ob, op, row, err);
+	if (rc == ERR_OK) {
+		row->status = LOOK_OK;
+		row->password = op->password;
+	}
+	return rc;
 }
 
 static enum err_code take_remains(struct observer *ob, const struct keystore_ops *format,

@@ -39,6 +39,10 @@ enum err_code pkcs8_spki_sha256(struct bytes pkcs8, const struct cert *hint_or_n
  */
 enum err_code pkcs8_to_pem(struct bytes pkcs8, bool traditional, struct buf *out, struct err *err);
 
+/* EncryptedPrivateKeyInfo (DER, appended): PBES2 with AES-256 and HMAC-SHA-256. */
+enum err_code pkcs8_encrypt(struct bytes pkcs8, const struct secret *password, struct buf *out,
+                            struct err *err);
+
 /* Sign `tbs` with the key: DER AlgorithmIdentifier into alg_out, signature octets into sig_out.
  * `sig` SIG_DEFAULT chooses by key. */
 enum err_code key_sign(const struct key *k, enum signature_algorithm sig, struct bytes tbs,

@@ -281,6 +281,29 @@ START_TEST(impossible_sizes_and_foreign_signatures_are_refused)
 }
 END_TEST
 
+START_TEST(a_key_under_a_password_is_read_by_openssl_and_comes_back_byte_for_byte)
+{
+	CLEANUP(cleanup_key) struct key *key = NULL;
+	CLEANUP(secret_release) struct secret pkcs8 = { 0 };
+	CLEANUP(secret_release) struct secret again = { 0 };
+	CLEANUP(secret_release) struct secret pw = { 0 };
+	CLEANUP(buf_release) struct buf der = { 0 };
+
+	buf_init(&der, 1 << 16);
+	ck_assert_int_eq(secret_set_str(&pw, "p\xc3\xa4ss"), 0);
+	ck_assert_ok(key_generate(&key_specs[_i], &key, &err), &err);
+	ck_assert_ok(key_export_pkcs8(key, &pkcs8, &err), &err);
+	ck_assert_ok(pkcs8_encrypt(secret_view(&pkcs8), &pw, &der, &err), &err);
+	ck_assert_ok(key_decode(buf_view(&der), "p\xc3\xa4ss", &again, &err), &err);
+	ck_assert(bytes_equal(secret_view(&pkcs8), secret_view(&again)));
+	ck_assert_int_ne(key_decode(buf_view(&der), "another", &again, /* err= */ NULL), ERR_OK);
+	judge_write(dir, "sealed.der", buf_view(&der));
+	ck_assert_msg(JUDGE(dir, &said, "openssl", "pkcs8", "-inform", "DER", "-in", "sealed.der",
+	                    "-passin", "pass:p\xc3\xa4ss", "-out", "plain.pem") == 0,
+	              "%s", buf_str(&said));
+}
+END_TEST
+
 START_TEST(ec_secret_outside_the_group_is_refused)
 {
 	CLEANUP(cleanup_key) struct key *key = NULL;
@@ -323,6 +346,9 @@ static void build(Suite *suite)
 	                    ARRAY_LEN(key_specs));
 	tcase_add_loop_test(t, damaged_keys_are_refused_at_every_cut, 0, ARRAY_LEN(key_specs));
 	tcase_add_test(t, impossible_sizes_and_foreign_signatures_are_refused);
+	tcase_add_loop_test(t,
+	                    a_key_under_a_password_is_read_by_openssl_and_comes_back_byte_for_byte,
+	                    0, ARRAY_LEN(key_specs));
 	tcase_add_test(t, ec_secret_outside_the_group_is_refused);
 	suite_add_tcase(suite, t);
 }
