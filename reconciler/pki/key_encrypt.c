@@ -35,7 +35,7 @@ static enum err_code derive(struct sealing *s, const struct secret *password, st
 	return r < 0 ? pki_err(err, r, "derive a key from the password") : ERR_OK;
 }
 
-static enum err_code encrypt(struct sealing *s, struct buf *padded, struct err *err)
+static enum err_code encrypt_padded(struct sealing *s, struct buf *padded, struct err *err)
 {
 	const gnutls_datum_t key = { s->key, sizeof(s->key) };
 	const gnutls_datum_t iv = { s->iv, sizeof(s->iv) };
@@ -96,7 +96,7 @@ enum err_code pkcs8_encrypt(struct bytes pkcs8, const struct secret *password, s
 		rc = derive(&s, password, err);
 	}
 	if (rc == ERR_OK) {
-		rc = encrypt(&s, &padded, err);
+		rc = encrypt_padded(&s, &padded, err);
 	}
 	secret_wipe(s.key, sizeof(s.key));
 	if (rc != ERR_OK) {
