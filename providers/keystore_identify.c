@@ -127,9 +127,7 @@ enum err_code keystore_refuse_foreign(struct bytes file, struct err *err)
 	for (size_t i = 0; file.n != 0 && i < ARRAY_LEN(foreigners); i++) {
 		if (foreigners[i].is(file)) {
 			(void)err_set(err, ERR_INVALID, "this is %s", foreigners[i].what);
-			if (err != NULL) {
-				(void)err_hint(err, "%s", foreigners[i].hint);
-			}
+			(void)err_hint(err, "%s", foreigners[i].hint);
 			return ERR_INVALID;
 		}
 	}

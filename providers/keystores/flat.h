@@ -41,6 +41,7 @@ struct flat {
 	struct flat_item *items;            /* heap */
 	size_t n, cap;
 	bool edited;
+	void *own; /* what else the format remembers; in the arena */
 	struct arena model;
 	struct flat_entry *entries;
 	size_t n_entries;

@@ -198,11 +198,8 @@ enum err_code flat_check_keys(const struct flat *flat, struct err *err)
 				err, ERR_INVALID,
 				"two different private keys; a store of format '%s' holds one",
 				flat->base.ops->type);
-			if (err != NULL) {
-				(void)err_hint(err,
-				               "put each key with its chain into a file of its "
-				               "own, or use pkcs12");
-			}
+			(void)err_hint(err, "put each key with its chain into a file of its "
+			                    "own, or use pkcs12");
 			return ERR_INVALID;
 		}
 	}

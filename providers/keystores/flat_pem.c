@@ -136,8 +136,9 @@ enum err_code flat_read_pem(struct flat *flat, size_t part, struct bytes in,
 		struct bytes raw = bytes_of(start, (size_t)(rest.p - start));
 		rc = add_block(flat, raw, part, &block, pw, err);
 		if (rc != ERR_OK) {
-			return err_wrap(err, "PEM file, offset %zu",
-			                (size_t)(block.whole.p - whole.p));
+			(void)err_wrap(err, "PEM file, offset %zu",
+			               (size_t)(block.whole.p - whole.p));
+			return rc;
 		}
 		start = rest.p;
 	}

@@ -31,7 +31,10 @@ static enum err_code read_part(struct flat *flat, size_t part, struct bytes in,
 	if (rc == ERR_OK && flat->n == before && in.n != 0) {
 		rc = err_set(err, ERR_INVALID, "PEM file, offset 0: there is no PEM block in it");
 	}
-	return rc == ERR_OK || part == PART_CHAIN ? rc : err_wrap(err, "the key file");
+	if (rc != ERR_OK && part == PART_KEY) {
+		(void)err_wrap(err, "the key file");
+	}
+	return rc;
 }
 
 static enum err_code split_read(const struct bytes *parts, size_t n_parts,

@@ -6,7 +6,8 @@
 #include "tests/unit/keystores/support.h"
 
 static const struct keystore_ops *const formats[] = {
-	&keystore_jks, &keystore_pkcs12, &keystore_pem, &keystore_pem_split, &keystore_der,
+	&keystore_jks, &keystore_pkcs12,    &keystore_p7b,
+	&keystore_pem, &keystore_pem_split, &keystore_der,
 };
 
 static const char *type_of(struct bytes file, struct err *err)
@@ -36,6 +37,10 @@ START_TEST(formats_of_real_tools_are_named)
 	must_be("x.jks", "jks");
 	must_be("x.p12", "pkcs12");
 	must_be("bc.p12", "pkcs12");
+	free(tool("openssl crl2pkcs7 -nocrl -certfile chain.pem -out pem.p7b"));
+	free(tool("openssl crl2pkcs7 -nocrl -certfile chain.pem -outform DER -out der.p7b"));
+	must_be("pem.p7b", "p7b");
+	must_be("der.p7b", "p7b");
 	must_be("web.pem", "pem");
 	must_be("web.der", "der");
 }
