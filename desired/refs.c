@@ -187,12 +187,35 @@ static void walk_object(struct loader *l, const struct object *o, const struct o
 	table_walk(kind_table(o->kind), o, &walk);
 }
 
+/* A name of the present is nobody's past, and a past is one object's. */
+static void check_former_names(struct loader *l, const struct object *o, struct map *claimed)
+{
+	for (size_t i = 0; i < o->former_names.n; i++) {
+		const struct text *t = &o->former_names.v[i];
+		void *before = NULL;
+
+		if (loader_find(l, o->kind, t->s) != NULL) {
+			loader_report_at(l, o, t->pos, "take the one or the other out",
+			                 "formerNames: there is still a %s called '%s'",
+			                 kind_name(o->kind), t->s);
+		} else if (map_put_str(claimed, t->s, (void *)(uintptr_t)o, &before) == 0 &&
+		           before != NULL) {
+			loader_report_at(l, o, t->pos, /* hint= */ NULL,
+			                 "formerNames: %s '%s' says it was called '%s', too",
+			                 kind_name(o->kind), ((const struct object *)before)->name,
+			                 t->s);
+		}
+	}
+}
+
 void references_check(struct loader *l)
 {
 	for (int k = 0; k < KIND_POLICY; k++) {
+		CLEANUP(map_release) struct map claimed = { 0 };
 		for (size_t i = 0; i < l->by_kind[k].n; i++) {
 			const struct object *o = l->by_kind[k].v[i];
 			walk_object(l, o, o, /* in_defaults= */ false);
+			check_former_names(l, o, &claimed);
 		}
 	}
 	for (size_t i = 0; i < l->by_kind[KIND_DEFAULTS].n; i++) {

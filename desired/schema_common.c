@@ -23,7 +23,7 @@ static const struct field table_metadata_fields[] = {
 	ROW("labels", LABELS, AT_LIST(object, labels),
 	    .doc = "Labels, for -l team=kms and for Policy."),
 	ROW("formerNames", TEXTS, AT(object, former_names), .format = FORMAT_OBJECT_NAME,
-	    .doc = "Names it had before: renames without retiring."),
+	    .doc = "Names it had before, the newest first: key, history and ownership go along, and nothing is issued."),
 	ROW("namespace", TEXT, .width = 0, .doc = "Accepted and ignored, with a note."),
 	ROW("annotations", ANY, .doc = "Accepted and ignored."),
 	ROW("uid", ANY, .doc = "Accepted and ignored (copied from a cluster)."),

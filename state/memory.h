@@ -116,6 +116,7 @@ struct source_memory {
 	const char *error; /* why they are not known; NULL: they are */
 };
 
+struct rename;
 struct memory {
 	struct arena *arena;
 	const char *state_id;
@@ -136,6 +137,10 @@ struct memory {
 	size_t n_suspensions;
 	const struct source_memory *sources; /* in no order; few */
 	size_t n_sources;
+	/* What has another name in these rows than in the store, where it is not renamed yet; and
+	 * what cannot be, because both names hold something. */
+	const struct rename *renames, *clashes;
+	size_t n_renames, n_clashes;
 };
 const struct identity_memory *memory_identity(const struct memory *m, const char *name);
 const struct store_memory *memory_store(const struct memory *m, const char *key);

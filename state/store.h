@@ -13,6 +13,7 @@
 #include "providers/private_ca.h"
 #include "reconciler/base/clock.h"
 #include "state/memory.h"
+#include "state/rename.h"
 
 struct store;
 
@@ -76,6 +77,10 @@ enum err_code store_identity_key(struct store *s, const char *identity, int revi
 enum err_code store_identity_revoked(struct store *s, const char *identity, int revision,
                                      bool compromised, struct err *err);
 enum err_code store_identity_archive(struct store *s, const char *identity, struct err *err);
+
+/* Rows of these objects go on under their new names, all of them or none; what is not there is no
+ * failure, so that twice is once. ERR_CONFLICT: a new name holds something already. */
+enum err_code store_rename(struct store *s, const struct rename *v, size_t n, struct err *err);
 
 struct slot_write {
 	const char *alias;    /* folded */
@@ -163,6 +168,8 @@ enum err_code store_accepted_get(struct store *s, const char *repo_id, char ret[
 /* {generated: ...}: make is used (and sealed) when absent. */
 enum err_code store_generated(struct store *s, const char *name, int length, struct secret *ret,
                               struct err *err);
+/* Was it made already? */
+enum err_code store_generated_exists(struct store *s, const char *name, bool *ret, struct err *err);
 /* A memo of derived text, valid while `inputs` stays the same and until `until`: no-op plans. */
 enum err_code store_memo_get(struct store *s, const char *name, const uint8_t inputs[SHA256_BYTES],
                              struct buf *ret, bool *ret_found, struct err *err);

@@ -57,6 +57,11 @@ enum err_code sealed_put(struct store *s, const char *kind, const char *name, in
 enum err_code sealed_get(struct store *s, const char *kind, const char *name, int64_t number,
                          struct secret *ret, struct err *err);
 
+/* Every number of it under another name, sealed anew; none is fine, and one that is there under the
+ * new name already stays. */
+enum err_code sealed_rename(struct store *s, const char *kind, const char *from, const char *to,
+                            struct err *err);
+
 #define SEALED_IDENTITY  "identity"
 #define SEALED_CA        "ca"
 #define SEALED_GENERATED "generated"

@@ -221,6 +221,67 @@ enum err_code sealed_get(struct store *s, const char *kind, const char *name, in
 	                                           : err_wrap(err, "secret of %s '%s'", kind, name);
 }
 
+/* The lowest number of `from` that `to` does not have. */
+static enum err_code next_to_rename(struct store *s, const char *kind, const char *from,
+                                    const char *to, int64_t *ret, bool *ret_found, struct err *err)
+{
+	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
+	enum err_code rc =
+		db_query(s->db,
+	                 "SELECT number FROM sealed a WHERE kind = ?1 AND name = ?2 AND NOT EXISTS"
+	                 " (SELECT 1 FROM sealed WHERE kind = ?1 AND name = ?3"
+	                 " AND number = a.number) ORDER BY number LIMIT 1",
+	                 DB_VALUES(db_text(kind), db_text(from), db_text(to)), &q, err);
+
+	if (rc == ERR_OK) {
+		rc = db_next(q, ret_found, err);
+	}
+	if (rc != ERR_OK || !*ret_found) {
+		return rc;
+	}
+	struct row r = row_of(q, "sealed", /* arena= */ NULL);
+	*ret = row_int(&r, 0, INT64_MIN, INT64_MAX);
+	return row_check(&r, err);
+}
+
+enum err_code sealed_rename(struct store *s, const char *kind, const char *from, const char *to,
+                            struct err *err)
+{
+	enum err_code rc = ERR_OK;
+	bool found = true;
+	int64_t number = 0;
+
+	while (rc == ERR_OK) {
+		CLEANUP(secret_release) struct secret plain = { 0 };
+
+		rc = next_to_rename(s, kind, from, to, &number, &found, err);
+		if (rc != ERR_OK || !found) {
+			return rc;
+		}
+		rc = sealed_get(s, kind, from, number, &plain, err);
+		if (rc == ERR_OK) {
+			rc = sealed_put(s, kind, to, number, secret_view(&plain), err);
+		}
+		if (rc == ERR_OK) {
+			rc = db_run(s->db,
+			            "DELETE FROM sealed"
+			            " WHERE kind = ?1 AND name = ?2 AND number = ?3",
+			            DB_VALUES(db_text(kind), db_text(from), db_int(number)), err);
+		}
+	}
+	return rc;
+}
+
+enum err_code store_generated_exists(struct store *s, const char *name, bool *ret, struct err *err)
+{
+	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
+
+	enum err_code rc =
+		db_query(s->db, "SELECT 1 FROM sealed WHERE kind = 'generated' AND name = ?1",
+	                 DB_VALUES(db_text(name)), &q, err);
+	return rc == ERR_OK ? db_next(q, ret, err) : rc;
+}
+
 static enum err_code make_generated(struct store *s, const char *name, size_t length,
                                     struct secret *ret, struct err *err)
 {

@@ -105,7 +105,7 @@ static enum err_code agree(struct engine_listener *l, const struct plan *p, stru
 	}
 	if (x->planfile != NULL) {
 		rc = planfile_check(x->planfile, p, clock->wall(clock), err);
-	} else if (!args_has(x->session->args, "yes") && p->n_actions > 0) {
+	} else if (!args_has(x->session->args, "yes") && (p->n_actions > 0 || p->n_renames > 0)) {
 		rc = ask(x, p, err);
 	}
 	x->agreed = rc == ERR_OK;

@@ -111,7 +111,7 @@ static enum err_code pair_by_reference(struct engine *e, struct pass *p, const s
 	const struct cert **v = NULL;
 	size_t n = 0;
 
-	generated_secrets_init(&generated, e->store);
+	generated_secrets_init(&generated, e);
 	struct secret_context ctx = engine_secrets(e, &generated);
 	enum err_code rc = cert_parse_bundle(spec->data, &p->arena, &v, &n, err);
 	if (rc == ERR_OK && n == 0) {

@@ -3,6 +3,7 @@
  * converge.c - pass after pass until a plan has nothing that can be done now. Two guards end it:
  * the number of rounds, and a round in which nothing succeeded.
  */
+#include "reconciler/engine/rename.h"
 #include "reconciler/engine/run.h"
 
 #define CLOCK_TOLERANCE_S 120
@@ -47,6 +48,7 @@ static enum err_code one_pass(struct engine *e, struct pass *p, struct converge_
                               struct err *err)
 {
 	struct apply_result *last = &ret->last;
+	size_t renamed = 0;
 
 	*last = (struct apply_result){ 0 };
 	enum err_code rc = look_and_plan(e, p, ret, err);
@@ -54,12 +56,15 @@ static enum err_code one_pass(struct engine *e, struct pass *p, struct converge_
 		rc = e->listener->planned(e->listener, p->plan, err);
 	}
 	if (rc == ERR_OK) {
+		rc = renames_keep(e, p, &renamed, err);
+	}
+	if (rc == ERR_OK) {
 		rc = record_marks(e, p, err);
 	}
-	if (rc != ERR_OK || p->plan->n_actions == 0) {
-		return rc;
+	if (rc == ERR_OK && p->plan->n_actions > 0) {
+		rc = engine_apply(e, p, last, err);
 	}
-	rc = engine_apply(e, p, last, err);
+	last->done += renamed;
 	ret->done += last->done;
 	ret->failed += last->failed;
 	return rc;
@@ -89,7 +94,7 @@ enum err_code engine_converge(struct engine *e, unsigned max_rounds, struct conv
 	}
 	memcpy(ret->last.first_error, first.first_error, sizeof(first.first_error));
 	/* What is told at the end is what is left and when it is due, not what was just tried. */
-	if (rc == ERR_OK && p->plan != NULL && p->plan->n_actions > 0) {
+	if (rc == ERR_OK && p->plan != NULL && (p->plan->n_actions > 0 || p->plan->n_renames > 0)) {
 		pass_release(p);
 		rc = look_and_plan(e, p, ret, err);
 	}

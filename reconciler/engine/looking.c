@@ -10,6 +10,7 @@
 #include "reconciler/base/str.h"
 #include "reconciler/engine/link.h"
 #include "reconciler/engine/passwords.h"
+#include "reconciler/engine/rename.h"
 #include "reconciler/engine/sources.h"
 #include "state/snapshot.h"
 
@@ -78,7 +79,8 @@ static enum err_code client_identity(struct engine *e, struct pass *p, const str
 		               id->name);
 	}
 	const struct held *h = &im->revisions[0];
-	enum err_code rc = store_identity_key(e->store, id->name, h->revision, key, err);
+	enum err_code rc = store_identity_key(e->store, identity_in_store(p->memory, id->name),
+	                                      h->revision, key, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
@@ -156,7 +158,7 @@ static const char *config_value(struct engine *e, struct pass *p, const struct w
 	if (w->value != NULL) {
 		return secret_set_str(ret, w->value) < 0 ? "out of memory" : NULL;
 	}
-	generated_secrets_init(&generated, e->store);
+	generated_secrets_init(&generated, e);
 	struct secret_context ctx = engine_secrets(e, &generated);
 	const char *owner = arena_printf(&p->arena, "target/%s", w->target->o.name);
 	if (secret_resolve(&ctx, &w->spec->value_ref, &scope, owner, ret, &why) != ERR_OK) {
@@ -257,6 +259,9 @@ enum err_code pass_begin(struct engine *e, struct pass *p, bool look, struct err
 	                           ? memory_load(e->store, &p->arena, &p->certs, &p->memory, err)
 	                           : memory_empty(&p->arena, &p->certs, &p->memory, err);
 	if (rc == ERR_OK) {
+		rc = renames_find(e->desired, p->memory, err);
+	}
+	if (rc == ERR_OK) {
 		rc = sources_fill(e, p, look, err);
 	}
 	if (rc != ERR_OK) {
@@ -298,7 +303,8 @@ enum err_code engine_recorded(struct engine *e, struct pass *p, struct err *err)
 	if (e->store == NULL) {
 		return err_set(err, ERR_NOT_FOUND, "nothing was recorded yet: there is no state");
 	}
-	return store_observed_load(e->store, &p->arena, &p->certs, &p->observed, err);
+	rc = store_observed_load(e->store, &p->arena, &p->certs, &p->observed, err);
+	return rc == ERR_OK ? renames_of_observed(p->memory, p->observed, err) : rc;
 }
 
 enum err_code engine_from_snapshot(struct engine *e, struct bytes snapshot, struct pass *p,
@@ -309,6 +315,12 @@ enum err_code engine_from_snapshot(struct engine *e, struct bytes snapshot, stru
 	seen_certs_init(&p->certs, &p->arena);
 	enum err_code rc =
 		snapshot_read(snapshot, &p->arena, &p->certs, &p->observed, &p->memory, err);
+	if (rc == ERR_OK) {
+		rc = renames_find(e->desired, p->memory, err);
+	}
+	if (rc == ERR_OK) {
+		rc = renames_of_observed(p->memory, p->observed, err);
+	}
 	if (rc != ERR_OK) {
 		return rc;
 	}

@@ -7,6 +7,7 @@
 #include "reconciler/base/str.h"
 #include "reconciler/engine/issuing.h"
 #include "reconciler/engine/looking.h"
+#include "reconciler/engine/rename.h"
 #include "reconciler/engine/run.h"
 
 struct by_hand {
@@ -231,7 +232,11 @@ enum err_code engine_push(struct engine *e, const struct push_by_hand *what,
 		             .host = what->host,
 		             .activate_only = what->activate_only };
 
+	size_t renamed = 0;
 	enum err_code rc = engine_observe(e, &p, err);
+	if (rc == ERR_OK) {
+		rc = renames_keep(e, &p, &renamed, err);
+	}
 	if (rc == ERR_OK) {
 		rc = apply_by_hand(&b, what->replace_unreadable, ret, err);
 	}
@@ -289,7 +294,11 @@ enum err_code engine_rollback(struct engine *e, const char *target, const char *
 		}
 		b.to = to;
 	}
+	size_t renamed = 0;
 	enum err_code rc = engine_observe(e, &p, err);
+	if (rc == ERR_OK) {
+		rc = renames_keep(e, &p, &renamed, err);
+	}
 	if (rc == ERR_OK) {
 		rc = apply_by_hand(&b, /* replace_unreadable= */ false, ret, err);
 	}
@@ -306,7 +315,11 @@ enum err_code engine_revoke(struct engine *e, const char *identity, unsigned rea
 	CLEANUP(cleanup_issuer) struct issuer *iss = NULL;
 	struct wall now = e->clock->wall(e->clock);
 
+	size_t renamed = 0;
 	enum err_code rc = pass_begin(e, &p, /* look= */ false, err);
+	if (rc == ERR_OK) {
+		rc = renames_keep(e, &p, &renamed, err);
+	}
 	if (rc != ERR_OK) {
 		return rc;
 	}
@@ -343,8 +356,12 @@ static enum err_code open_newest(struct engine *e, struct pass *p, const char *n
                                  struct issuer **ret, struct err *err)
 {
 	const struct issuer_def *def = desired_issuer(e->desired, name);
+	size_t renamed = 0;
 	enum err_code rc = pass_begin(e, p, /* look= */ false, err);
 
+	if (rc == ERR_OK) {
+		rc = renames_keep(e, p, &renamed, err);
+	}
 	if (rc != ERR_OK) {
 		return rc;
 	}

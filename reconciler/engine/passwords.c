@@ -8,25 +8,33 @@
 #include <stdlib.h>
 
 #include "reconciler/base/str.h"
+#include "reconciler/engine/rename.h"
 
 static enum err_code generated_get(struct generated_store *g, const char *name, int length,
                                    struct secret *ret, struct err *err)
 {
 	struct generated_secrets *self = CONTAINER_OF(g, struct generated_secrets, base);
+	CLEANUP(arena_release) struct arena scratch = { 0 };
+	struct store *store = self->engine->store;
+	const char *kept = name;
 
-	if (self->store == NULL) {
+	if (store == NULL) {
 		self->not_made = true;
 		return err_set(err, ERR_NOT_FOUND,
 		               "generated secret '%s' lives in the state, and there is none", name);
 	}
-	enum err_code rc = store_generated(self->store, name, length, ret, err);
+	arena_init(&scratch);
+	enum err_code rc = generated_name(self->engine, name, &scratch, &kept, err);
+	if (rc == ERR_OK) {
+		rc = store_generated(store, kept, length, ret, err);
+	}
 	self->not_made = self->not_made || rc == ERR_NOT_FOUND;
 	return rc;
 }
 
-void generated_secrets_init(struct generated_secrets *g, struct store *store)
+void generated_secrets_init(struct generated_secrets *g, const struct engine *e)
 {
-	*g = (struct generated_secrets){ .base.get = generated_get, .store = store };
+	*g = (struct generated_secrets){ .base.get = generated_get, .engine = e };
 }
 
 struct secret_context engine_secrets(const struct engine *e, struct generated_secrets *g)
@@ -84,7 +92,7 @@ enum err_code passwords_resolve(struct engine *e, const struct want_store *w, st
 	if (w->keystore == NULL) {
 		return ERR_OK;
 	}
-	generated_secrets_init(&generated, e->store);
+	generated_secrets_init(&generated, e);
 	struct secret_context ctx = engine_secrets(e, &generated);
 	const char *owner = arena_printf(arena, "keystore/%s", w->keystore->o.name);
 	if (owner == NULL) {

@@ -33,9 +33,9 @@ struct keystore_passwords passwords_view_previous(const struct passwords *p, siz
 /* The values behind {generated: ...}, kept sealed in the engine's store. */
 struct generated_secrets {
 	struct generated_store base;
-	struct store *store;
+	const struct engine *engine;
 	bool not_made; /* one was asked for that nobody made yet */
 };
-void generated_secrets_init(struct generated_secrets *g, struct store *store);
+void generated_secrets_init(struct generated_secrets *g, const struct engine *e);
 /* A context for secret_resolve() on behalf of this engine. */
 struct secret_context engine_secrets(const struct engine *e, struct generated_secrets *g);

@@ -186,9 +186,12 @@ static const struct plan *finish(struct planner *p)
 		.n_verdicts = p->verdicts.n,
 		.marks = p->marks.v,
 		.n_marks = p->marks.n,
+		.renames = p->in->memory->renames,
+		.n_renames = p->in->memory->n_renames,
 		.wake = p->wake,
 	};
-	plan->in_sync = n == 0 && plan->n_conflicts == 0 && plan->n_waitings == 0;
+	plan->in_sync =
+		n == 0 && plan->n_renames == 0 && plan->n_conflicts == 0 && plan->n_waitings == 0;
 	return plan;
 }
 

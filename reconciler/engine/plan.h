@@ -147,7 +147,9 @@ struct plan {
 	size_t n_verdicts;
 	const struct mark *marks;
 	size_t n_marks;
-	bool in_sync;     /* no action, conflict or waiting */
+	const struct rename *renames; /* kept by the state before the actions are done */
+	size_t n_renames;
+	bool in_sync;     /* no action, rename, conflict or waiting */
 	struct wall wake; /* the next moment at which the same inputs give another plan; 0: never */
 };
 

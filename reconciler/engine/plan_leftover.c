@@ -6,6 +6,7 @@
  */
 #include "reconciler/engine/planner.h"
 #include "reconciler/engine/want_build.h"
+#include "state/rename.h"
 
 static bool entry_wanted(const struct want_store *ws, const char *folded)
 {
@@ -116,23 +117,41 @@ static void abandoned_stores(struct planner *p)
 	}
 }
 
-static bool renamed(const struct planner *p, const char *name)
+/* Whose it is must be said first. */
+static bool clashes(const struct planner *p, const char *identity)
 {
-	const struct desired *d = p->in->desired;
+	const struct memory *m = p->in->memory;
 
-	for (size_t i = 0; i < d->n_certificates; i++) {
-		const struct texts *former = &d->certificates[i]->o.former_names;
-
-		for (size_t k = 0; k < former->n; k++) {
-			size_t n = strlen(former->v[k].s);
-
-			if (strncmp(name, former->v[k].s, n) == 0 &&
-			    (name[n] == '\0' || name[n] == '@')) {
-				return true;
-			}
+	for (size_t i = 0; i < m->n_clashes; i++) {
+		if (m->clashes[i].what == RENAMED_IDENTITY &&
+		    str_equal(m->clashes[i].from, identity)) {
+			return true;
 		}
 	}
 	return false;
+}
+
+static void report_clashes(struct planner *p)
+{
+	static const enum kind kinds[] = { [RENAMED_ISSUER] = KIND_ISSUER,
+		                           [RENAMED_IDENTITY] = KIND_CERTIFICATE,
+		                           [RENAMED_TARGET] = KIND_TARGET };
+	const struct memory *m = p->in->memory;
+
+	for (size_t i = 0; i < m->n_clashes; i++) {
+		const struct rename *r = &m->clashes[i];
+		struct conflict c = { .object_kind = kinds[r->what],
+			              .name = r->to,
+			              .code = "RenameConflict" };
+
+		c.message = say(p,
+		                "the state holds something of '%s', a former name, and of '%s' "
+		                "itself or of another former name",
+		                r->from, r->to);
+		c.hint = say(p, "take '%s' out of formerNames: what it holds is then retired",
+		             r->from);
+		report_conflict(p, &c);
+	}
 }
 
 static bool desired_is_empty(const struct desired *d)
@@ -145,7 +164,7 @@ static bool archives(const struct planner *p, const struct identity_memory *im)
 	struct identity_facts f = { .held = im->n_revisions > 0 && !im->archived };
 
 	return desired_identity(p->in->desired, im->name) == NULL &&
-	       diff_identity(&f).op == IDENTITY_ARCHIVE && !renamed(p, im->name);
+	       diff_identity(&f).op == IDENTITY_ARCHIVE && !clashes(p, im->name);
 }
 
 /* An approval given for what it was issued as is spent by the issue. */
@@ -209,6 +228,7 @@ static void archive_identities(struct planner *p)
 
 void plan_leftovers(struct planner *p)
 {
+	report_clashes(p);
 	abandoned_stores(p);
 	archive_identities(p);
 }

@@ -5,6 +5,7 @@
  */
 #include "reconciler/base/str.h"
 #include "reconciler/engine/looking.h"
+#include "reconciler/engine/rename.h"
 #include "reconciler/engine/run.h"
 
 static enum err_code release(struct engine *e, struct pass *p, const char *kind, const char *name,
@@ -63,7 +64,11 @@ enum err_code engine_rebuild(struct engine *e, struct rebuild_result *ret, struc
 	struct plan adoptions;
 
 	*ret = (struct rebuild_result){ 0 };
+	size_t renamed = 0;
 	enum err_code rc = engine_observe(e, &p, err);
+	if (rc == ERR_OK) {
+		rc = renames_keep(e, &p, &renamed, err);
+	}
 	if (rc == ERR_OK) {
 		rc = release_all(e, &p, &ret->released, err);
 	}

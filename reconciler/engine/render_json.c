@@ -6,6 +6,7 @@
 #include "reconciler/base/str.h"
 #include "reconciler/engine/render.h"
 #include "reconciler/engine/render_words.h"
+#include "state/rename.h"
 
 #define FORMAT_VERSION "1.0"
 
@@ -94,6 +95,20 @@ static void put_actions(struct json_writer *w, const struct plan *p)
 	json_end_array(w);
 }
 
+static void put_renames(struct json_writer *w, const struct plan *p)
+{
+	json_key(w, "renames");
+	json_begin_array(w);
+	for (size_t i = 0; i < p->n_renames; i++) {
+		json_begin_object(w);
+		json_member_str(w, "kind", renamed_kind(&p->renames[i]));
+		json_member_str(w, "from", p->renames[i].from);
+		json_member_str(w, "to", p->renames[i].to);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
 static void put_summary(struct json_writer *w, const struct plan *p)
 {
 	struct plan_counts c = plan_count(p);
@@ -103,6 +118,7 @@ static void put_summary(struct json_writer *w, const struct plan *p)
 	for (int k = 0; k < ACTION_COUNT; k++) {
 		json_member_int(w, action_word((enum action_kind)k), (int64_t)c.n[k]);
 	}
+	json_member_int(w, "rename", (int64_t)p->n_renames);
 	json_member_int(w, "conflicts", (int64_t)p->n_conflicts);
 	json_member_int(w, "waiting", (int64_t)p->n_waitings);
 	json_member_int(w, "unobserved", (int64_t)p->n_unobserved);
@@ -182,6 +198,7 @@ void plan_render_json(const struct plan *p, struct buf *out)
 	json_member_bool(&w, "inSync", p->in_sync);
 	json_member_bool(&w, "complete", p->n_unobserved == 0);
 	put_summary(&w, p);
+	put_renames(&w, p);
 	put_actions(&w, p);
 	put_conflicts(&w, p);
 	put_waitings(&w, p);
@@ -201,6 +218,10 @@ void plan_digest(const struct plan *p, uint8_t ret[SHA256_BYTES])
 	buf_init(&b, BUF_LIMIT_TEXT * 16);
 	json_writer_init(&w, &b, /* pretty= */ false);
 	json_begin_array(&w);
+	for (size_t i = 0; i < p->n_renames; i++) {
+		json_str(&w, p->renames[i].from);
+		json_str(&w, p->renames[i].to);
+	}
 	for (size_t i = 0; i < p->n_actions; i++) {
 		const struct action *a = &p->actions[i];
 		char hex[2 * SHA256_BYTES + 1];

@@ -5,6 +5,7 @@
 #include "reconciler/base/str.h"
 #include "reconciler/engine/render.h"
 #include "reconciler/engine/render_words.h"
+#include "state/rename.h"
 
 #define ROWS_MAX 200 /* a comment has a size limit; the rest is in the details' text */
 
@@ -37,10 +38,19 @@ static void put_reasons(struct buf *out, const struct action *a)
 
 static void put_actions(const struct plan *p, struct buf *out)
 {
-	if (p->n_actions == 0) {
+	if (p->n_actions == 0 && p->n_renames == 0) {
 		return;
 	}
 	buf_add_str(out, "| | action | object | why |\n|---|---|---|---|\n");
+	for (size_t i = 0; i < p->n_renames && i < ROWS_MAX; i++) {
+		const struct rename *r = &p->renames[i];
+
+		buf_printf(out, "| `~` | rename | %s/", renamed_kind(r));
+		put(out, r->from);
+		buf_add_str(out, " | called ");
+		put(out, r->to);
+		buf_add_str(out, " from now on |\n");
+	}
 	for (size_t i = 0; i < p->n_actions && i < ROWS_MAX; i++) {
 		const struct action *a = &p->actions[i];
 
@@ -114,7 +124,7 @@ void plan_render_markdown(const struct plan *p, struct buf *out)
 	buf_printf(out, "### certwright plan\n\n%s\n\n", buf_str(&summary));
 	put_actions(p, out);
 	put_rows(p, out);
-	if (p->n_actions > 0) {
+	if (p->n_actions > 0 || p->n_renames > 0) {
 		plan_render_text(p, /* color= */ false, &text);
 		buf_add_str(out, "\n<details><summary>The whole plan</summary>\n\n");
 		put_indented(out, buf_str(&text));

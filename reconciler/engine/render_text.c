@@ -7,6 +7,7 @@
 #include "reconciler/base/str.h"
 #include "reconciler/engine/render.h"
 #include "reconciler/engine/render_words.h"
+#include "state/rename.h"
 
 #define BOLD   "\033[1m"
 #define GREEN  "\033[32m"
@@ -247,6 +248,31 @@ static void put_drifts(const struct view *v)
 	}
 }
 
+static void put_renames(const struct view *v)
+{
+	for (size_t i = 0; i < v->p->n_renames; i++) {
+		const struct rename *r = &v->p->renames[i];
+
+		paint(v, BOLD);
+		buf_printf(v->out, "%s  # %s ", i == 0 ? "" : "\n", renamed_kind(r));
+		put(v, r->from);
+		buf_add_str(v->out, " is called ");
+		put(v, r->to);
+		buf_add_str(v->out,
+		            " from now on: what is kept of it goes along, nothing is issued");
+		paint(v, RESET);
+		paint(v, YELLOW);
+		buf_add_str(v->out, "\n  ~  ");
+		paint(v, RESET);
+		buf_printf(v->out, " %-10s %s/", "rename", renamed_kind(r));
+		put(v, r->from);
+		buf_add_str(v->out, " \xe2\x86\x92 ");
+		put(v, r->to);
+		buf_add_str(v->out, "\n");
+	}
+	buf_add_str(v->out, v->p->n_renames > 0 ? "\n" : "");
+}
+
 /* A proof is part of what it proves: text leaves it out, JSON has it. */
 static void put_actions(const struct view *v)
 {
@@ -271,6 +297,7 @@ void plan_render_text(const struct plan *p, bool color, struct buf *out)
 {
 	struct view v = { .p = p, .out = out, .color = color };
 
+	put_renames(&v);
 	put_actions(&v);
 	put_waitings(&v);
 	put_conflicts(&v);

@@ -4,6 +4,8 @@
  */
 #include "reconciler/engine/render_words.h"
 
+#include "state/rename.h"
+
 static const struct {
 	const char *symbol, *done;
 } words[ACTION_COUNT] = {
@@ -35,6 +37,15 @@ const char *action_done_word(const struct action *a)
 	return words[a->kind].done;
 }
 
+const char *renamed_kind(const struct rename *r)
+{
+	static const enum kind kinds[] = { [RENAMED_ISSUER] = KIND_ISSUER,
+		                           [RENAMED_IDENTITY] = KIND_CERTIFICATE,
+		                           [RENAMED_TARGET] = KIND_TARGET };
+
+	return kind_name(kinds[r->what]);
+}
+
 struct plan_counts plan_count(const struct plan *p)
 {
 	struct plan_counts c = { 0 };
@@ -60,6 +71,10 @@ void plan_summary_line(const struct plan *p, struct buf *out)
 		return;
 	}
 	buf_add_str(out, "Plan: ");
+	if (p->n_renames > 0) {
+		buf_printf(out, "%zu to rename", p->n_renames);
+		first = false;
+	}
 	for (int k = 0; k < ACTION_COUNT; k++) {
 		/* A proof is part of what it proves. */
 		if (c.n[k] == 0 || k == ACTION_VERIFY) {

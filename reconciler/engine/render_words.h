@@ -12,5 +12,6 @@ struct plan_counts {
 	size_t n[ACTION_COUNT];
 };
 struct plan_counts plan_count(const struct plan *p);
+const char *renamed_kind(const struct rename *r); /* "Certificate" */
 /* "Plan: 1 to renew, 3 to push. 0 unobserved." or that there is nothing to do. */
 void plan_summary_line(const struct plan *p, struct buf *out);
