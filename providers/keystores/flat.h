@@ -12,7 +12,7 @@
 #include "providers/keystores/kscert.h"
 #include "providers/keystores/ksutil.h"
 
-#define FLAT_PARTS_MAX 3
+#define FLAT_PARTS_MAX 4
 
 enum flat_kind { FLAT_KEY, FLAT_CERT, FLAT_OTHER };
 

@@ -250,7 +250,7 @@ static enum err_code open_transport(struct registry *base, const char *via, cons
 }
 
 static const struct keystore_ops *const keystores[] = {
-	&keystore_jks, &keystore_pkcs12,    &keystore_p7b,
+	&keystore_jks, &keystore_pkcs12,    &keystore_p7b, &keystore_zip,
 	&keystore_pem, &keystore_pem_split, &keystore_der,
 };
 

@@ -60,7 +60,7 @@ static void self_sign(struct world *w, const char *name, struct secret *ret_key,
 static const struct keystore_ops *format_of(const char *type)
 {
 	static const struct keystore_ops *const all[] = {
-		&keystore_jks, &keystore_pkcs12,    &keystore_p7b,
+		&keystore_jks, &keystore_pkcs12,    &keystore_p7b, &keystore_zip,
 		&keystore_pem, &keystore_pem_split, &keystore_der,
 	};
 

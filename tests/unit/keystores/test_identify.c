@@ -6,7 +6,7 @@
 #include "tests/unit/keystores/support.h"
 
 static const struct keystore_ops *const formats[] = {
-	&keystore_jks, &keystore_pkcs12,    &keystore_p7b,
+	&keystore_jks, &keystore_pkcs12,    &keystore_p7b, &keystore_zip,
 	&keystore_pem, &keystore_pem_split, &keystore_der,
 };
 
@@ -39,6 +39,9 @@ START_TEST(formats_of_real_tools_are_named)
 	must_be("bc.p12", "pkcs12");
 	free(tool("openssl crl2pkcs7 -nocrl -certfile chain.pem -out pem.p7b"));
 	free(tool("openssl crl2pkcs7 -nocrl -certfile chain.pem -outform DER -out der.p7b"));
+	free(tool("cp web.pem web.crt"));
+	free(tool("jar cfM0 stored.zip web.crt"));
+	must_be("stored.zip", "zip");
 	must_be("pem.p7b", "p7b");
 	must_be("der.p7b", "p7b");
 	must_be("web.pem", "pem");
