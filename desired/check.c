@@ -247,7 +247,8 @@ static void check_ca_set(struct loader *l, struct object *o)
 
 static bool has_aliases(const struct keystore_def *k)
 {
-	return str_equal(k->format.s, "jks") || str_equal(k->format.s, "pkcs12");
+	return str_equal(k->format.s, "jks") || str_equal(k->format.s, "jceks") ||
+	       str_equal(k->format.s, "pkcs12");
 }
 
 static void check_alias(struct loader *l, const struct keystore_def *k,

@@ -116,7 +116,7 @@ static TABLE(table_entry, keystore_entry_spec, "entry", "What a keystore holds."
 
 static const struct word words_format[] = { { "pem", 0 },    { "pem-split", 0 }, { "der", 0 },
 	                                    { "pkcs12", 0 }, { "jks", 0 },       { "p7b", -1 },
-	                                    { "jceks", -1 }, { "zip", -1 },      { NULL, 0 } };
+	                                    { "jceks", 0 },  { "zip", -1 },      { NULL, 0 } };
 static const struct word words_chain[] = { { "leaf", CHAIN_LEAF },
 	                                   { "full-without-root", CHAIN_FULL_WITHOUT_ROOT },
 	                                   { "full", CHAIN_FULL },
@@ -126,13 +126,13 @@ static const struct field table_keystore_fields[] = {
 	ROW("format", WORD, AT(keystore_def, format), .words = words_format,
 	    .flags = FIELD_REQUIRED,
 	    .doc = "pem: key and chain in one file; pem-split: key and chain in two; der; pkcs12; "
-	           "jks."),
+	           "jks; jceks."),
 	ROW("forEach", MAP, AT(keystore_def, for_each), .sub = &table_for_each,
 	    .doc = "One instance per host of a Target."),
 	ROW("entries", LIST, AT_LIST(keystore_def, entries), .sub = &table_entry,
 	    .flags = FIELD_REQUIRED, .doc = "What it holds."),
 	ROW("passwordRef", SECRET, AT(keystore_def, password), .sub = &table_secret,
-	    .doc = "Password of the store. Needed for pkcs12 and jks."),
+	    .doc = "Password of the store. Needed for pkcs12, jks and jceks."),
 	ROW("keyPasswordRef", SECRET, AT(keystore_def, key_password), .sub = &table_secret,
 	    .dflt_text = "the same", .doc = "Password of its keys."),
 	ROW("previousPasswordRefs", SECRETS, AT_LIST(keystore_def, previous_passwords),

@@ -189,4 +189,4 @@ enum err_code keystore_identify(const struct keystore_ops *const *formats, size_
 enum err_code keystore_refuse_foreign(struct bytes file, struct err *err);
 
 extern const struct keystore_ops keystore_pem, keystore_pem_split, keystore_der, keystore_jks,
-	keystore_pkcs12, keystore_p7b, keystore_zip, keystore_bcfks;
+	keystore_jceks, keystore_pkcs12, keystore_p7b, keystore_zip, keystore_bcfks;

@@ -11,8 +11,8 @@
 #include "reconciler/cli/cli.h"
 
 static const struct keystore_ops *const keystores[] = {
-	&keystore_jks, &keystore_pkcs12,    &keystore_p7b, &keystore_zip,
-	&keystore_pem, &keystore_pem_split, &keystore_der,
+	&keystore_jks, &keystore_jceks, &keystore_pkcs12,    &keystore_p7b,
+	&keystore_zip, &keystore_pem,   &keystore_pem_split, &keystore_der,
 };
 
 static enum err_code open_transport(struct registry *r, const char *via, const char *host,

@@ -3,7 +3,7 @@
  * jks_protect.c - Sun's private key protector: a SHA-1 key stream and a SHA-1 check value.
  *
  * It resists nobody with a graphics card; what protects such a file is its mode. Written because
- * JKS knows nothing else.
+ * JKS knows nothing else. A JCEKS file may hold both protectors: each key says which.
  */
 #include <nettle/memops.h>
 #include <nettle/sha1.h>
@@ -115,4 +115,72 @@ enum err_code jks_key_seal(const struct secret *pkcs8, const struct secret *wide
 	der_wrap(&w, DER_SEQUENCE, alg);
 	der_wrap(&w, DER_SEQUENCE, whole);
 	return der_writer_finish(&w, out, err);
+}
+
+enum err_code jks_password_init(struct jks_password *p, const struct secret *raw, struct err *err)
+{
+	p->raw = raw;
+	if (raw == NULL) {
+		return ERR_OK;
+	}
+	p->ascii = ks_is_printable_ascii(raw);
+	return ks_password_wide(raw, /* terminated= */ false, &p->wide, err);
+}
+
+void jks_password_release(struct jks_password *p)
+{
+	secret_release(&p->wide);
+	*p = (struct jks_password){ 0 };
+}
+
+enum err_code jks_open(const struct jks_entry *e, const struct jks_password *pw, uint64_t *work,
+                       struct secret *ret, struct err *err)
+{
+	struct jceks_params params;
+	struct jceks_sealed sealed;
+	struct bytes cipher;
+
+	if (pw->raw == NULL) {
+		return err_set(err, ERR_DENIED, "there is no password to open it with");
+	}
+	if (e->kind == KS_SECRET) {
+		const char *problem = jceks_sealed_parse(e->sealed, &sealed);
+		if (problem != NULL || !jceks_params_parse(sealed.params, &params)) {
+			return err_set(err, ERR_INVALID, "%s",
+			               problem != NULL ? problem : "damaged parameters");
+		}
+		return jceks_decrypt(&params, sealed.content, pw, work, ret, err);
+	}
+	if (jceks_key_parse(e->sealed, &params, &cipher)) {
+		return jceks_decrypt(&params, cipher, pw, work, ret, err);
+	}
+	return jks_key_open(e->sealed, &pw->wide, ret, err);
+}
+
+static enum err_code seal_secret(const struct secret *inner, const struct jks_password *pw,
+                                 struct buf *out, struct err *err)
+{
+	CLEANUP(buf_release) struct buf params = { 0 };
+	CLEANUP(buf_release) struct buf cipher = { 0 };
+
+	buf_init(&params, KEYSTORE_FILE_LIMIT);
+	buf_init(&cipher, KEYSTORE_FILE_LIMIT);
+	enum err_code rc = jceks_encrypt(secret_view(inner), pw, &params, &cipher, err);
+	if (rc == ERR_OK) {
+		jceks_sealed_write(buf_view(&params), buf_view(&cipher), out);
+	}
+	return rc;
+}
+
+enum err_code jks_seal(const struct jks *jks, const struct jks_entry *e,
+                       const struct jks_password *pw, struct buf *out, struct err *err)
+{
+	if (pw->raw == NULL) {
+		return err_set(err, ERR_INVALID, "entry '%s': a key needs a password", e->alias);
+	}
+	if (e->kind == KS_SECRET) {
+		return seal_secret(&e->key, pw, out, err);
+	}
+	return jks->magic == JCEKS_MAGIC ? jceks_key_seal(&e->key, pw, out, err)
+	                                 : jks_key_seal(&e->key, &pw->wide, out, err);
 }

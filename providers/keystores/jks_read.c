@@ -20,8 +20,9 @@ struct reader {
 
 static enum err_code bad(const struct reader *r, const char *what)
 {
-	return err_set(r->err, ERR_INVALID, "JKS store, offset %zu: %s", (size_t)(r->p - r->start),
-	               what);
+	return err_set(r->err, ERR_INVALID, "%s store, offset %zu: %s",
+	               r->jks->base.ops == &keystore_jks ? "JKS" : "JCEKS",
+	               (size_t)(r->p - r->start), what);
 }
 
 static bool take(struct reader *r, size_t n, struct bytes *ret)
@@ -147,6 +148,21 @@ static enum err_code read_key(struct reader *r, struct jks_entry *e)
 	return rc;
 }
 
+/* A secret key has no length field: what follows it is where its object stream ends. */
+static enum err_code read_secret(struct reader *r, struct jks_entry *e)
+{
+	struct jceks_sealed sealed;
+	const char *problem = jceks_sealed_parse(bytes_of(r->p, (size_t)(r->end - r->p)), &sealed);
+
+	e->kind = KS_SECRET;
+	if (problem != NULL) {
+		return bad(r, problem);
+	}
+	e->sealed = bytes_of(r->p, sealed.used);
+	r->p += sealed.used;
+	return ERR_OK;
+}
+
 static enum err_code read_entry(struct reader *r, struct jks_entry *e)
 {
 	const uint8_t *head = r->p;
@@ -156,7 +172,7 @@ static enum err_code read_entry(struct reader *r, struct jks_entry *e)
 	if (!take_number(r, 4, &tag)) {
 		return bad(r, "the file ends before the last entry");
 	}
-	if (tag != 1 && tag != 2) {
+	if (tag != 1 && tag != 2 && (tag != 3 || r->jks->magic != JCEKS_MAGIC)) {
 		return bad(r, tag == 3 ? "a secret key, which a JKS store cannot hold"
 		                       : "an entry of unknown kind");
 	}
@@ -169,8 +185,8 @@ static enum err_code read_entry(struct reader *r, struct jks_entry *e)
 	}
 	e->created_ms = (int64_t)created;
 	e->head = bytes_of(head, (size_t)(r->p - head));
-	if (tag == 1) {
-		return read_key(r, e);
+	if (tag != 2) {
+		return tag == 1 ? read_key(r, e) : read_secret(r, e);
 	}
 	e->kind = KS_TRUSTED;
 	head = r->p;
@@ -185,14 +201,13 @@ static enum err_code read_header(struct reader *r, uint64_t *ret_count)
 	uint64_t version = 0;
 
 	if (!take_number(r, 4, &magic) || (magic != JKS_MAGIC && magic != JCEKS_MAGIC)) {
-		return bad(r, "this is not a JKS file");
+		return bad(r, "this is not a Java keystore");
 	}
-	if (magic == JCEKS_MAGIC) {
-		(void)err_set(r->err, ERR_INVALID,
-		              "this is a JCEKS store, a format not supported by 'jks'");
-		return err_hint(r->err, "convert it: keytool -importkeystore -srcstoretype JCEKS "
-		                        "-deststoretype JKS ...");
+	if (magic == JCEKS_MAGIC && r->jks->base.ops == &keystore_jks) {
+		(void)bad(r, "this is a JCEKS store, which Java does not read as JKS either");
+		return err_hint(r->err, "write format: jceks");
 	}
+	r->jks->magic = (uint32_t)magic; /* Java reads JKS files as JCEKS, but not back */
 	if (!take_number(r, 4, &version) || (version != 1 && version != 2)) {
 		return bad(r, "a version other than 1 or 2");
 	}
@@ -247,29 +262,76 @@ static enum err_code check_digest(struct reader *r, const struct secret *store)
 	return ERR_OK;
 }
 
-static enum err_code open_keys(struct jks *jks, const struct secret *password, struct err *err)
-{
-	CLEANUP(secret_release) struct secret wide = { 0 };
-	enum err_code rc =
-		ks_secret_copy(password, &jks->key_password, &jks->has_key_password, err);
+struct opening {
+	struct jks *jks;
+	struct jks_password key, store;
+	bool differ;
+	uint64_t work;
+	size_t matched; /* keys held against their certificates */
+	struct err *err;
+};
 
-	if (rc == ERR_OK && password != NULL) {
-		rc = ks_password_wide(password, /* terminated= */ false, &wide, err);
+static void opening_release(struct opening *o)
+{
+	jks_password_release(&o->key);
+	jks_password_release(&o->store);
+}
+
+/* *ret: did it open? What cannot be opened is an entry like any other, as it is for Java; but a
+ * file that asks for more work than all its keys may take was not looked at to the end. */
+static enum err_code try_password(struct opening *o, struct jks_entry *e,
+                                  const struct jks_password *pw, bool *ret)
+{
+	struct err local = { 0 };
+	enum err_code rc = jks_open(e, pw, &o->work, &e->key, &local);
+
+	*ret = rc == ERR_OK && (e->kind == KS_SECRET || ks_is_sequence(secret_view(&e->key)));
+	if (rc == ERR_NOMEM || (rc == ERR_INVALID && o->work == 0)) {
+		return err_set(o->err, rc, "entry '%s': %s", e->alias, local.msg);
+	}
+	return ERR_OK;
+}
+
+static enum err_code open_key(struct opening *o, struct jks_entry *e)
+{
+	enum err_code rc = try_password(o, e, &o->key, &e->opened);
+
+	if (rc == ERR_OK && !e->opened && o->differ) {
+		rc = try_password(o, e, &o->store, &e->under_store);
+	}
+	e->warnings |= e->opened ? 0u : (unsigned)KS_WARN_KEY_UNREADABLE;
+	if (e->opened && o->matched++ < KS_MATCHES_MAX) {
+		jks_mark_mismatch(e);
+	}
+	return rc;
+}
+
+static enum err_code open_keys(struct jks *jks, const struct keystore_passwords *pw,
+                               struct err *err)
+{
+	CLEANUP(opening_release)
+	struct opening o = { .jks = jks, .work = jks_limits.work, .err = err };
+	const struct secret *key = ks_key_password(pw);
+	enum err_code rc =
+		ks_secret_copy(pw->store, &jks->store_password, &jks->has_store_password, err);
+
+	if (rc == ERR_OK) {
+		rc = ks_secret_copy(key, &jks->key_password, &jks->has_key_password, err);
+	}
+	if (rc == ERR_OK) {
+		rc = jks_password_init(&o.key, key, err);
+	}
+	if (rc == ERR_OK) {
+		rc = jks_password_init(&o.store, pw->store, err);
+	}
+	o.differ = !ks_password_equal(key, pw->store);
+	if (jks->magic == JCEKS_MAGIC && key != NULL && !o.key.ascii) {
+		jks->warnings |= KS_WARN_PASSWORD_NOT_ASCII;
 	}
 	for (size_t i = 0; rc == ERR_OK && i < jks->n; i++) {
-		struct jks_entry *e = &jks->entries[i];
-
-		if (e->kind != KS_KEY) {
-			continue;
+		if (jks->entries[i].kind != KS_TRUSTED) {
+			rc = open_key(&o, &jks->entries[i]);
 		}
-		enum err_code opened =
-			password == NULL ? ERR_DENIED
-					 : jks_key_open(e->sealed, &wide, &e->key, /* err= */ NULL);
-		if (opened == ERR_NOMEM) {
-			return err_nomem(err);
-		}
-		e->opened = opened == ERR_OK && ks_is_sequence(secret_view(&e->key));
-		e->warnings |= e->opened ? 0u : (unsigned)KS_WARN_KEY_UNREADABLE;
 	}
 	return rc;
 }
@@ -287,17 +349,15 @@ void jks_digest(const struct secret *wide, struct bytes body, uint8_t out[20])
 	secret_wipe(&ctx, sizeof(ctx));
 }
 
-enum err_code jks_decode(const struct bytes *parts, size_t n_parts,
-                         const struct keystore_passwords *pw, struct keystore **ret,
-                         struct err *err)
+enum err_code jks_read(const struct keystore_ops *ops, struct bytes in,
+                       const struct keystore_passwords *pw, struct keystore **ret, struct err *err)
 {
 	CLEANUP(cleanup_jks) struct jks *jks = NULL;
-	struct bytes in = n_parts == 0 ? bytes_of(NULL, 0) : parts[0];
 
 	if (in.n > KEYSTORE_FILE_LIMIT) {
-		return err_set(err, ERR_INVALID, "a JKS store of more than 64 MiB");
+		return err_set(err, ERR_INVALID, "a Java keystore of more than 64 MiB");
 	}
-	enum err_code rc = jks_new(&jks, err);
+	enum err_code rc = jks_new(ops, &jks, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
@@ -314,7 +374,7 @@ enum err_code jks_decode(const struct bytes *parts, size_t n_parts,
 		rc = check_digest(&r, pw->store);
 	}
 	if (rc == ERR_OK) {
-		rc = open_keys(jks, ks_key_password(pw), err);
+		rc = open_keys(jks, pw, err);
 	}
 	if (rc != ERR_OK) {
 		return rc;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * jks_write.c - untouched slices are copied; only what was set, or what follows a changed key
- * password, is sealed anew.
+ * jks_write.c - untouched slices are copied; only what was set, or what follows a changed password,
+ * is sealed anew.
  */
 #include <nettle/sha1.h>
 
@@ -9,86 +9,122 @@
 
 struct sealing {
 	const struct jks *jks;
-	const struct secret *wide; /* of the key password to write with; NULL: none */
-	bool changed;              /* the key password differs from the one given to decode */
+	struct jks_password key, store;  /* to write with */
+	bool key_changed, store_changed; /* they differ from those given to decode */
 };
+
+static void sealing_release(struct sealing *s)
+{
+	jks_password_release(&s->key);
+	jks_password_release(&s->store);
+}
+
+/* The password the entry must be sealed with anew; NULL: its octets are copied. */
+static const struct jks_password *new_password(const struct sealing *s, const struct jks_entry *e)
+{
+	if (e->sealed.n == 0 || (e->opened && s->key_changed)) {
+		return &s->key;
+	}
+	return e->under_store && s->store_changed ? &s->store : NULL;
+}
+
+static enum err_code seal(const struct sealing *s, const struct jks_entry *e, struct buf *out,
+                          struct err *err)
+{
+	CLEANUP(jks_password_release) struct jks_password own = { 0 };
+	const struct jks_password *pw = new_password(s, e);
+	enum err_code rc = ERR_OK;
+
+	if (e->has_own) {
+		rc = jks_password_init(&own, &e->own, err);
+		pw = &own;
+	}
+	if (rc == ERR_OK && pw == NULL) {
+		buf_add_bytes(out, e->sealed);
+		return ERR_OK;
+	}
+	return rc == ERR_OK ? jks_seal(s->jks, e, pw, out, err) : rc;
+}
 
 static enum err_code write_key(const struct sealing *s, const struct jks_entry *e, struct buf *out,
                                struct err *err)
 {
-	CLEANUP(buf_release) struct buf fresh = { 0 };
-	struct bytes sealed = e->sealed;
+	CLEANUP(buf_release) struct buf sealed = { 0 };
 
-	if (e->opened && (s->changed || sealed.n == 0)) {
-		if (s->wide == NULL) {
-			return err_set(err, ERR_INVALID, "a JKS key needs a password");
-		}
-		buf_init(&fresh, KEYSTORE_FILE_LIMIT);
-		enum err_code rc = jks_key_seal(&e->key, s->wide, &fresh, err);
-		if (rc != ERR_OK) {
-			return rc;
-		}
-		sealed = buf_view(&fresh);
+	if (e->kind == KS_TRUSTED) {
+		return ERR_OK;
 	}
-	buf_add_u32be(out, (uint32_t)sealed.n);
-	buf_add_bytes(out, sealed);
+	buf_init(&sealed, KEYSTORE_FILE_LIMIT);
+	enum err_code rc = seal(s, e, &sealed, err);
+	if (rc == ERR_OK) {
+		rc = buf_check(&sealed, "an entry of a Java keystore", err);
+	}
+	if (rc != ERR_OK) {
+		return err_wrap(err, "entry '%s'", e->alias);
+	}
+	if (e->kind == KS_KEY) { /* a secret key has no length */
+		buf_add_u32be(out, (uint32_t)sealed.len);
+	}
+	buf_add_bytes(out, buf_view(&sealed));
 	return ERR_OK;
 }
 
 static enum err_code write_body(const struct sealing *s, struct buf *out, struct err *err)
 {
-	buf_add_u32be(out, JKS_MAGIC);
+	enum err_code rc = ERR_OK;
+
+	buf_add_u32be(out, s->jks->magic);
 	buf_add_u32be(out, s->jks->version);
 	buf_add_u32be(out, (uint32_t)s->jks->n);
-	for (size_t i = 0; i < s->jks->n; i++) {
+	for (size_t i = 0; rc == ERR_OK && i < s->jks->n; i++) {
 		const struct jks_entry *e = &s->jks->entries[i];
 
 		buf_add_bytes(out, e->head);
-		if (e->kind == KS_KEY) {
-			enum err_code rc = write_key(s, e, out, err);
-			if (rc != ERR_OK) {
-				return rc;
-			}
-		}
+		rc = write_key(s, e, out, err);
 		buf_add_bytes(out, e->tail);
 	}
-	return ERR_OK;
+	return rc;
+}
+
+static enum err_code prepare(struct sealing *s, const struct keystore_encode *how, struct err *err)
+{
+	const struct secret *key = ks_key_password(&how->passwords);
+	const struct jks *jks = s->jks;
+
+	if (how->passwords.store == NULL) {
+		return err_set(err, ERR_INVALID,
+		               "a Java keystore cannot be written without a password");
+	}
+	s->key_changed = !how->keys_stay &&
+	                 !ks_password_equal(key, jks->has_key_password ? &jks->key_password : NULL);
+	s->store_changed =
+		!how->keys_stay &&
+		!ks_password_equal(how->passwords.store,
+	                           jks->has_store_password ? &jks->store_password : NULL);
+	enum err_code rc = jks_password_init(&s->store, how->passwords.store, err);
+	return rc == ERR_OK ? jks_password_init(&s->key, key, err) : rc;
 }
 
 enum err_code jks_encode(const struct keystore *ks, const struct keystore_encode *how,
                          struct keystore_part ret[KEYSTORE_PARTS_MAX], size_t *ret_n,
                          struct err *err)
 {
-	const struct jks *jks = jks_of_const(ks);
-	const struct secret *key_password = ks_key_password(&how->passwords);
-	CLEANUP(secret_release) struct secret store_wide = { 0 };
-	CLEANUP(secret_release) struct secret key_wide = { 0 };
+	CLEANUP(sealing_release) struct sealing s = { .jks = jks_of_const(ks) };
 	CLEANUP(buf_release) struct buf out = { 0 };
 	uint8_t digest[SHA1_DIGEST_SIZE];
+	enum err_code rc = prepare(&s, how, err);
 
-	if (how->passwords.store == NULL) {
-		return err_set(err, ERR_INVALID,
-		               "a JKS store cannot be written without a password");
-	}
-	enum err_code rc =
-		ks_password_wide(how->passwords.store, /* terminated= */ false, &store_wide, err);
-	if (rc == ERR_OK) {
-		rc = ks_password_wide(key_password, /* terminated= */ false, &key_wide, err);
-	}
 	if (rc != ERR_OK) {
 		return rc;
 	}
 	buf_init_secret(&out, KEYSTORE_FILE_LIMIT);
-	struct sealing s = { .jks = jks, .wide = &key_wide };
-	s.changed =
-		!ks_password_equal(key_password, jks->has_key_password ? &jks->key_password : NULL);
 	rc = write_body(&s, &out, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	jks_digest(&store_wide, buf_view(&out), digest);
+	jks_digest(&s.store.wide, buf_view(&out), digest);
 	buf_add(&out, digest, sizeof(digest));
-	rc = buf_check(&out, "the JKS store", err);
+	rc = buf_check(&out, "the Java keystore", err);
 	if (rc != ERR_OK) {
 		return rc;
 	}

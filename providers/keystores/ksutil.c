@@ -5,9 +5,11 @@
  */
 #include "providers/keystores/ksutil.h"
 
+#include "providers/keystores/kscert.h"
 #include "providers/keystores/kstext.h"
 #include "reconciler/base/str.h"
 #include "reconciler/pki/der.h"
+#include "reconciler/pki/pkcs8.h"
 
 enum err_code ks_secret_copy(const struct secret *from, struct secret *ret, bool *ret_given,
                              struct err *err)
@@ -30,6 +32,16 @@ bool ks_password_equal(const struct secret *a, const struct secret *b)
 		return a == b;
 	}
 	return secret_equal(a, b);
+}
+
+bool ks_is_printable_ascii(const struct secret *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->p[i] < 0x20 || s->p[i] > 0x7e) {
+			return false;
+		}
+	}
+	return true;
 }
 
 enum err_code ks_password_wide(const struct secret *pw, bool terminated, struct secret *ret,
@@ -64,6 +76,18 @@ bool ks_is_sequence(struct bytes der)
 	struct bytes inner;
 
 	return der.n != 0 && der_get(&d, DER_SEQUENCE, &inner) && der_at_end(&d);
+}
+
+bool ks_key_is_another(struct bytes pkcs8, struct bytes leaf)
+{
+	CLEANUP(buf_release) struct buf spki = { 0 };
+	struct pkcs8_facts facts;
+	struct ks_cert cert;
+
+	buf_init(&spki, PKCS8_SPKI_MAX);
+	return ks_cert_read(leaf, &cert) && pkcs8_read(pkcs8, &facts, /* err= */ NULL) == ERR_OK &&
+	       facts.supported && pkcs8_spki(&facts, &spki, /* err= */ NULL) == ERR_OK &&
+	       !spki_same_key(buf_view(&spki), cert.spki);
 }
 
 enum err_code ks_chain_copy(struct arena *arena, const struct bytes *chain, size_t n,

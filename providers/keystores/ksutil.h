@@ -11,6 +11,7 @@
 
 #define KS_ENTRIES_MAX 100000u
 #define KS_CHAIN_MAX   100u
+#define KS_MATCHES_MAX 2000u /* keys held against their certificates, which costs a point each */
 
 /* A copy; NULL stays "none". *ret_given tells which. */
 enum err_code ks_secret_copy(const struct secret *from, struct secret *ret, bool *ret_given,
@@ -19,6 +20,8 @@ enum err_code ks_secret_copy(const struct secret *from, struct secret *ret, bool
 const struct secret *ks_key_password(const struct keystore_passwords *pw);
 /* Same password, "none" equal to "none" only. */
 bool ks_password_equal(const struct secret *a, const struct secret *b);
+/* 0x20 to 0x7e: what Java allows in PKCS#12 and for JCEKS keys. */
+bool ks_is_printable_ascii(const struct secret *s);
 /* UTF-16BE of a password, with a 16-bit zero behind it when `terminated`. ERR_INVALID: no UTF-8. */
 enum err_code ks_password_wide(const struct secret *pw, bool terminated, struct secret *ret,
                                struct err *err);
@@ -26,6 +29,8 @@ enum err_code ks_password_wide(const struct secret *pw, bool terminated, struct 
 const char *ks_fold(struct arena *arena, const char *alias);
 /* Is this exactly one DER SEQUENCE: what a certificate or a PKCS#8 key must at least be? */
 bool ks_is_sequence(struct bytes der);
+/* Is the certificate certainly for another key than this PKCS#8? What is not known is not. */
+bool ks_key_is_another(struct bytes pkcs8, struct bytes leaf);
 /* Copies of a chain's certificates in the arena; ERR_INVALID for none, too many, or no DER. */
 enum err_code ks_chain_copy(struct arena *arena, const struct bytes *chain, size_t n,
                             struct bytes **ret, struct err *err);

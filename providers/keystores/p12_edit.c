@@ -23,8 +23,7 @@ static void close_attribute(struct der_writer *w, size_t mark, const char *oid)
 	der_wrap(w, DER_SEQUENCE, mark);
 }
 
-static enum err_code finish(struct p12 *p12, struct der_writer *w, struct bytes *ret,
-                            struct err *err)
+enum err_code p12_finish(struct p12 *p12, struct der_writer *w, struct bytes *ret, struct err *err)
 {
 	CLEANUP(buf_release) struct buf out = { 0 };
 
@@ -63,7 +62,7 @@ static enum err_code build_attributes(struct p12 *p12, struct p12_bag *bag, stru
 	der_put(&w, DER_BMP, buf_view(&wide));
 	close_attribute(&w, name, P12_OID_NAME);
 	der_wrap(&w, DER_SET, set);
-	return finish(p12, &w, &bag->attrs, err);
+	return p12_finish(p12, &w, &bag->attrs, err);
 }
 
 static enum err_code build_certificate(struct p12 *p12, struct p12_bag *bag, struct bytes der,
@@ -92,7 +91,7 @@ static enum err_code build_certificate(struct p12 *p12, struct p12_bag *bag, str
 	der_wrap(&w, DER_CONTEXT_CONSTRUCTED(0), value);
 	der_put_oid(&w, P12_OID_CERT);
 	der_wrap(&w, DER_SEQUENCE, whole);
-	return finish(p12, &w, &bag->raw, err);
+	return p12_finish(p12, &w, &bag->raw, err);
 }
 
 static bool key_id_taken(const struct p12 *p12, struct bytes id, const char *folded)
@@ -135,7 +134,9 @@ static void doom(const struct p12_entry *e)
 static void spare(const struct p12_entry *e)
 {
 	for (size_t i = 0; e->kind == KS_KEY && i < e->n_chain; i++) {
-		e->chain_bags[i]->doomed = false;
+		/* A trusted one is an entry of its own: it is in the chain because Java looks
+		 * there, not because the key needs it. */
+		e->chain_bags[i]->doomed = e->chain_bags[i]->doomed && e->chain_bags[i]->trusted;
 	}
 }
 
@@ -192,7 +193,8 @@ static bool safe_holds(const struct p12_safe *safe, bool certificates)
 	for (size_t k = 0; k < safe->n; k++) {
 		enum p12_bag_type type = safe->bags[k].type;
 
-		if (certificates ? type == P12_CERT : type == P12_SHROUDED || type == P12_KEY) {
+		if (certificates ? type == P12_CERT
+		                 : type == P12_SHROUDED || type == P12_KEY || type == P12_SECRET) {
 			return true;
 		}
 	}
@@ -337,6 +339,18 @@ static enum err_code build_new(struct p12 *p12, struct new_key *new, const struc
 	return rc;
 }
 
+/* The bags of the alias go, unless nothing has it. */
+static void clear_alias(struct p12 *p12, const char *folded, struct place *key, struct place *cert)
+{
+	*key = nowhere;
+	*cert = nowhere;
+	if (map_get_str(&p12->names, folded) != NULL) {
+		(void)doom_alias(p12, folded);
+		sweep(p12, key, cert);
+	}
+	p12->edited = true;
+}
+
 /* As many parameters as the contract has. NOLINTNEXTLINE(readability-function-size) */
 enum err_code p12_set_key(struct keystore *ks, const char *alias, const struct secret *pkcs8,
                           const struct bytes *chain, size_t n_chain, int64_t created_ms,
@@ -361,9 +375,7 @@ enum err_code p12_set_key(struct keystore *ks, const char *alias, const struct s
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	(void)doom_alias(p12, new.key.folded);
-	sweep(p12, &key_at, &cert_at);
-	p12->edited = true;
+	clear_alias(p12, new.key.folded, &key_at, &cert_at);
 	rc = insert_chain(p12, cert_at, new.certs, new.n, err);
 	if (rc == ERR_OK && key_at.safe == SIZE_MAX) {
 		rc = find_place(p12, /* certificate= */ false, &key_at, err);
@@ -393,14 +405,36 @@ static bool is_there(const struct p12 *p12, const char *folded, struct bytes cer
 	return same == 1 && other == 0;
 }
 
+/* The bag itself comes to stand in the store. A trust store of 10,000 is filled one by one: the
+ * model is built anew only when it must. */
+static enum err_code add_trusted(struct p12 *p12, struct p12_bag *bag, struct err *err)
+{
+	struct place key_at;
+	struct place cert_at;
+
+	clear_alias(p12, bag->folded, &key_at, &cert_at);
+	bool fresh = key_at.safe == SIZE_MAX && cert_at.safe == SIZE_MAX;
+	size_t n = p12->n;
+	const struct p12_safe *last = n == 0 ? NULL : &p12->safes[n - 1];
+	const struct p12_bag *bags = last == NULL ? NULL : last->bags;
+	enum err_code rc = insert_chain(p12, cert_at, bag, 1, err);
+
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	if (fresh && bags != NULL && p12->n == n && p12->safes[n - 1].bags == bags &&
+	    p12_model_add_trusted(p12, &p12->safes[n - 1].bags[p12->safes[n - 1].n - 1])) {
+		return ERR_OK;
+	}
+	return p12_model_build(p12, err);
+}
+
 enum err_code p12_set_trusted(struct keystore *ks, const char *alias, struct bytes cert,
                               int64_t created_ms, struct err *err)
 {
 	struct p12 *p12 = p12_of(ks);
 	struct p12_bag bag = { .trusted = true };
 	struct bytes *copy = NULL;
-	struct place key_at;
-	struct place cert_at;
 	enum err_code rc = too_many(p12, err);
 
 	(void)created_ms; /* the format has no place for the date of a certificate */
@@ -409,20 +443,45 @@ enum err_code p12_set_trusted(struct keystore *ks, const char *alias, struct byt
 	if (rc == ERR_OK && bag.folded == NULL) {
 		rc = err_nomem(err);
 	}
-	if (rc != ERR_OK || is_there(p12, bag.folded, cert)) {
+	if (rc != ERR_OK ||
+	    (map_get_str(&p12->names, bag.folded) != NULL && is_there(p12, bag.folded, cert))) {
 		return rc;
 	}
 	rc = ks_chain_copy(&p12->arena, &cert, 1, &copy, err);
 	if (rc == ERR_OK) {
 		rc = build_certificate(p12, &bag, copy[0], err);
 	}
+	return rc == ERR_OK ? add_trusted(p12, &bag, err) : rc;
+}
+
+enum err_code p12_set_secret(struct keystore *ks, const char *alias,
+                             const struct keystore_secret_key *key, int64_t created_ms,
+                             struct err *err)
+{
+	struct p12 *p12 = p12_of(ks);
+	CLEANUP(secret_release) struct secret inner = { 0 };
+	CLEANUP(new_key_release) struct new_key new = { 0 };
+	struct place key_at;
+	struct place cert_at;
+	enum err_code rc = too_many(p12, err);
+
+	if (rc == ERR_OK) {
+		rc = p12_secret_encode(key, &inner, err);
+	}
+	if (rc == ERR_OK) {
+		rc = build_key(p12, &new, alias, &inner, created_ms, err);
+	}
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	(void)doom_alias(p12, bag.folded);
-	sweep(p12, &key_at, &cert_at);
-	p12->edited = true;
-	rc = insert_chain(p12, cert_at, &bag, 1, err);
+	new.key.type = P12_SECRET;
+	clear_alias(p12, new.key.folded, &key_at, &cert_at);
+	if (key_at.safe == SIZE_MAX) {
+		rc = find_place(p12, /* certificate= */ false, &key_at, err);
+	}
+	if (rc == ERR_OK) {
+		rc = insert(p12, key_at, &new.key, err);
+	}
 	return rc == ERR_OK ? p12_model_build(p12, err) : rc;
 }
 

@@ -27,6 +27,8 @@ static const struct {
 	{ &nettle_sha512, "2.16.840.1.101.3.4.2.3", "1.2.840.113549.2.11" },
 	{ &nettle_sha384, "2.16.840.1.101.3.4.2.2", "1.2.840.113549.2.10" },
 	{ &nettle_sha224, "2.16.840.1.101.3.4.2.4", "1.2.840.113549.2.8" },
+	{ &nettle_sha512_256, "2.16.840.1.101.3.4.2.6", "1.2.840.113549.2.13" },
+	{ &nettle_sha512_224, "2.16.840.1.101.3.4.2.5", "1.2.840.113549.2.12" },
 };
 
 const struct nettle_hash *p12_hash_by_digest_oid(struct bytes oid)
@@ -111,6 +113,7 @@ enum err_code p12_spend(uint64_t *work, uint64_t iterations, uint64_t blocks, st
 		               (unsigned long long)p12_limits.iterations);
 	}
 	if (iterations * blocks > *work) {
+		*work = 0;
 		return err_set(err, ERR_INVALID,
 		               "the file asks for more key derivation work than is accepted");
 	}

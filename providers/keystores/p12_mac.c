@@ -151,6 +151,7 @@ enum err_code p12_mac_read(struct bytes whole, struct bytes auth, struct p12_pas
 		                 .pbmac1 = m.pbmac1,
 		                 .hash = m.hash,
 		                 .iterations = m.pbmac1 ? m.kdf.iterations : m.iterations,
+		                 .salt_n = m.pbmac1 ? m.kdf.salt.n : m.salt.n,
 		                 .raw = whole };
 	for (size_t i = 0; i < pw->n; i++) {
 		rc = spend(&m, work, err);

@@ -6,22 +6,31 @@
  * trusted ones included. A reader with another rule would report differences that no write can
  * remove.
  */
+#include "providers/keystores/ksdn.h"
 #include "providers/keystores/p12_store.h"
-#include "reconciler/base/map.h"
 #include "reconciler/base/str.h"
+#include "reconciler/pki/cert.h"
 
-/* Certificates with the same subject. */
+/* Of all chains together: a file may be made to have many, or to make them hard to find. */
+#define LINKS_MAX  1000000u
+#define VISITS_MAX 50000000u
+
+/* Certificates of one name, or with one identifier, in the order of the file. */
 struct node {
 	struct p12_bag *bag;
 	struct node *next;
+};
+struct list {
+	struct node *first, *last;
 };
 
 struct building {
 	struct p12 *p12;
 	struct arena arena;
-	struct map by_subject;
+	struct map by_subject, by_id, by_alias; /* to struct list */
+	struct buf name;                        /* scratch */
 	struct p12_entry *entries;
-	size_t n;
+	size_t n, keys, links, visits, matched;
 };
 
 static bool is_key(const struct p12_bag *bag)
@@ -48,6 +57,7 @@ static bool mark_duplicate(struct map *seen, struct p12_bag *bag)
 {
 	void *old = NULL;
 
+	bag->warnings &= ~(unsigned)KS_WARN_DUPLICATE_ALIAS;
 	if (!is_named_entry(bag)) {
 		return true;
 	}
@@ -61,14 +71,26 @@ static bool mark_duplicate(struct map *seen, struct p12_bag *bag)
 	return true;
 }
 
+static enum err_code mark_duplicates(struct p12 *p12, struct err *err)
+{
+	map_release(&p12->names);
+	map_init(&p12->names);
+	for (size_t i = 0; i < p12->n; i++) {
+		for (size_t k = 0; k < p12->safes[i].n; k++) {
+			if (!mark_duplicate(&p12->names, &p12->safes[i].bags[k])) {
+				return err_nomem(err);
+			}
+		}
+	}
+	return ERR_OK;
+}
+
 enum err_code p12_name_bags(struct p12 *p12, struct err *err)
 {
 	static const struct bytes guess = { .p = (const uint8_t *)"01", .n = 2 };
-	CLEANUP(map_release) struct map seen;
 	unsigned keys = 0;
 	unsigned counter = 0;
 
-	map_init(&seen);
 	for (size_t i = 0; i < p12->n; i++) {
 		for (size_t k = 0; k < p12->safes[i].n; k++) {
 			struct p12_bag *bag = &p12->safes[i].bags[k];
@@ -78,7 +100,7 @@ enum err_code p12_name_bags(struct p12 *p12, struct err *err)
 			    (is_key(bag) || (bag->type == P12_CERT && k == 0))) {
 				bag->key_id = guess;
 			}
-			if (!name_bag(p12, bag, &counter) || !mark_duplicate(&seen, bag)) {
+			if (!name_bag(p12, bag, &counter)) {
 				return err_nomem(err);
 			}
 		}
@@ -86,49 +108,84 @@ enum err_code p12_name_bags(struct p12 *p12, struct err *err)
 	return ERR_OK;
 }
 
-/* The certificate of a key: by identifier and alias, by identifier, by alias. */
-static struct p12_bag *leaf_of(const struct p12 *p12, const struct p12_bag *key)
+static const struct node *nodes(const struct map *map, struct bytes key)
 {
-	struct p12_bag *by_id = NULL;
-	struct p12_bag *by_alias = NULL;
+	const struct list *list = map_get(map, key);
 
-	for (size_t i = 0; i < p12->n; i++) {
-		for (size_t k = 0; k < p12->safes[i].n; k++) {
-			struct p12_bag *bag = &p12->safes[i].bags[k];
-			bool named = bag->folded != NULL && str_equal(bag->folded, key->folded);
-
-			if (bag->type != P12_CERT || bag->trusted) {
-				continue;
-			}
-			if (bag->key_id.n != 0 && bytes_equal(bag->key_id, key->key_id)) {
-				by_id = bag;
-				if (named) {
-					return bag;
-				}
-			} else if (named) {
-				by_alias = bag;
-			}
-		}
-	}
-	return by_id != NULL ? by_id : by_alias;
+	return list == NULL ? NULL : list->first;
 }
 
-static struct p12_bag *issuer_of(const struct building *b, const struct p12_bag *child)
+/* The certificate of a key: by identifier and alias, by identifier, by alias; of several the last,
+ * as it is for Java. */
+static struct p12_bag *leaf_of(struct building *b, const struct p12_bag *key)
 {
-	struct p12_bag *fallback = NULL;
-	const struct node *node = map_get(&b->by_subject, child->cert.issuer);
+	struct p12_bag *leaf = NULL;
+	const struct node *node = nodes(&b->by_id, key->key_id);
 
 	for (; node != NULL; node = node->next) {
-		int fit = ks_cert_issued_by(&child->cert, &node->bag->cert);
+		b->visits++;
+		leaf = node->bag;
+		if (leaf->folded != NULL && str_equal(leaf->folded, key->folded)) {
+			return leaf;
+		}
+	}
+	node = leaf == NULL ? nodes(&b->by_alias, bytes_of_str(key->folded)) : NULL;
+	for (; node != NULL; node = node->next) {
+		b->visits++;
+		leaf = node->bag;
+	}
+	return leaf;
+}
 
-		if (fit == 2) {
+/* The canonical form of a name, in scratch until the next. */
+static struct bytes canonical(struct building *b, struct bytes dn)
+{
+	buf_reset(&b->name);
+	ks_dn_canonical(dn, &b->name);
+	return buf_view(&b->name);
+}
+
+static struct p12_bag *issuer_of(struct building *b, const struct p12_bag *child)
+{
+	struct p12_bag *fallback = NULL;
+	const struct node *node = nodes(&b->by_subject, canonical(b, child->cert.issuer));
+
+	for (; node != NULL; node = node->next) {
+		const struct ks_cert *issuer = &node->bag->cert;
+
+		b->visits++;
+		if (child->cert.aki.n == 0 || bytes_equal(child->cert.aki, issuer->ski)) {
 			return node->bag;
 		}
-		if (fit == 1 && fallback == NULL) {
+		if (issuer->ski.n == 0) {
 			fallback = node->bag;
 		}
 	}
 	return fallback;
+}
+
+/* Java verifies the signature; that is done where the answer changes something. */
+static bool ends_chain(struct building *b, const struct p12_bag *bag)
+{
+	const struct ks_cert *c = &bag->cert;
+	const struct cert *parsed = NULL;
+	struct arena scratch;
+
+	size_t n = canonical(b, c->subject).n;
+	ks_dn_canonical(c->issuer, &b->name);
+	if (buf_failed(&b->name) ||
+	    !bytes_equal(bytes_of(b->name.p, n), bytes_of(b->name.p + n, b->name.len - n))) {
+		return false;
+	}
+	const struct node *same = nodes(&b->by_subject, bytes_of(b->name.p, n));
+	if (same == NULL || same->next == NULL || (c->aki.n != 0 && bytes_equal(c->aki, c->ski))) {
+		return true;
+	}
+	arena_init(&scratch);
+	bool signed_by_itself = cert_parse(c->der, &scratch, &parsed, /* err= */ NULL) == ERR_OK &&
+	                        parsed->self_signed;
+	arena_release(&scratch);
+	return signed_by_itself;
 }
 
 static bool in_chain(struct p12_bag *const *chain, size_t n, const struct p12_bag *bag)
@@ -147,13 +204,14 @@ static bool build_chain(struct building *b, struct p12_entry *e)
 	size_t n = 0;
 
 	/* Java drops a key without an identifier unless it is the first. */
-	struct p12_bag *bag = e->bag->key_id.n == 0 ? NULL : leaf_of(b->p12, e->bag);
+	struct p12_bag *bag = e->bag->key_id.n == 0 ? NULL : leaf_of(b, e->bag);
 	while (bag != NULL && n < KS_CHAIN_MAX && !in_chain(chain, n, bag)) {
 		chain[n++] = bag;
 		bag->in_chain = true;
 		e->warnings |= bag->warnings & KS_WARN_BAD_CERTIFICATE;
-		bag = bag->cert.self_issued ? NULL : issuer_of(b, bag);
+		bag = ends_chain(b, bag) ? NULL : issuer_of(b, bag);
 	}
+	b->links += n;
 	struct bytes *ders = ARENA_ARRAY(&b->arena, struct bytes, n == 0 ? 1 : n);
 	e->chain_bags = arena_copy(&b->arena, chain, n * sizeof(struct p12_bag *));
 	if (ders == NULL || e->chain_bags == NULL) {
@@ -165,6 +223,21 @@ static bool build_chain(struct building *b, struct p12_entry *e)
 	e->chain = ders;
 	e->n_chain = n;
 	return true;
+}
+
+/* The leaf is for another key? Asked once for a pair, because it costs a point on a curve. */
+static bool is_mismatch(struct building *b, struct p12_bag *key, struct bytes leaf)
+{
+	bool readable = key->type == P12_KEY || key->opened;
+
+	if (readable && leaf.p != key->judged.p && b->matched < KS_MATCHES_MAX) {
+		key->mismatch = ks_key_is_another(key->type == P12_KEY ? key->payload
+		                                                       : secret_view(&key->plain),
+		                                  leaf);
+		key->judged = leaf;
+		b->matched++;
+	}
+	return key->mismatch && leaf.p == key->judged.p;
 }
 
 /* Java keeps the date of a key in its identifier: "Time 1700000000000". */
@@ -204,7 +277,14 @@ static bool add_entry(struct building *b, struct p12_bag *bag)
 		                 .warnings = bag->warnings,
 		                 .bag = bag };
 	if (e->kind == KS_KEY) {
-		return build_chain(b, e);
+		b->keys++;
+		if (!build_chain(b, e)) {
+			return false;
+		}
+		if (e->n_chain != 0 && is_mismatch(b, bag, e->chain[0])) {
+			e->warnings |= KS_WARN_KEY_MISMATCH;
+		}
+		return b->links <= LINKS_MAX && b->visits <= VISITS_MAX;
 	}
 	if (bag->type == P12_CERT) {
 		e->chain = &bag->cert.der;
@@ -214,24 +294,40 @@ static bool add_entry(struct building *b, struct p12_bag *bag)
 	return true;
 }
 
-static bool index_certificate(struct building *b, struct p12_bag *bag)
+static bool add_node(struct building *b, struct map *map, struct bytes key, struct p12_bag *bag)
 {
+	struct list *list = map_get(map, key);
 	struct node *node = ARENA_NEW(&b->arena, struct node);
-	void *old = NULL;
 
-	bag->in_chain = false;
 	if (node == NULL) {
 		return false;
 	}
-	/* Java asks in the order of the file, so the first stays in front. */
-	struct node *first = map_get(&b->by_subject, bag->cert.subject);
 	node->bag = bag;
-	if (first != NULL) {
-		node->next = first->next;
-		first->next = node;
+	if (list != NULL) {
+		list->last->next = node;
+		list->last = node;
 		return true;
 	}
-	return map_put(&b->by_subject, bag->cert.subject, node, &old) == 0;
+	list = ARENA_NEW(&b->arena, struct list);
+	if (list == NULL) {
+		return false;
+	}
+	*list = (struct list){ node, node };
+	return map_put(map, key, list, /* ret_old= */ NULL) == 0;
+}
+
+static bool index_certificate(struct building *b, struct p12_bag *bag)
+{
+	struct bytes subject = arena_bytes(&b->arena, canonical(b, bag->cert.subject));
+	if (arena_failed(&b->arena) || buf_failed(&b->name) ||
+	    !add_node(b, &b->by_subject, subject, bag)) {
+		return false;
+	}
+	if (bag->trusted) {
+		return true;
+	}
+	return (bag->key_id.n == 0 || add_node(b, &b->by_id, bag->key_id, bag)) &&
+	       (bag->folded == NULL || add_node(b, &b->by_alias, bytes_of_str(bag->folded), bag));
 }
 
 /* Apply `visit` to every bag for which `want` holds. */
@@ -255,32 +351,90 @@ static bool is_certificate(const struct p12_bag *bag)
 	return bag->type == P12_CERT && bag->cert.subject.n != 0;
 }
 
+static bool count_key(struct building *b, struct p12_bag *bag)
+{
+	(void)bag;
+	b->keys++;
+	return true;
+}
+
 static bool is_the_rest(const struct p12_bag *bag)
 {
 	return !is_key(bag) && !(bag->type == P12_CERT && bag->in_chain && !bag->trusted);
 }
 
+static bool build(struct building *b)
+{
+	size_t bags = 0;
+
+	for (size_t i = 0; i < b->p12->n; i++) {
+		struct p12_safe *safe = &b->p12->safes[i];
+
+		bags += safe->n;
+		for (size_t k = 0; k < safe->n; k++) {
+			safe->bags[k].in_chain = false;
+		}
+	}
+	/* Room to grow into: see p12_model_add_trusted(). */
+	b->p12->cap_entries = 2 * bags + 8;
+	b->entries = ARENA_ARRAY(&b->arena, struct p12_entry, b->p12->cap_entries);
+	/* Chains are asked for only where there are keys. */
+	bool keys = each(b, is_key, count_key) && b->keys != 0;
+	b->keys = 0;
+	return b->entries != NULL && (!keys || each(b, is_certificate, index_certificate)) &&
+	       each(b, is_key, add_entry) && each(b, is_the_rest, add_entry);
+}
+
 enum err_code p12_model_build(struct p12 *p12, struct err *err)
 {
 	struct building b = { .p12 = p12 };
-	size_t bags = 0;
+	enum err_code rc = mark_duplicates(p12, err);
 
-	arena_init(&b.arena);
-	map_init(&b.by_subject);
-	for (size_t i = 0; i < p12->n; i++) {
-		bags += p12->safes[i].n;
+	if (rc != ERR_OK) {
+		return rc;
 	}
-	b.entries = ARENA_ARRAY(&b.arena, struct p12_entry, bags == 0 ? 1 : bags);
-	bool done = b.entries != NULL && each(&b, is_certificate, index_certificate) &&
-	            each(&b, is_key, add_entry) && each(&b, is_the_rest, add_entry);
+	arena_init(&b.arena);
+	buf_init(&b.name, KEYSTORE_FILE_LIMIT);
+	map_init(&b.by_subject);
+	map_init(&b.by_id);
+	map_init(&b.by_alias);
+	bool done = build(&b);
 	map_release(&b.by_subject);
+	map_release(&b.by_id);
+	map_release(&b.by_alias);
+	buf_release(&b.name);
 	if (!done) {
 		arena_release(&b.arena);
-		return err_nomem(err);
+		return b.links > LINKS_MAX || b.visits > VISITS_MAX
+		               ? err_set(err, ERR_INVALID,
+		                         "PKCS#12 store: its chains take more work than is accepted")
+		               : err_nomem(err);
 	}
 	arena_release(&p12->model);
 	p12->model = b.arena;
 	p12->entries = b.entries;
 	p12->n_entries = b.n;
+	p12->n_keys = b.keys;
 	return ERR_OK;
+}
+
+bool p12_model_add_trusted(struct p12 *p12, struct p12_bag *bag)
+{
+	const struct p12_safe *last = &p12->safes[p12->n - 1];
+	void *old = NULL;
+
+	if (p12->n_keys != 0 || p12->n_entries == p12->cap_entries ||
+	    bag != &last->bags[last->n - 1] ||
+	    map_put_str(&p12->names, bag->folded, bag, &old) < 0 || old != NULL) {
+		return false;
+	}
+	p12->entries[p12->n_entries++] = (struct p12_entry){ .alias = bag->alias,
+		                                             .folded = bag->folded,
+		                                             .kind = KS_TRUSTED,
+		                                             .created_ms = -1,
+		                                             .chain = &bag->cert.der,
+		                                             .n_chain = 1,
+		                                             .warnings = bag->warnings,
+		                                             .bag = bag };
+	return true;
 }

@@ -14,6 +14,7 @@ struct reading {
 	struct p12_password store, key;
 	uint64_t work;
 	bool decrypted; /* some safe opened by password */
+	bool differ;    /* the key password is not the store password */
 	struct err *err;
 };
 
@@ -248,35 +249,62 @@ static enum err_code read_pfx(struct reading *r, struct bytes whole)
 	return read_safes(r);
 }
 
-static enum err_code open_sealed(struct reading *r, struct p12_bag *bag)
+enum err_code p12_bag_open(struct p12 *p12, struct p12_bag *bag, const struct p12_password *pw,
+                           uint64_t *work, struct secret *ret, struct err *err)
 {
 	struct der d = der_of(bag->payload);
 	struct der info;
 	struct bytes alg_id;
 	struct bytes cipher;
-	struct p12_alg *alg = ARENA_NEW(&r->p12->arena, struct p12_alg);
+	struct p12_alg alg;
 
-	if (alg == NULL) {
-		return err_nomem(r->err);
-	}
-	bag->warnings |= KS_WARN_KEY_UNREADABLE;
 	if (!der_enter(&d, DER_SEQUENCE, &info) ||
 	    !der_get_any(&info, /* ret_tag= */ NULL, /* ret_content= */ NULL, &alg_id) ||
-	    !der_get(&info, DER_OCTET_STRING, &cipher) ||
-	    p12_alg_parse(alg_id, alg, /* err= */ NULL) != ERR_OK || cipher.n == 0) {
-		return ERR_OK;
+	    !der_get(&info, DER_OCTET_STRING, &cipher)) {
+		return err_set(err, ERR_INVALID, "it is not encrypted the way PKCS#8 does it");
 	}
-	bag->alg = alg;
-	bag->warnings |= p12_alg_is_weak(alg) ? (unsigned)KS_WARN_WEAK : 0u;
-	enum err_code rc = p12_decrypt(alg, &r->key, cipher, &r->work, &bag->plain, r->err);
-	if (rc == ERR_OK && ks_is_sequence(secret_view(&bag->plain))) {
-		bag->opened = true;
-		bag->warnings &= ~(unsigned)KS_WARN_KEY_UNREADABLE;
-	} else if (rc == ERR_DENIED) {
-		err_clear(r->err);
-		rc = ERR_OK;
+	enum err_code rc = p12_alg_parse(alg_id, &alg, err);
+	if (rc != ERR_OK) {
+		return rc;
 	}
+	if (bag->alg == NULL) {
+		bag->alg = arena_copy(&p12->arena, &alg, sizeof(alg));
+		bag->warnings |= p12_alg_is_weak(&alg) ? (unsigned)KS_WARN_WEAK : 0u;
+	}
+	return bag->alg == NULL ? err_nomem(err) : p12_decrypt(&alg, pw, cipher, work, ret, err);
+}
+
+/* What cannot be opened is an entry like any other, as it is for Java; but a file that asks for
+ * more work than all of it may take was not looked at to the end. */
+static enum err_code open_with(struct reading *r, struct p12_bag *bag,
+                               const struct p12_password *pw, bool *ret)
+{
+	enum err_code rc = p12_bag_open(r->p12, bag, pw, &r->work, &bag->plain, r->err);
+
+	*ret = rc == ERR_OK && ks_is_sequence(secret_view(&bag->plain));
+	if (rc == ERR_NOMEM || (rc == ERR_INVALID && r->work == 0)) {
+		return rc;
+	}
+	err_clear(r->err);
+	return ERR_OK;
+}
+
+static enum err_code open_sealed(struct reading *r, struct p12_bag *bag)
+{
+	enum err_code rc = open_with(r, bag, &r->key, &bag->opened);
+
+	if (rc == ERR_OK && !bag->opened && r->differ && bag->alg != NULL) {
+		rc = open_with(r, bag, &r->store, &bag->under_store);
+	}
+	bag->warnings |= bag->opened ? 0u : (unsigned)KS_WARN_KEY_UNREADABLE;
 	return rc;
+}
+
+bool p12_bag_is_sealed(const struct p12_bag *bag)
+{
+	return bag->type == P12_SHROUDED ||
+	       (bag->type == P12_SECRET &&
+	        (bag->raw.n == 0 || der_oid_is(bag->inner_oid, P12_OID_SHROUDED)));
 }
 
 static enum err_code open_keys(struct reading *r)
@@ -287,12 +315,8 @@ static enum err_code open_keys(struct reading *r)
 		struct p12_safe *safe = &r->p12->safes[i];
 
 		for (size_t k = 0; rc == ERR_OK && k < safe->n; k++) {
-			struct p12_bag *bag = &safe->bags[k];
-
-			if (bag->type == P12_SHROUDED ||
-			    (bag->type == P12_SECRET &&
-			     der_oid_is(bag->inner_oid, P12_OID_SHROUDED))) {
-				rc = open_sealed(r, bag);
+			if (p12_bag_is_sealed(&safe->bags[k])) {
+				rc = open_sealed(r, &safe->bags[k]);
 			}
 		}
 	}
@@ -308,6 +332,10 @@ static enum err_code keep_passwords(struct reading *r, const struct keystore_pas
 	if (rc == ERR_OK) {
 		rc = ks_secret_copy(ks_key_password(pw), &p12->key_password, &p12->has_key_password,
 		                    r->err);
+	}
+	r->differ = !ks_password_equal(pw->store, ks_key_password(pw));
+	if (pw->store != NULL && !ks_is_printable_ascii(pw->store)) {
+		p12->warnings |= KS_WARN_PASSWORD_NOT_ASCII;
 	}
 	if (rc == ERR_OK) {
 		rc = p12_password_init(&r->store, pw->store, r->err);

@@ -9,6 +9,7 @@
 
 #include "providers/keystores/kscert.h"
 #include "providers/keystores/p12_crypto.h"
+#include "reconciler/base/map.h"
 
 enum p12_bag_type { P12_KEY, P12_SHROUDED, P12_CERT, P12_SECRET, P12_OTHER };
 
@@ -26,7 +27,12 @@ struct p12_bag {
 	unsigned warnings;
 	const struct p12_alg *alg; /* NULL: not encrypted, or not known to us */
 	struct secret plain;       /* what the payload decrypts to */
-	bool opened;
+	bool opened;               /* by the key password */
+	bool under_store;          /* by the store password, and not by the key password */
+	struct secret own;         /* the password it is to have, whatever the others have */
+	bool has_own;
+	struct bytes judged; /* the leaf the key was held against */
+	bool mismatch;
 };
 
 enum p12_safe_type { P12_SAFE_DATA, P12_SAFE_ENCRYPTED, P12_SAFE_OPAQUE };
@@ -45,6 +51,7 @@ struct p12_mac {
 	bool present, pbmac1;
 	const struct nettle_hash *hash;
 	uint64_t iterations;
+	size_t salt_n;
 	struct bytes raw; /* whole MacData */
 };
 
@@ -75,7 +82,9 @@ struct p12 {
 	bool edited;
 	struct arena model; /* of entries */
 	struct p12_entry *entries;
-	size_t n_entries;
+	size_t n_entries, cap_entries;
+	size_t n_keys;    /* of entries */
+	struct map names; /* folded aliases; some may be gone again */
 };
 
 struct p12 *p12_of(struct keystore *ks);
@@ -103,6 +112,9 @@ enum err_code p12_mac_write(const struct p12_mac *like, struct bytes auth,
                             const struct p12_password *pw, struct der_writer *w, struct err *err);
 
 enum err_code p12_model_build(struct p12 *p12, struct err *err);
+/* Instead, for a trusted certificate under a new alias that was put at the very end, in a store
+ * without keys. false: it has to be built anew. */
+bool p12_model_add_trusted(struct p12 *p12, struct p12_bag *bag);
 /* Once, after reading: Java's names for what has none, and its guesses at key identifiers. */
 enum err_code p12_name_bags(struct p12 *p12, struct err *err);
 
@@ -112,6 +124,31 @@ enum err_code p12_set_key(struct keystore *ks, const char *alias, const struct s
 enum err_code p12_set_trusted(struct keystore *ks, const char *alias, struct bytes cert,
                               int64_t created_ms, struct err *err);
 enum err_code p12_remove(struct keystore *ks, const char *alias, struct err *err);
+enum err_code p12_rename(struct keystore *ks, const char *from, const char *to, struct err *err);
+enum err_code p12_set_key_password(struct keystore *ks, const char *alias, const struct secret *old,
+                                   const struct secret *new_pw, struct err *err);
+enum err_code p12_secret(const struct keystore *ks, size_t i, struct keystore_secret_key *ret,
+                         struct err *err);
+enum err_code p12_set_secret(struct keystore *ks, const char *alias,
+                             const struct keystore_secret_key *key, int64_t created_ms,
+                             struct err *err);
+void p12_facts(const struct keystore *ks, void (*say)(void *ctx, const struct keystore_fact *f),
+               void *ctx);
+/* SecretKey of Java as SEQUENCE { 0, AlgorithmIdentifier, OCTET STRING }, and back. */
+enum err_code p12_secret_encode(const struct keystore_secret_key *key, struct secret *ret,
+                                struct err *err);
+enum err_code p12_secret_decode(struct bytes inner, struct keystore_secret_key *ret,
+                                struct err *err);
+/* Is there something in the bag that a password closes? */
+bool p12_bag_is_sealed(const struct p12_bag *bag);
+/* Decrypt its payload into *ret, filling bag->alg. ERR_DENIED: another password; ERR_INVALID: not
+ * an encryption we know, or too much work for it (*work is 0 when it was more than is left). */
+enum err_code p12_bag_open(struct p12 *p12, struct p12_bag *bag, const struct p12_password *pw,
+                           uint64_t *work, struct secret *ret, struct err *err);
+/* A name for the bag in its attributes, the others kept; raw is made anew when there is one. */
+enum err_code p12_bag_rename(struct p12 *p12, struct p12_bag *bag, const char *folded,
+                             struct err *err);
+enum err_code p12_finish(struct p12 *p12, struct der_writer *w, struct bytes *ret, struct err *err);
 
 /* What a profile word asks for; NULL: no such word. */
 struct p12_profile {

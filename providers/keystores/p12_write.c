@@ -21,8 +21,9 @@ struct writing {
 	const struct p12_profile *profile; /* NULL: keep what is there */
 	struct p12_password store, key;
 	bool has_store, has_key;
-	bool store_changed, key_changed;
-	struct p12_alg key_like, cert_like; /* what new things are encrypted with */
+	bool store_changed;                    /* safes and MAC follow */
+	bool key_changed, under_store_changed; /* keys under that password follow */
+	struct p12_alg key_like, cert_like;    /* what new things are encrypted with */
 };
 
 static void writing_release(struct writing *w)
@@ -39,11 +40,6 @@ const struct p12_profile *p12_profile_by_word(const char *word)
 		}
 	}
 	return NULL;
-}
-
-static bool is_sealed(const struct p12_bag *bag)
-{
-	return bag->type == P12_SHROUDED || (bag->type == P12_SECRET && bag->alg != NULL);
 }
 
 static bool holds_certificates(const struct p12_safe *safe)
@@ -68,7 +64,7 @@ static bool safe_follows(const struct p12_safe *safe, const struct p12_profile *
 	for (size_t k = 0; k < safe->n; k++) {
 		const struct p12_bag *bag = &safe->bags[k];
 
-		if (is_sealed(bag) && bag->raw.n != 0 &&
+		if (p12_bag_is_sealed(bag) && bag->raw.n != 0 &&
 		    (bag->alg == NULL || !p12_alg_is(bag->alg, profile->keys))) {
 			return false;
 		}
@@ -107,10 +103,11 @@ const struct p12_profile *p12_profile_of(const struct p12 *p12)
 /* Must the bag be sealed anew? One that did not open cannot be. */
 static bool needs_sealing(const struct writing *w, const struct p12_bag *bag)
 {
-	if (!is_sealed(bag) || !bag->opened) {
+	if (!p12_bag_is_sealed(bag) || (!bag->opened && !bag->under_store)) {
 		return false;
 	}
-	return bag->raw.n == 0 || w->key_changed ||
+	return bag->raw.n == 0 || bag->has_own ||
+	       (bag->under_store ? w->under_store_changed : w->key_changed) ||
 	       (w->profile != NULL && !p12_alg_is(bag->alg, w->profile->keys));
 }
 
@@ -179,21 +176,38 @@ static void find_likes(struct writing *w)
 	}
 }
 
+/* The algorithm it had, if that is still good enough. */
+static const struct p12_alg *alg_like(const struct writing *w, const struct p12_bag *bag)
+{
+	bool keep = w->profile == NULL && bag->alg != NULL && p12_alg_is_writable(bag->alg) &&
+	            !p12_alg_is_weak(bag->alg);
+
+	return keep ? bag->alg : &w->key_like;
+}
+
 /* EncryptedPrivateKeyInfo of the bag's key, fresh. */
 static enum err_code seal(const struct writing *w, const struct p12_bag *bag, struct buf *out,
                           struct err *err)
 {
+	CLEANUP(p12_password_release) struct p12_password own = { 0 };
 	CLEANUP(der_writer_release) struct der_writer der = { 0 };
 	CLEANUP(buf_release) struct buf cipher = { 0 };
+	const struct p12_password *pw = bag->under_store ? &w->store : &w->key;
 	struct p12_alg alg;
+	enum err_code rc = ERR_OK;
 
-	if (!w->has_key) {
-		return err_set(err, ERR_INVALID,
-		               "a PKCS#12 store with a private key needs a password");
+	if (bag->has_own) {
+		rc = p12_password_init(&own, &bag->own, err);
+		pw = &own;
+	} else if (!w->has_key) {
+		rc = err_set(err, ERR_INVALID,
+		             "a PKCS#12 store with a private key needs a password");
 	}
-	p12_alg_fresh(&w->key_like, &alg);
+	p12_alg_fresh(alg_like(w, bag), &alg);
 	buf_init(&cipher, KEYSTORE_FILE_LIMIT);
-	enum err_code rc = p12_encrypt(&alg, &w->key, secret_view(&bag->plain), &cipher, err);
+	if (rc == ERR_OK) {
+		rc = p12_encrypt(&alg, pw, secret_view(&bag->plain), &cipher, err);
+	}
 	if (rc != ERR_OK) {
 		return rc;
 	}
@@ -406,7 +420,9 @@ static enum err_code prepare(struct writing *w, const struct keystore_encode *ho
 	w->store_changed =
 		!ks_password_equal(how->passwords.store,
 	                           p12->has_store_password ? &p12->store_password : NULL);
-	w->key_changed = !ks_password_equal(key, p12->has_key_password ? &p12->key_password : NULL);
+	w->under_store_changed = !how->keys_stay && w->store_changed;
+	w->key_changed = !how->keys_stay &&
+	                 !ks_password_equal(key, p12->has_key_password ? &p12->key_password : NULL);
 	if (how->profile != NULL) {
 		w->profile = p12_profile_by_word(how->profile);
 		if (w->profile == NULL) {
@@ -437,8 +453,11 @@ enum err_code p12_encode(const struct keystore *ks, const struct keystore_encode
 		buf_add_bytes(&out, w.p12->pfx);
 	} else {
 		/* A reader tries one spelling of the password for the whole file. */
-		w.store_changed = w.store_changed || w.p12->respell;
-		w.key_changed = w.key_changed || w.p12->respell;
+		bool respell = w.p12->respell;
+
+		w.store_changed = w.store_changed || respell;
+		w.key_changed = w.key_changed || (respell && !how->keys_stay);
+		w.under_store_changed = w.under_store_changed || (respell && !how->keys_stay);
 		rc = write_pfx(&w, &out, err);
 	}
 	if (rc == ERR_OK) {

@@ -26,6 +26,7 @@ enum err_code p12_new(struct p12 **ret, struct err *err)
 	*p12 = (struct p12){ .base.ops = &keystore_pkcs12 };
 	arena_init(&p12->arena);
 	arena_init(&p12->model);
+	map_init(&p12->names);
 	*ret = p12;
 	return ERR_OK;
 }
@@ -34,6 +35,7 @@ static void safe_release(struct p12_safe *safe)
 {
 	for (size_t k = 0; k < safe->n; k++) {
 		secret_release(&safe->bags[k].plain);
+		secret_release(&safe->bags[k].own);
 	}
 	free(safe->bags);
 	secret_release(&safe->plain);
@@ -54,6 +56,7 @@ void p12_free(struct p12 *p12)
 	secret_release(&p12->normal_auth);
 	secret_release(&p12->store_password);
 	secret_release(&p12->key_password);
+	map_release(&p12->names);
 	arena_release(&p12->model);
 	arena_release(&p12->arena);
 	free(p12);
@@ -103,6 +106,7 @@ struct p12_bag *p12_bag_insert(struct p12_safe *safe, size_t at)
 void p12_bag_erase(struct p12_safe *safe, size_t at)
 {
 	secret_release(&safe->bags[at].plain);
+	secret_release(&safe->bags[at].own);
 	safe->n--;
 	memmove(&safe->bags[at], &safe->bags[at + 1], (safe->n - at) * sizeof(*safe->bags));
 }
@@ -207,11 +211,11 @@ const struct keystore_ops keystore_pkcs12 = {
 	.set_key = p12_set_key,
 	.set_trusted = p12_set_trusted,
 	.remove = p12_remove,
-	.rename = ks_no_rename,
-	.set_key_password = ks_no_key_password,
-	.secret = ks_no_secret,
-	.set_secret = ks_no_set_secret,
+	.rename = p12_rename,
+	.set_key_password = p12_set_key_password,
+	.secret = p12_secret,
+	.set_secret = p12_set_secret,
 	.encode = p12_encode,
-	.facts = ks_no_facts,
+	.facts = p12_facts,
 	.close = p12_close,
 };

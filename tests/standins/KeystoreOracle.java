@@ -12,7 +12,8 @@
  *   open TYPE FILE STOREPW               continue with a file
  *   key ALIAS KEYPW KEY.der CERT.der,... add
  *   trusted ALIAS CERT.der
- *   secret ALIAS KEYPW
+ *   secret ALIAS KEYPW                   an AES key
+ *   secretkey ALIAS KEYPW ALGORITHM      one from the SecretKeyFactory, or else as it is named
  *   delete ALIAS
  *   save FILE STOREPW
  *   load TYPE FILE STOREPW KEYPW         print the entries
@@ -43,6 +44,10 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
+import javax.crypto.SecretKey;
+import javax.crypto.SecretKeyFactory;
+import javax.crypto.spec.DESKeySpec;
+import javax.crypto.spec.DESedeKeySpec;
 import javax.crypto.spec.SecretKeySpec;
 
 public final class KeystoreOracle {
@@ -127,6 +132,16 @@ public final class KeystoreOracle {
 			+ String.join(",", prints);
 	}
 
+	private static String secretLine(KeyStore ks, String alias, String keyPw) throws Exception {
+		try {
+			Key key = ks.getKey(alias, password(keyPw));
+			return "secret " + alias + " " + key.getAlgorithm() + " "
+				+ HexFormat.of().formatHex(key.getEncoded());
+		} catch (java.security.UnrecoverableKeyException e) {
+			return "secret " + alias + " unreadable";
+		}
+	}
+
 	private static void load(String type, String file, String pw, String keyPw) throws Exception {
 		KeyStore ks = read(type, file, pw);
 		List<String> aliases = Collections.list(ks.aliases());
@@ -134,16 +149,28 @@ public final class KeystoreOracle {
 			b.getBytes(StandardCharsets.UTF_8)));
 		for (String alias : aliases) {
 			if (ks.isCertificateEntry(alias)) {
-				String date = type.equals("JKS")
+				String date = type.equals("JKS") || type.equals("JCEKS")
 					? Long.toString(ks.getCreationDate(alias).getTime()) : "-";
 				out.println("trusted " + alias + " " + date + " "
 					+ fingerprint(ks.getCertificate(alias)));
 			} else if (ks.entryInstanceOf(alias, KeyStore.SecretKeyEntry.class)) {
-				out.println("secret " + alias);
+				out.println(secretLine(ks, alias, keyPw));
 			} else {
 				out.println(keyLine(ks, alias, keyPw));
 			}
 		}
+	}
+
+	private static SecretKey secretKey(String algorithm) throws Exception {
+		byte[] octets = "0123456789abcdef01234567".getBytes();
+		SecretKeySpec spec = new SecretKeySpec(octets, algorithm);
+		return switch (algorithm) {
+			case "DES" -> SecretKeyFactory.getInstance("DES").generateSecret(
+				new DESKeySpec(octets));
+			case "DESede" -> SecretKeyFactory.getInstance("DESede").generateSecret(
+				new DESedeKeySpec(octets));
+			default -> spec;
+		};
 	}
 
 	private static void key(String[] a) throws Exception {
@@ -182,6 +209,7 @@ public final class KeystoreOracle {
 			case "trusted" -> store.setCertificateEntry(a[1], certificate(a[2]));
 			case "secret" -> store.setKeyEntry(a[1],
 				new SecretKeySpec("0123456789abcdef".getBytes(), "AES"), password(a[2]), null);
+			case "secretkey" -> store.setKeyEntry(a[1], secretKey(a[3]), password(a[2]), null);
 			case "delete" -> store.deleteEntry(a[1]);
 			case "save" -> save(a[1], a[2]);
 			case "load" -> load(a[1], a[2], a[3], a[4]);

@@ -382,6 +382,22 @@ static void add_chain(const struct keystore_entry *e, struct buf *out)
 	buf_add_str(out, "\n");
 }
 
+static void describe_secret(const struct keystore *ks, size_t i, const char *folded,
+                            struct buf *out)
+{
+	struct keystore_secret_key secret = { 0 };
+	char hex[256];
+
+	if (ks->ops->secret(ks, i, &secret, /* err= */ NULL) != ERR_OK) {
+		buf_printf(out, "secret %s unreadable\n", folded);
+		return;
+	}
+	ck_assert_uint_lt(secret.key.n, sizeof(hex) / 2);
+	hex_encode(secret_view(&secret.key), hex);
+	buf_printf(out, "secret %s %s %s\n", folded, secret.algorithm, hex);
+	secret_release(&secret.key);
+}
+
 static void describe_entry(const struct keystore *ks, size_t i, struct buf *out)
 {
 	struct keystore_entry e;
@@ -391,7 +407,7 @@ static void describe_entry(const struct keystore *ks, size_t i, struct buf *out)
 		return; /* Java does not see it */
 	}
 	if (e.kind == KS_SECRET) {
-		buf_printf(out, "secret %s\n", e.folded);
+		describe_secret(ks, i, e.folded, out);
 		return;
 	}
 	buf_printf(out, "%s %s ", e.kind == KS_KEY ? "key" : "trusted", e.folded);

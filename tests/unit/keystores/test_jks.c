@@ -81,7 +81,6 @@ static void java_store(void)
 
 START_TEST(we_read_what_java_writes_and_give_it_back_unchanged)
 {
-	java_store();
 	struct keystore *ks = decode(&keystore_jks, "java.jks", "changeit", NULL);
 	char *java = oracle("load\tJKS\tjava.jks\tchangeit\tchangeit\n");
 	char *ours = describe(ks);
@@ -114,7 +113,6 @@ END_TEST
 
 START_TEST(keys_follow_a_new_password_and_strangers_keep_theirs)
 {
-	java_store();
 	struct keystore *ks = decode(&keystore_jks, "java.jks", "changeit", NULL);
 
 	encode(ks, "moved.jks", "n\xc3\xa4her", NULL, NULL);
@@ -321,11 +319,125 @@ START_TEST(refuses_what_is_no_key_and_no_chain)
 }
 END_TEST
 
+START_TEST(a_renamed_entry_is_otherwise_the_same)
+{
+	struct keystore *ks = decode(&keystore_jks, "java.jks", "changeit", NULL);
+	struct bytes before = get_file("java.jks");
+	struct err err = { 0 };
+	size_t differ = 0;
+
+	ck_assert_ok(keystore_jks.rename(ks, "api", "AP\xc3\x84", &err), &err);
+	encode(ks, "longer.jks", "changeit", NULL, NULL);
+	char *java = oracle("load\tJKS\tlonger.jks\tchangeit\tsecond\n");
+	ck_assert_ptr_nonnull(strstr(java, "key ap\xc3\xa4 "));
+	ck_assert_ptr_nonnull(strstr(java, " match "));
+	free(java);
+	ck_assert_int_eq(keystore_jks.rename(ks, "web", "Root", &err), ERR_CONFLICT);
+	ck_assert_ok(keystore_jks.rename(ks, "ap\xc3\xa4", "IPA", &err), &err);
+	encode(ks, "renamed.jks", "changeit", NULL, NULL);
+	struct bytes after = get_file("renamed.jks");
+	ck_assert_uint_eq(before.n, after.n);
+	for (size_t i = 0; i + 20 < before.n; i++) {
+		differ += before.p[i] != after.p[i];
+	}
+	ck_assert_uint_eq(differ, 2);
+	free((void *)(uintptr_t)before.p);
+	free((void *)(uintptr_t)after.p);
+	keystore_jks.close(ks);
+}
+END_TEST
+
+START_TEST(an_unreachable_alias_is_repaired_by_a_rename_to_itself)
+{
+	struct bytes file = crafted("feedfeed0000000200000001"
+	                            "0000000200014100000000000000010005582e35303900000003300101",
+	                            "changeit");
+	struct err err = { 0 };
+
+	put_file("upper.jks", file);
+	struct keystore *ks = decode(&keystore_jks, "upper.jks", "changeit", NULL);
+	ck_assert_uint_eq(entry_of(ks, "A").warnings & KS_WARN_UNREACHABLE_ALIAS,
+	                  KS_WARN_UNREACHABLE_ALIAS);
+	ck_assert_ok(keystore_jks.rename(ks, "a", "A", &err), &err);
+	ck_assert_uint_eq(entry_of(ks, "a").warnings & KS_WARN_UNREACHABLE_ALIAS, 0);
+	keystore_jks.close(ks);
+	free((void *)(uintptr_t)file.p);
+}
+END_TEST
+
+START_TEST(one_key_gets_a_password_of_its_own)
+{
+	struct keystore *ks = decode(&keystore_jks, "java.jks", "changeit", NULL);
+	struct err err = { 0 };
+
+	ck_assert_ok(keystore_jks.set_key_password(ks, "api", password("second"),
+	                                           password("\xc3\xa4nders"), &err),
+	             &err);
+	encode(ks, "own.jks", "changeit", NULL, NULL);
+	char *java = oracle("load\tJKS\town.jks\tchangeit\t\xc3\xa4nders\n");
+	ck_assert_ptr_nonnull(strstr(java, "key api "));
+	ck_assert_ptr_nonnull(strstr(java, " match "));
+	free(java);
+	/* The other key is the octets it was. */
+	struct keystore *again = decode(&keystore_jks, "own.jks", "changeit", NULL);
+	ck_assert_uint_eq(entry_of(again, "web").warnings, 0);
+	keystore_jks.close(again);
+	keystore_jks.close(ks);
+}
+END_TEST
+
+START_TEST(keytool_exact_storepasswd_changes_the_digest_alone)
+{
+	struct keystore *ks = decode(&keystore_jks, "java.jks", "changeit", NULL);
+	struct keystore_encode how = { .passwords = passwords("another", NULL), .keys_stay = true };
+	struct keystore_part part[KEYSTORE_PARTS_MAX];
+	struct bytes before = get_file("java.jks");
+	struct err err = { 0 };
+	size_t n;
+
+	ck_assert_ok(keystore_jks.encode(ks, &how, part, &n, &err), &err);
+	ck_assert_uint_eq(part[0].bytes.n, before.n);
+	ck_assert_mem_eq(part[0].bytes.p, before.p, before.n - 20);
+	ck_assert_mem_ne(part[0].bytes.p + before.n - 20, before.p + before.n - 20, 20);
+	keystore_part_release(&part[0]);
+	free((void *)(uintptr_t)before.p);
+	keystore_jks.close(ks);
+}
+END_TEST
+
+START_TEST(a_key_beside_the_certificate_of_another_is_flagged)
+{
+	struct keystore *ks = created();
+
+	must_set_key(ks, "right", &world.web, world.web_chain, 2, T0);
+	must_set_key(ks, "wrong", &world.web, world.web2_chain, 2, T0);
+	must_set_key(ks, "odd", &world.api, world.web_chain, 2, T0);
+	ck_assert_uint_eq(entry_of(ks, "wrong").warnings, KS_WARN_KEY_MISMATCH);
+	encode(ks, "wrong.jks", "changeit", NULL, NULL);
+	keystore_jks.close(ks);
+	ks = decode(&keystore_jks, "wrong.jks", "changeit", NULL);
+	ck_assert_uint_eq(entry_of(ks, "right").warnings, 0);
+	ck_assert_uint_eq(entry_of(ks, "wrong").warnings, KS_WARN_KEY_MISMATCH);
+	ck_assert_uint_eq(entry_of(ks, "odd").warnings, KS_WARN_KEY_MISMATCH);
+	keystore_jks.close(ks);
+	/* Java writes EC keys without their public half: the match is found all the same. */
+	ks = decode(&keystore_jks, "java.jks", "changeit", NULL);
+	ck_assert_uint_eq(entry_of(ks, "web").warnings, 0);
+	keystore_jks.close(ks);
+}
+END_TEST
+
+static void setup(void)
+{
+	world_make();
+	java_store();
+}
+
 static void build(Suite *suite)
 {
 	TCase *tc = tcase_create("jks");
 
-	tcase_add_unchecked_fixture(tc, world_make, world_drop);
+	tcase_add_unchecked_fixture(tc, setup, world_drop);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, java_reads_what_we_write);
 	tcase_add_test(tc, keytool_lists_what_we_write);
@@ -339,6 +451,11 @@ static void build(Suite *suite)
 	tcase_add_test(tc, bytes_behind_the_digest_are_dropped_with_a_warning);
 	tcase_add_test(tc, without_a_password_nothing_is_proven_and_nothing_written);
 	tcase_add_test(tc, refuses_what_is_no_key_and_no_chain);
+	tcase_add_test(tc, a_renamed_entry_is_otherwise_the_same);
+	tcase_add_test(tc, an_unreachable_alias_is_repaired_by_a_rename_to_itself);
+	tcase_add_test(tc, one_key_gets_a_password_of_its_own);
+	tcase_add_test(tc, keytool_exact_storepasswd_changes_the_digest_alone);
+	tcase_add_test(tc, a_key_beside_the_certificate_of_another_is_flagged);
 	suite_add_tcase(suite, tc);
 }
 

@@ -206,6 +206,20 @@ START_TEST(renewal_leaves_no_certificate_behind)
 }
 END_TEST
 
+START_TEST(a_trusted_root_in_the_chain_of_a_key_can_be_removed)
+{
+	struct keystore *ks = created();
+
+	must_set_key(ks, "web", &world.web, world.web_chain, 2, T0);
+	must_set_trusted(ks, "root", world.root.der);
+	ck_assert_uint_eq(entry_of(ks, "web").n_chain, 3);
+	must_remove(ks, "root");
+	ck_assert_uint_eq(keystore_pkcs12.count(ks), 1);
+	ck_assert_uint_eq(entry_of(ks, "web").n_chain, 2);
+	keystore_pkcs12.close(ks);
+}
+END_TEST
+
 static const struct {
 	const char *hex;
 } hostile[] = {
@@ -278,6 +292,7 @@ static void build(Suite *suite)
 	tcase_add_test(tc, duplicates_and_bags_of_others_are_shown_and_kept);
 	tcase_add_test(tc, orphans_are_opaque_and_survive);
 	tcase_add_test(tc, renewal_leaves_no_certificate_behind);
+	tcase_add_test(tc, a_trusted_root_in_the_chain_of_a_key_can_be_removed);
 	tcase_add_loop_test(tc, hostile_structures_are_refused, 0, (int)ARRAY_LEN(hostile));
 	tcase_add_test(tc, nesting_has_a_limit);
 	tcase_add_test(tc, an_unknown_profile_is_refused);
