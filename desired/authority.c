@@ -3,8 +3,9 @@
  * authority.c - lists of globs, and a refusal that says which line is missing.
  *
  * In paths a '*' ends at '/', and only "**" as a whole component goes deeper: whoever allows all of
- * a directory means that directory. A path with "." or ".." is nobody's: matched as text, a '*'
- * after /usr/bin would take /usr/bin/../../tmp/x.
+ * a directory means that directory. A pattern that ends with '/' is the directory with everything
+ * below it: nobody who writes /srv/out/ means a file of no name. A path with "." or ".." is
+ * nobody's: matched as text, a '*' after /usr/bin would take /usr/bin/../../tmp/x.
  */
 #include "desired/authority.h"
 
@@ -24,7 +25,7 @@ struct components {
 };
 
 /* false: not absolute, not in its plainest form, or out of bounds. */
-static bool split(struct components *c, const char *path)
+static bool split(struct components *c, const char *path, bool pattern)
 {
 	size_t len = strlen(path);
 
@@ -36,6 +37,10 @@ static bool split(struct components *c, const char *path)
 	for (char *at = c->text; *at == '/';) {
 		*at++ = '\0';
 		size_t n = strcspn(at, "/");
+		if (n == 0 && *at == '\0' && pattern && c->n < COMPONENTS_MAX) {
+			c->v[c->n++] = "**";
+			break;
+		}
 		if (n == 0 || c->n == COMPONENTS_MAX || (n == 1 && at[0] == '.') ||
 		    (n == 2 && memcmp(at, "..", 2) == 0)) {
 			return false;
@@ -76,11 +81,11 @@ static bool path_listed(const struct texts *list, const char *path)
 {
 	struct components have, pattern;
 
-	if (!split(&have, path)) {
+	if (!split(&have, path, /* pattern= */ false)) {
 		return false;
 	}
 	for (size_t i = 0; i < list->n; i++) {
-		if (list->v[i].s != NULL && split(&pattern, list->v[i].s) &&
+		if (list->v[i].s != NULL && split(&pattern, list->v[i].s, /* pattern= */ true) &&
 		    match(&pattern, &have)) {
 			return true;
 		}
@@ -111,7 +116,7 @@ static enum err_code check_path(const struct texts *list, const char *key, const
 {
 	struct components c;
 
-	if (!split(&c, path)) {
+	if (!split(&c, path, /* pattern= */ false)) {
 		(void)err_set(err, ERR_DENIED, "%s '%s' is no plain absolute path", what, path);
 		return err_hint(err, "write it from '/' on, without '.', '..' and '//'");
 	}

@@ -72,6 +72,28 @@ START_TEST(a_star_stays_in_its_directory)
 }
 END_TEST
 
+START_TEST(a_directory_with_its_slash_is_everything_below_it)
+{
+	struct authority a = { .local_write = LIST(T("/srv/out/"), T("/opt/*/conf/")),
+		               .secret_files = LIST(T("/run/keys/")),
+		               .programs = LIST(T("/usr/local/lib/app/")) };
+
+	err_clear(&err);
+	ck_assert_ok(authority_local_write(&a, "/srv/out/web.pem", &err), &err);
+	ck_assert_ok(authority_local_write(&a, "/srv/out/a/b/web.pem", &err), &err);
+	ck_assert_ok(authority_local_write(&a, "/opt/app/conf/x", &err), &err);
+	ck_assert_ok(authority_secret_file(&a, "/run/keys/a", &err), &err);
+	ck_assert_ok(authority_program(&a, "/usr/local/lib/app/bin/reload", &err), &err);
+	ck_assert_int_eq(authority_local_write(&a, "/srv/outer/web.pem", &err), ERR_DENIED);
+	err_clear(&err);
+	ck_assert_int_eq(authority_local_write(&a, "/srv/web.pem", &err), ERR_DENIED);
+	err_clear(&err);
+	ck_assert_int_eq(authority_local_write(&a, "/srv/out/../x", &err), ERR_DENIED);
+	err_clear(&err);
+	ck_assert_int_eq(authority_secret_file(&a, "/run/keys/", &err), ERR_DENIED);
+}
+END_TEST
+
 START_TEST(double_stars_match_any_number_of_directories)
 {
 	struct authority a = { .local_write = LIST(T("/a/**/z"), T("/b/**/c/**/d")) };
@@ -146,6 +168,7 @@ static void build(Suite *suite)
 	tcase_add_test(tc, nothing_is_allowed_by_default);
 	tcase_add_test(tc, a_trusted_repository_may_everything);
 	tcase_add_test(tc, a_star_stays_in_its_directory);
+	tcase_add_test(tc, a_directory_with_its_slash_is_everything_below_it);
 	tcase_add_test(tc, double_stars_match_any_number_of_directories);
 	tcase_add_test(tc, no_way_around_through_dots);
 	tcase_add_test(tc, a_bare_program_is_allowed_by_name_or_by_where_it_is);
