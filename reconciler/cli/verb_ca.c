@@ -15,6 +15,7 @@
 static const struct option_spec options[] = {
 	{ "out", 0, "FILE", "crl, export: write it there instead of standard output" },
 	{ "der", 0, NULL, "crl, export: DER instead of PEM" },
+	{ "new", 0, NULL, "crl: sign one with the next number though nothing changed" },
 	{ "certificate", 0, "FILE", "revoke: the certificate" },
 	{ "reason", 0, "WORD", "revoke: why (see 'certwright revoke --help')" },
 };
@@ -217,7 +218,7 @@ static int crl(struct cli *c, const struct args *a)
 	buf_init(&pem, 2 * BUF_LIMIT_TEXT);
 	enum err_code rc = open_engine(&s, &err);
 	if (rc == ERR_OK) {
-		rc = engine_publish_crl(&s.engine, a->words[1], &der, &err);
+		rc = engine_publish_crl(&s.engine, a->words[1], args_has(a, "new"), &der, &err);
 	}
 	if (rc != ERR_OK) {
 		return cli_fail(c, &err);
@@ -285,8 +286,8 @@ const struct verb verb_ca = {
 	.name = "ca",
 	.synopsis = "show | export | crl | revoke ISSUER [--out FILE] [--certificate FILE]",
 	.summary = "the built-in CA",
-	.text = "show lists its generations, and the request of one that a CA elsewhere shall certify; export gives its certificate to those who shall trust it; crl signs and "
-		"prints a CRL now; revoke revokes a certificate of it that no Certificate holds any more.",
+	.text = "show lists its generations, and the request of one that a CA elsewhere shall certify; export gives its certificate to those who shall trust it; crl "
+		"prints the newest CRL, and signs one first when something was revoked since or it is due; revoke revokes a certificate of it that no Certificate holds any more.",
 	.example = "certwright ca export corp-ca --out corp-ca.pem",
 	.words = "show export crl revoke",
 	.exits = "0, 1 error",

@@ -118,8 +118,9 @@ struct rebuild_result {
 enum err_code engine_rebuild(struct engine *e, struct rebuild_result *ret, struct err *err);
 enum err_code engine_revoke(struct engine *e, const char *identity, unsigned reason,
                             struct err *err);
-/* Sign a CRL of the Issuer's newest generation now; its DER is appended to out. */
-enum err_code engine_publish_crl(struct engine *e, const char *issuer, struct buf *out,
+/* The CRL of the Issuer, DER, appended to out: the newest published one, or a new one of its newest
+ * generation where that is due, or `anew` says so. A number is used up by each new one. */
+enum err_code engine_publish_crl(struct engine *e, const char *issuer, bool anew, struct buf *out,
                                  struct err *err);
 /* Revoke a certificate of the Issuer that no identity of ours holds any more. */
 enum err_code engine_revoke_certificate(struct engine *e, const char *issuer, struct bytes cert,

@@ -28,6 +28,11 @@ the_ca() {
 	expect 0 ca crl ca --out "$work/crl.pem"
 	openssl crl -in "$work/crl.pem" -CAfile "$work/ca.pem" -noout 2>&1 | grep -q 'verify OK' || fail "the CRL does not verify"
 	openssl verify -crl_check -CAfile "$work/ca.pem" -CRLfile "$work/crl.pem" "$pem" >/dev/null || fail "revoked by mistake"
+	cp "$work/crl.pem" "$work/crl.first"
+	expect 0 ca crl ca --out "$work/crl.pem"
+	cmp -s "$work/crl.pem" "$work/crl.first" || fail "a number was used up though nothing changed"
+	expect 0 ca crl ca --new --out "$work/crl.pem"
+	cmp -s "$work/crl.pem" "$work/crl.first" && fail "--new gave the old CRL"
 	expect 1 ca show cb
 	says "no CA of the name 'cb' was made here"
 }
