@@ -25,7 +25,7 @@ static const struct target *for_each_target(const struct loader *l, const struct
 	                    : (const struct target *)(void *)loader_find(l, KIND_TARGET, t->s);
 }
 
-static size_t count_identities(const struct loader *l)
+static size_t count_identities(struct loader *l)
 {
 	size_t n = 0;
 
@@ -33,6 +33,12 @@ static size_t count_identities(const struct loader *l)
 		const struct certificate *c = l->d->certificates[i];
 		const struct target *t = for_each_target(l, &c->for_each);
 		n += c->for_each.s == NULL ? 1 : t != NULL ? t->n_hosts : 0;
+		if (n > OBJECTS_MAX) {
+			loader_report(l, &c->o, "forEach", /* hint= */ NULL,
+			              "with this one, there are more than %u certificates",
+			              OBJECTS_MAX);
+			return 0;
+		}
 	}
 	return n;
 }
@@ -42,11 +48,8 @@ enum err_code identities_make(struct loader *l, struct err *err)
 	size_t total = count_identities(l), n = 0;
 	bool sorted = true;
 
-	if (total > OBJECTS_MAX) {
-		return err_set(err, ERR_INVALID, "forEach makes more than %u certificates",
-		               OBJECTS_MAX);
-	}
 	struct identity *v = total == 0 ? NULL : ARENA_ARRAY(l->arena, struct identity, total);
+
 	for (size_t i = 0; v != NULL && i < l->d->n_certificates; i++) {
 		const struct certificate *c = l->d->certificates[i];
 		const struct target *t = for_each_target(l, &c->for_each);

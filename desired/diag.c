@@ -81,13 +81,26 @@ static int compare(const void *pa, const void *pb)
 	return strcmp(a->message, b->message);
 }
 
-static const char *line_of(struct arena *arena, struct bytes data, uint32_t line)
+/* One character as a terminal may see it; how many columns it takes there. */
+static uint32_t put_shown(struct buf *out, const char *p, size_t n)
 {
+	size_t before = out->len;
+
+	/* A tab is a column to libyaml and eight to a terminal: the caret would miss. */
+	str_escape_terminal(out, p[0] == '\t' ? " " : p, n);
+	return out->len - before == n ? 1 : (uint32_t)(out->len - before);
+}
+
+static const char *line_of(struct arena *arena, struct bytes data, struct pos pos,
+                           uint32_t *ret_caret)
+{
+	uint32_t shown = 1;
+	uint32_t col = 1;
 	const char *p = (const char *)data.p;
 	const char *end = p + data.n;
 	CLEANUP(buf_release) struct buf out = { 0 };
 
-	for (uint32_t i = 1; i < line; i++) {
+	for (uint32_t i = 1; i < pos.line; i++) {
 		p = memchr(p, '\n', (size_t)(end - p));
 		if (p == NULL) {
 			return NULL;
@@ -106,19 +119,17 @@ static const char *line_of(struct arena *arena, struct bytes data, uint32_t line
 			n--;
 		}
 	}
-	/* A tab is a column to libyaml and eight to a terminal: the caret would miss. */
 	buf_init(&out, (size_t)8 << 10);
-	for (size_t i = 0; i < n;) {
-		size_t run = 0;
-		while (i + run < n && p[i + run] != '\t') {
-			run++;
-		}
-		str_escape_terminal(&out, p + i, run);
-		i += run;
-		if (i < n) {
-			buf_add_byte(&out, ' ');
-			i++;
-		}
+	*ret_caret = 0;
+	for (size_t i = 0; i < n; col++) {
+		uint32_t c = 0;
+		size_t len = str_utf8_decode(p + i, n - i, &c);
+		*ret_caret = col == pos.col ? shown : *ret_caret;
+		shown += put_shown(&out, p + i, len == 0 ? 1 : len);
+		i += len == 0 ? 1 : len;
+	}
+	if (!cut && *ret_caret == 0 && pos.col >= col) {
+		*ret_caret = shown + (pos.col - col);
 	}
 	buf_add_str(&out, cut ? "..." : "");
 	return arena_str(arena, buf_str(&out));
@@ -137,7 +148,7 @@ static void add_lines(struct diags *d, diags_file *file, void *arg)
 			have = file(path, &data, arg);
 		}
 		if (have && v->pos.line > 0 && data.n > 0 && v->line != hidden) {
-			v->line = line_of(d->arena, data, v->pos.line);
+			v->line = line_of(d->arena, data, v->pos, &v->caret);
 		}
 	}
 	for (size_t i = 0; i < d->n; i++) {
@@ -203,8 +214,8 @@ void diagnostic_format(const struct diagnostic *d, struct buf *out)
 	buf_printf(out, "%s\n", d->message);
 	if (d->line != NULL) {
 		buf_printf(out, "    %s\n", d->line);
-		if (d->pos.col <= LINE_COLUMNS) {
-			buf_printf(out, "    %*s\n", (int)d->pos.col, "^");
+		if (d->caret > 0 && d->caret <= 4 * LINE_COLUMNS) {
+			buf_printf(out, "    %*s\n", (int)d->caret, "^");
 		}
 	}
 	if (d->hint != NULL) {

@@ -18,6 +18,7 @@ struct diagnostic {
 	const char *hint;    /* nearest name or what to do, or NULL */
 	const char *
 		line; /* the offending line, escaped, cut to 200 columns; NULL when there is none */
+	uint32_t caret; /* the place in `line` as it is shown, from 1; 0: beyond it */
 };
 
 struct diagnostics {

@@ -391,7 +391,7 @@ enum err_code load_file(struct loader *l, const char *path, struct bytes data, s
 		return err_nomem(err);
 	}
 	if (data.n > YML_FILE_MAX) {
-		diags_add(&l->diags, file, (struct pos){ 0 }, /* hint= */ NULL,
+		diags_add(&l->diags, file, (struct pos){ 1, 1 }, "write it as several files",
 		          "larger than %zu MiB", YML_FILE_MAX >> 20);
 		return ERR_OK;
 	}
@@ -409,8 +409,9 @@ enum err_code load_file(struct loader *l, const char *path, struct bytes data, s
 	}
 	bind_close(&l->bind);
 	if (l->n_objects > OBJECTS_MAX) {
-		return err_set(err, ERR_INVALID, "the repository holds more than %u objects",
-		               OBJECTS_MAX);
+		return err_set(err, ERR_INVALID,
+		               "%s:1:1: with this file the repository holds more than %u objects",
+		               file, OBJECTS_MAX);
 	}
 	return arena_failed(l->arena) ? err_nomem(err) : ERR_OK;
 }

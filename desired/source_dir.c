@@ -162,8 +162,9 @@ static enum err_code read_at(int dirfd, const char *name, const char *path, uint
 		}
 		buf_grew(out, (size_t)n);
 		if (out->len > limit) {
-			return err_set(err, ERR_INVALID, "'%s' has more than %llu bytes", path,
-			               (unsigned long long)limit);
+			(void)err_set(err, ERR_INVALID, "%s:1:1: the file has more than %llu bytes",
+			              path, (unsigned long long)limit);
+			return err_hint(err, "write it as several files");
 		}
 		if (n == 0) {
 			return ERR_OK;

@@ -58,8 +58,9 @@ static enum err_code blob_read(git_odb *odb, const git_oid *oid, const char *pat
 		rc = err_set(err, ERR_IO, "read '%s': object %.12s is no blob", path,
 		             git_oid_tostr_s(oid));
 	} else if (size > limit) {
-		rc = err_set(err, ERR_INVALID, "'%s' has %zu bytes, more than %llu", path, size,
-		             (unsigned long long)limit);
+		(void)err_set(err, ERR_INVALID, "%s:1:1: the file has %zu bytes, more than %llu",
+		              path, size, (unsigned long long)limit);
+		rc = err_hint(err, "write it as several files");
 	}
 	if (rc != ERR_OK) {
 		git_odb_object_free(object);

@@ -313,6 +313,31 @@ START_TEST(an_error_is_shown_with_its_line_a_caret_and_a_hint)
 }
 END_TEST
 
+START_TEST(the_caret_stands_below_its_place_whatever_was_escaped_before_it)
+{
+	static const struct {
+		const char *spec, *shown;
+	} cases[] = {
+		{ "{\"a\\\\b\": 1, sorces: []}", "    spec: {\"a\\\\\\\\b\": 1, sorces: []}\n"
+		                                 "                        ^\n" },
+		{ "{\"\xc3\xa4\": 1,\tsorces: []}", "    spec: {\"\xc3\xa4\": 1, sorces: []}\n"
+		                                    "                   ^\n" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(buf_release) struct buf out = { 0 };
+		CLEANUP(cleanup_free)
+		char *yaml = str_printf(API "kind: CASet\nmetadata: {name: s}\nspec: %s\n",
+		                        cases[i].spec);
+		buf_init(&out, 4096);
+		ck_assert_int_eq(load_text(&l, yaml), ERR_INVALID);
+		diagnostic_format(&l.diag.v[l.diag.n - 1], &out);
+		ck_assert_msg(strstr(buf_str(&out), cases[i].shown) != NULL, "%s", buf_str(&out));
+		teardown();
+	}
+}
+END_TEST
+
 START_TEST(a_secret_written_out_is_not_repeated)
 {
 	static const char *const secrets[] = { "password: hunter2", "passwordRef: hunter2",
@@ -355,6 +380,7 @@ static void build(Suite *s)
 	tcase_add_test(tc, equal_files_give_equal_digests_and_others_do_not);
 	tcase_add_test(tc, more_than_a_thousand_errors_are_counted);
 	tcase_add_test(tc, an_error_is_shown_with_its_line_a_caret_and_a_hint);
+	tcase_add_test(tc, the_caret_stands_below_its_place_whatever_was_escaped_before_it);
 	tcase_add_test(tc, a_secret_written_out_is_not_repeated);
 	suite_add_tcase(s, tc);
 }
