@@ -207,7 +207,8 @@ enum err_code jceks_encrypt(struct bytes plain, const struct jks_password *pw,
 		(void)err_set(err, ERR_INVALID,
 		              "a JCEKS key cannot be protected by a password with characters "
 		              "outside ASCII");
-		return err_hint(err, "Java refuses it as well: choose a password of ASCII letters");
+		(void)err_hint(err, "Java refuses it as well: choose a password of ASCII letters");
+		return ERR_INVALID;
 	}
 	do {
 		pki_random(params.salt, sizeof(params.salt));

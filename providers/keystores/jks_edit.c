@@ -259,7 +259,8 @@ enum err_code jks_set_key_password(struct keystore *ks, const char *alias, const
 	}
 	rc = open_with(e, old, err);
 	if (rc != ERR_OK) {
-		return err_wrap(err, "entry '%s'", e->alias);
+		(void)err_wrap(err, "entry '%s'", e->alias);
+		return rc;
 	}
 	secret_release(&e->own);
 	e->own = copy;

@@ -205,7 +205,8 @@ static enum err_code read_header(struct reader *r, uint64_t *ret_count)
 	}
 	if (magic == JCEKS_MAGIC && r->jks->base.ops == &keystore_jks) {
 		(void)bad(r, "this is a JCEKS store, which Java does not read as JKS either");
-		return err_hint(r->err, "write format: jceks");
+		(void)err_hint(r->err, "write format: jceks");
+		return ERR_INVALID;
 	}
 	r->jks->magic = (uint32_t)magic; /* Java reads JKS files as JCEKS, but not back */
 	if (!take_number(r, 4, &version) || (version != 1 && version != 2)) {

@@ -60,7 +60,8 @@ static enum err_code write_key(const struct sealing *s, const struct jks_entry *
 		rc = buf_check(&sealed, "an entry of a Java keystore", err);
 	}
 	if (rc != ERR_OK) {
-		return err_wrap(err, "entry '%s'", e->alias);
+		(void)err_wrap(err, "entry '%s'", e->alias);
+		return rc;
 	}
 	if (e->kind == KS_KEY) { /* a secret key has no length */
 		buf_add_u32be(out, (uint32_t)sealed.len);

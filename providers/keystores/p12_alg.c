@@ -15,6 +15,7 @@
 #define OID_PBES2   "1.2.840.113549.1.5.13"
 #define OID_PBKDF2  "1.2.840.113549.1.5.12"
 #define OID_MD5_DES "1.2.840.113549.1.5.3"
+#define OID_RC2     "1.2.840.113549.3.2"
 #define SALT_N      20 /* as the JDK */
 
 static enum err_code damaged(struct err *err)
@@ -70,11 +71,37 @@ enum err_code p12_pbkdf2_parse(struct der *d, struct p12_alg *ret, uint64_t *ret
 	return ret->prf == NULL ? unsupported(oid, "pseudo-random function", err) : ERR_OK;
 }
 
+/* Cipher and IV. RC2 says its effective key bits in a code of its own (RFC 8018, B.2.3). */
+static enum err_code parse_scheme(struct der *scheme, struct p12_alg *ret, struct err *err)
+{
+	struct bytes oid;
+	struct der params = *scheme;
+	uint64_t version = 0;
+
+	if (!der_get(scheme, DER_OID, &oid)) {
+		return damaged(err);
+	}
+	if (der_oid_is(oid, OID_RC2)) {
+		if (!der_enter(scheme, DER_SEQUENCE, &params) || !der_get_u64(&params, &version)) {
+			return damaged(err);
+		}
+		ret->cipher = p12_cipher_rc2_by_version(version);
+	} else {
+		params = *scheme;
+		ret->cipher = p12_cipher_by_pbes2_oid(oid.p, oid.n);
+	}
+	if (ret->cipher == NULL) {
+		return unsupported(oid, "cipher", err);
+	}
+	return der_get(&params, DER_OCTET_STRING, &ret->iv) && ret->iv.n == ret->cipher->block
+	               ? ERR_OK
+	               : damaged(err);
+}
+
 static enum err_code parse_pbes2(struct der *d, struct p12_alg *ret, struct err *err)
 {
 	struct der params;
 	struct der scheme;
-	struct bytes oid;
 	uint64_t key_length = 0;
 
 	ret->scheme = P12_PBES2;
@@ -85,18 +112,14 @@ static enum err_code parse_pbes2(struct der *d, struct p12_alg *ret, struct err 
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	if (!der_enter(&params, DER_SEQUENCE, &scheme) || !der_get(&scheme, DER_OID, &oid)) {
+	if (!der_enter(&params, DER_SEQUENCE, &scheme)) {
 		return damaged(err);
 	}
-	ret->cipher = p12_cipher_by_pbes2_oid(oid.p, oid.n);
-	if (ret->cipher == NULL) {
-		return unsupported(oid, "cipher", err);
-	}
-	if (!der_get(&scheme, DER_OCTET_STRING, &ret->iv) || ret->iv.n != ret->cipher->block ||
-	    (key_length != 0 && key_length != ret->cipher->key_n)) {
+	rc = parse_scheme(&scheme, ret, err);
+	if (rc == ERR_OK && key_length != 0 && key_length != ret->cipher->key_n) {
 		return damaged(err);
 	}
-	return ERR_OK;
+	return rc;
 }
 
 static enum err_code parse_salt_and_count(struct der *d, struct p12_alg *ret, struct err *err)

@@ -47,6 +47,7 @@ KEYED(aes256_d, aes256_set_decrypt_key(ctx, key))
 KEYED(des3_k, (void)des3_set_key(ctx, key))
 KEYED(des_k, (void)des_set_key(ctx, key))
 KEYED(rc2_40_k, arctwo_set_key_ekb(ctx, 5, key, 40))
+KEYED(rc2_64_k, arctwo_set_key_ekb(ctx, 8, key, 64))
 KEYED(rc2_128_k, arctwo_set_key_ekb(ctx, 16, key, 128))
 KEYED(rc4_40_k, arcfour_set_key(ctx, 5, key))
 KEYED(rc4_128_k, arcfour_set_key(ctx, 16, key))
@@ -151,6 +152,14 @@ static const struct p12_cipher rc2_128 = { .name = "RC2-128",
 	                                   .set_decrypt_key = rc2_128_k,
 	                                   .encrypt = rc2_ef,
 	                                   .decrypt = rc2_df };
+static const struct p12_cipher rc2_64 = { .name = "RC2-64",
+	                                  .key_n = 8,
+	                                  .block = 8,
+	                                  .weak = true,
+	                                  .set_encrypt_key = rc2_64_k,
+	                                  .set_decrypt_key = rc2_64_k,
+	                                  .encrypt = rc2_ef,
+	                                  .decrypt = rc2_df };
 const struct p12_cipher p12_rc2_40 = { .name = "RC2-40",
 	                               .pbe_oid = "1.2.840.113549.1.12.1.6",
 	                               .key_n = 5,
@@ -189,6 +198,20 @@ const struct p12_cipher *p12_cipher_by_pbes2_oid(const uint8_t *oid, size_t n)
 		}
 	}
 	return NULL;
+}
+
+const struct p12_cipher *p12_cipher_rc2_by_version(uint64_t version)
+{
+	switch (version) {
+	case 58:
+		return &rc2_128;
+	case 120:
+		return &rc2_64;
+	case 160:
+		return &p12_rc2_40;
+	default:
+		return NULL;
+	}
 }
 
 const struct p12_cipher *p12_cipher_by_pbe_oid(const uint8_t *oid, size_t n)

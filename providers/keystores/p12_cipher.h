@@ -26,6 +26,8 @@ struct p12_cipher {
 extern const struct p12_cipher p12_aes256, p12_3des, p12_rc2_40, p12_des;
 
 const struct p12_cipher *p12_cipher_by_pbes2_oid(const uint8_t *oid, size_t n);
+/* By the number that stands for the effective key bits; NULL: none of 40, 64, 128. */
+const struct p12_cipher *p12_cipher_rc2_by_version(uint64_t version);
 const struct p12_cipher *p12_cipher_by_pbe_oid(const uint8_t *oid, size_t n);
 /* CBC, or the stream itself. `in` is a multiple of the block; as many octets go to `out`. */
 void p12_cipher_run(const struct p12_cipher *c, bool encrypt, const uint8_t *key, const uint8_t *iv,

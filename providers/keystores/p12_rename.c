@@ -251,7 +251,8 @@ enum err_code p12_set_key_password(struct keystore *ks, const char *alias, const
 	struct p12_bag *bag = e->bag;
 	rc = open_with(p12, bag, old, err);
 	if (rc != ERR_OK) {
-		return err_wrap(err, "entry '%s'", alias);
+		(void)err_wrap(err, "entry '%s'", alias);
+		return rc;
 	}
 	secret_release(&bag->own);
 	bag->own = copy;

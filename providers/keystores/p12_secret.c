@@ -11,8 +11,8 @@ static const struct {
 	const char *oid, *name;
 } algorithms[] = {
 	{ "2.16.840.1.101.3.4.1", "AES" },       { "1.3.14.3.2.7", "DES" },
-	{ "1.2.840.113549.3.7", "DESede" },      { "1.2.840.113549.3.2", "RC2" },
-	{ "1.2.840.113549.3.4", "ARCFOUR" },     { "1.3.6.1.4.1.3029.1.1.2", "Blowfish" },
+	{ "1.3.14.3.2.17", "DESede" },           { "1.2.840.113549.3.7", "DESede" },
+	{ "1.2.840.113549.3.2", "RC2" },         { "1.2.840.113549.3.4", "ARCFOUR" },
 	{ "1.2.840.113549.2.7", "HmacSHA1" },    { "1.2.840.113549.2.8", "HmacSHA224" },
 	{ "1.2.840.113549.2.9", "HmacSHA256" },  { "1.2.840.113549.2.10", "HmacSHA384" },
 	{ "1.2.840.113549.2.11", "HmacSHA512" },
@@ -59,6 +59,7 @@ enum err_code p12_secret_encode(const struct keystore_secret_key *key, struct se
 	for (size_t i = 0; i < ARRAY_LEN(algorithms); i++) {
 		if (str_casecmp_ascii(algorithms[i].name, key->algorithm) == 0) {
 			oid = algorithms[i].oid;
+			break;
 		}
 	}
 	if (!der_oid_valid(oid)) {
@@ -100,5 +101,8 @@ enum err_code p12_secret(const struct keystore *ks, size_t i, struct keystore_se
 		               e->alias);
 	}
 	enum err_code rc = p12_secret_decode(secret_view(&e->bag->plain), ret, err);
-	return rc == ERR_OK ? rc : err_wrap(err, "entry '%s'", e->alias);
+	if (rc != ERR_OK) {
+		(void)err_wrap(err, "entry '%s'", e->alias);
+	}
+	return rc;
 }
