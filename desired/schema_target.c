@@ -3,8 +3,10 @@
  * schema_target.c - kind Target.
  */
 #include "desired/bind.h"
+#include "desired/expand.h"
 #include "desired/tables.h"
 #include "reconciler/base/str.h"
+#include "reconciler/base/xml_path.h"
 
 #define HOST_T .flags = FIELD_HOST_TEMPLATE
 
@@ -101,17 +103,47 @@ static const struct field table_line_fields[] = {
 	ROW("line", TEXT, AT(configure_spec, line), HOST_T | FIELD_REQUIRED,
 	    .doc = "What the line shall be."),
 };
+static const struct field table_xml_attribute_fields[] = {
+	CONFIGURE_PATH,
+	ROW("xpath", TEXT, AT(configure_spec, xpath), HOST_T | FIELD_REQUIRED, .min = 1,
+	    .doc = "The element, which must be there once: steps '/name', '//name' or '/*', with "
+	           "tests [@attribute='value'], [@attribute] and [position]."),
+	ROW("attribute", TEXT, AT(configure_spec, attribute), FIELD_REQUIRED, .min = 1,
+	    .doc = "Its attribute, made where it lacks."),
+	CONFIGURE_VALUE,
+};
+static TABLE(table_xml_attribute, configure_spec, "xmlAttribute", "An attribute in an XML file.");
 static TABLE(table_line, configure_spec, "line", "A line of a text file.");
+
+static void check_xml(struct bind *b, const struct configure_spec *c)
+{
+	struct xml_path path;
+	struct err err = { 0 };
+
+	if (c->xpath.s != NULL && !text_is_template(c->xpath.s) &&
+	    xml_path_parse(c->xpath.s, &path, &err) != ERR_OK) {
+		bind_report(b, c->xpath.pos,
+		            "see 'certwright explain Target.configure.xmlAttribute'", "%s",
+		            err.msg);
+	}
+	if (c->attribute.s != NULL && !xml_name_valid(c->attribute.s, strlen(c->attribute.s))) {
+		bind_report(b, c->attribute.pos, /* hint= */ NULL,
+		            "'%.80s' cannot be an attribute of XML", c->attribute.s);
+	}
+}
 
 static void check_configure(struct bind *b, void *obj, const struct seen *seen)
 {
 	struct configure_spec *c = obj;
 
-	(void)b;
 	c->pos = seen->pos;
-	c->kind = seen_has(seen, "ini")          ? CONFIGURE_INI
-	          : seen_has(seen, "properties") ? CONFIGURE_PROPERTIES
-	                                         : CONFIGURE_LINE;
+	c->kind = seen_has(seen, "ini")            ? CONFIGURE_INI
+	          : seen_has(seen, "properties")   ? CONFIGURE_PROPERTIES
+	          : seen_has(seen, "xmlAttribute") ? CONFIGURE_XML_ATTRIBUTE
+	                                           : CONFIGURE_LINE;
+	if (c->kind == CONFIGURE_XML_ATTRIBUTE) {
+		check_xml(b, c);
+	}
 }
 
 static const struct field table_configure_fields[] = {
@@ -119,7 +151,8 @@ static const struct field table_configure_fields[] = {
 	    .doc = "A key of an ini file."),
 	ROW("properties", MAP, .sub = &table_properties, WITHIN, .groups = 1,
 	    .doc = "A key of a Java properties file."),
-	ROW("xmlAttribute", UNSUPPORTED, .groups = 1, .doc = "An attribute in an XML file."),
+	ROW("xmlAttribute", MAP, .sub = &table_xml_attribute, WITHIN, .groups = 1,
+	    .doc = "An attribute in an XML file."),
 	ROW("line", MAP, .sub = &table_line, WITHIN, .groups = 1, .doc = "A line of a text file."),
 	ROW("oneShot", BOOL, AT(configure_spec, one_shot),
 	    .doc = "A mailbox that the software empties: not a difference when gone."),

@@ -248,13 +248,16 @@ static enum err_code check(struct bytes text, const struct edit *e, struct err *
 		return check_ini(e, err);
 	case EDIT_LINE:
 		return check_line(e, err);
+	case EDIT_XML:
+		return xml_check(e, err);
 	case EDIT_PROPERTIES:
 		break;
 	}
 	return ERR_OK;
 }
 
-static void find(struct bytes text, const struct edit *e, struct spot *spot, struct buf *value)
+static enum err_code find(struct bytes text, const struct edit *e, struct spot *spot,
+                          struct buf *value, struct err *err)
 {
 	*spot = (struct spot){ .before = "" };
 	switch (e->kind) {
@@ -266,11 +269,14 @@ static void find(struct bytes text, const struct edit *e, struct spot *spot, str
 		break;
 	case EDIT_PROPERTIES:
 		properties_find(text, e->key, spot, value);
-		return;
+		return ERR_OK;
+	case EDIT_XML:
+		return xml_find(text, e, spot, value, err);
 	}
 	if (spot->found) {
 		buf_add(value, text.p + spot->from, spot->to - spot->from);
 	}
+	return ERR_OK;
 }
 
 enum err_code edit_current(struct bytes text, const struct edit *e, char **ret, struct err *err)
@@ -283,8 +289,10 @@ enum err_code edit_current(struct bytes text, const struct edit *e, char **ret, 
 		return rc;
 	}
 	buf_init_secret(&value, VALUE_MAX);
-	find(text, e, &spot, &value);
-	rc = buf_check(&value, "the value", err);
+	rc = find(text, e, &spot, &value, err);
+	if (rc == ERR_OK) {
+		rc = buf_check(&value, "the value", err);
+	}
 	if (rc != ERR_OK) {
 		return rc;
 	}
@@ -322,6 +330,45 @@ static void add_new_line(struct bytes text, const struct edit *e, const struct s
 	buf_add_str(out, eol);
 }
 
+static void put_value(struct bytes text, const struct edit *e, const struct spot *spot,
+                      struct buf *out)
+{
+	if (e->kind == EDIT_XML) {
+		if (!spot->found) {
+			buf_printf(out, " %s=", e->key);
+		}
+		xml_escape(e->value, spot->found ? (char)text.p[spot->from] : '"', out);
+	} else if (!spot->found) {
+		add_new_line(text, e, spot, out);
+	} else {
+		buf_add_str(out, spot->before);
+		if (e->kind == EDIT_PROPERTIES) {
+			properties_escape(e->value, /* is_key= */ false, out);
+		} else {
+			buf_add_str(out, e->value);
+		}
+	}
+}
+
+/* An attribute that the path itself asks for may lead elsewhere once it is changed. */
+static enum err_code check_read_back(const struct edit *e, struct buf *out, struct err *err)
+{
+	CLEANUP(buf_release) struct buf value = { 0 };
+	struct spot spot;
+
+	if (e->kind != EDIT_XML) {
+		return ERR_OK;
+	}
+	buf_init_secret(&value, VALUE_MAX);
+	if (find(buf_view(out), e, &spot, &value, /* err= */ NULL) == ERR_OK && spot.found &&
+	    str_equal(buf_str(&value), e->value)) {
+		return ERR_OK;
+	}
+	buf_reset(out);
+	return err_set(err, ERR_INVALID, "'%.200s' would not find %s='...' again", e->section,
+	               e->key);
+}
+
 enum err_code edit_apply(struct bytes text, const struct edit *e, struct buf *out,
                          bool *ret_changed, struct err *err)
 {
@@ -334,7 +381,10 @@ enum err_code edit_apply(struct bytes text, const struct edit *e, struct buf *ou
 		return rc;
 	}
 	buf_init_secret(&value, VALUE_MAX);
-	find(text, e, &spot, &value);
+	rc = find(text, e, &spot, &value, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
 	/* A value too large to be kept here is not the one wanted, whatever it is. */
 	if (spot.found && !buf_failed(&value) && spot.before[0] == '\0' &&
 	    str_equal(buf_str(&value), e->value)) {
@@ -343,19 +393,16 @@ enum err_code edit_apply(struct bytes text, const struct edit *e, struct buf *ou
 		return buf_check(out, "the edited file", err);
 	}
 	buf_add(out, text.p, spot.from);
-	if (!spot.found) {
-		add_new_line(text, e, &spot, out);
-	} else {
-		buf_add_str(out, spot.before);
-		if (e->kind == EDIT_PROPERTIES) {
-			properties_escape(e->value, /* is_key= */ false, out);
-		} else {
-			buf_add_str(out, e->value);
-		}
-	}
+	put_value(text, e, &spot, out);
 	if (spot.to < text.n) {
 		buf_add(out, text.p + spot.to, text.n - spot.to);
 	}
-	*ret_changed = true;
-	return buf_check(out, "the edited file", err);
+	rc = buf_check(out, "the edited file", err);
+	if (rc == ERR_OK) {
+		rc = check_read_back(e, out, err);
+	}
+	if (rc == ERR_OK) {
+		*ret_changed = true;
+	}
+	return rc;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * edit.h - idempotent edits of text configuration: an ini key, a property, a line. Pure.
+ * edit.h - idempotent edits of text configuration: an ini key, a property, a line, an attribute in
+ * XML. Pure.
  *
  * Everything not named stays byte for byte: line ends (CRLF kept), comments, order, encoding. Keys
  * of ini files compare without case, those of properties files with it. A key that stands twice is
@@ -14,10 +15,10 @@
 
 struct edit {
 	enum edit_kind kind;
-	const char *section, *key;
+	const char *section, *key; /* XML: which element (xml_path.h), and the attribute's name */
 	const char *value;
 };
-/* What is written now: heap, NULL in *ret when absent. */
+/* What is written now: heap, NULL in *ret when absent. XML: ERR_NOT_FOUND without the element. */
 enum err_code edit_current(struct bytes text, const struct edit *e, char **ret, struct err *err);
 /* The text with the edit done; *ret_changed false when it already was. */
 enum err_code edit_apply(struct bytes text, const struct edit *e, struct buf *out,

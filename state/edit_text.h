@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * edit_text.h - lines of a text and the place of an edit in it, shared by edit.c and
- * edit_properties.c.
+ * edit_text.h - lines of a text and the place of an edit in it, shared by edit.c,
+ * edit_properties.c and edit_xml.c.
  */
 #pragma once
 
@@ -33,3 +33,9 @@ struct spot {
 void properties_find(struct bytes text, const char *key, struct spot *ret, struct buf *value);
 /* Escaped for a properties file; `is_key` escapes separators too. */
 void properties_escape(const char *s, bool is_key, struct buf *out);
+
+enum err_code xml_check(const struct edit *e, struct err *err);
+/* Found: the span is the value with its quotes. Not found: ` NAME="VALUE"` is put at `from`. */
+enum err_code xml_find(struct bytes text, const struct edit *e, struct spot *ret, struct buf *value,
+                       struct err *err);
+void xml_escape(const char *value, char quote, struct buf *out);

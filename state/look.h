@@ -36,14 +36,14 @@ struct look_endpoint {
 	const char *unresolved;
 };
 
-enum edit_kind { EDIT_INI, EDIT_PROPERTIES, EDIT_LINE };
+enum edit_kind { EDIT_INI, EDIT_PROPERTIES, EDIT_LINE, EDIT_XML };
 struct look_config {
 	const char *target, *host;
 	size_t index;
 	struct transport *transport;
 	const char *path;
 	enum edit_kind kind;
-	const char *section, *key;  /* ini, properties; line: key is the prefix */
+	const char *section, *key;  /* ini, properties; line: key is the prefix; XML: see edit.h */
 	const struct secret *value; /* wanted; line: the whole line */
 	bool sensitive;
 	const char *unresolved;

@@ -14,7 +14,7 @@ packages=(
 	# building
 	build-essential clang libclang-rt-14-dev cmake ninja-build pkg-config ccache git
 	libgnutls28-dev nettle-dev libgmp-dev libcurl4-gnutls-dev libyaml-dev libgit2-dev
-	libinotifytools0-dev libsqlite3-dev libjansson-dev libunistring-dev zlib1g-dev
+	libinotifytools0-dev libsqlite3-dev libexpat1-dev libjansson-dev libunistring-dev zlib1g-dev
 	# unit tests and lint
 	check libsubunit-dev clang-format clang-tidy shellcheck mandoc python3 tzdata procps
 	# the other side of integration tests

@@ -46,7 +46,7 @@ trap 'exit 130' INT TERM
 
 packages=(build-essential cmake ninja-build pkg-config git openssl nginx-light default-jdk-headless
 	libgnutls28-dev nettle-dev libgmp-dev libcurl4-gnutls-dev libyaml-dev libgit2-dev libinotifytools0-dev
-	libsqlite3-dev libjansson-dev libunistring-dev zlib1g-dev check libsubunit-dev)
+	libsqlite3-dev libexpat1-dev libjansson-dev libunistring-dev zlib1g-dev check libsubunit-dev)
 
 install_packages() {
 	local missing=() p sudo=()

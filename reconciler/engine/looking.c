@@ -169,9 +169,10 @@ static const char *config_value(struct engine *e, struct pass *p, const struct w
 
 static enum edit_kind edit_kind_of(enum configure_kind k)
 {
-	return k == CONFIGURE_INI          ? EDIT_INI
-	       : k == CONFIGURE_PROPERTIES ? EDIT_PROPERTIES
-	                                   : EDIT_LINE;
+	return k == CONFIGURE_INI             ? EDIT_INI
+	       : k == CONFIGURE_PROPERTIES    ? EDIT_PROPERTIES
+	       : k == CONFIGURE_XML_ATTRIBUTE ? EDIT_XML
+	                                      : EDIT_LINE;
 }
 
 enum err_code look_config_of(struct engine *e, struct pass *p, const struct want_config *w,

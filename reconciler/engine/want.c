@@ -346,7 +346,11 @@ static enum err_code add_config(struct want_build *b, const struct scope *scope,
 	                                                                  : &spec->key;
 	enum err_code rc = expand_or_null(b, &spec->path, scope, &c.path, err);
 
-	rc = rc != ERR_OK ? rc : expand_or_null(b, &spec->section, scope, &c.section, err);
+	rc = rc != ERR_OK ? rc
+	                  : expand_or_null(b,
+	                                   spec->kind == CONFIGURE_XML_ATTRIBUTE ? &spec->xpath
+	                                                                         : &spec->section,
+	                                   scope, &c.section, err);
 	rc = rc != ERR_OK ? rc : expand_or_null(b, name, scope, &c.name, err);
 	rc = rc != ERR_OK
 	             ? rc

@@ -27,7 +27,7 @@ unset CERTWRIGHT_CONFIG CERTWRIGHT_STATE CERTWRIGHT_REPOSITORY
 # ---- inputs --------------------------------------------------------------------------------------
 packages=(build-essential cmake ninja-build git pkg-config valgrind python3-yaml ansible python3-cryptography
 	libgnutls28-dev nettle-dev libgmp-dev libcurl4-gnutls-dev libyaml-dev libgit2-dev libinotifytools0-dev
-	libsqlite3-dev libjansson-dev libunistring-dev check libsubunit-dev)
+	libsqlite3-dev libexpat1-dev libjansson-dev libunistring-dev check libsubunit-dev)
 
 install_missing() {
 	local package missing=() sudo=()

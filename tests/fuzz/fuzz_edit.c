@@ -51,7 +51,7 @@ static void check_edit(const struct edit *e, struct bytes text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const enum edit_kind kinds[] = { EDIT_INI, EDIT_PROPERTIES, EDIT_LINE };
+	static const enum edit_kind kinds[] = { EDIT_INI, EDIT_PROPERTIES, EDIT_LINE, EDIT_XML };
 
 	if (size == 0) {
 		return 0;

@@ -187,6 +187,85 @@ START_TEST(what_is_no_text_is_refused)
 }
 END_TEST
 
+static struct edit xml(const char *path, const char *attribute, const char *value)
+{
+	return (struct edit){ .kind = EDIT_XML, .section = path, .key = attribute, .value = value };
+}
+
+#define TOMCAT(PORT_8443)                                                                          \
+	"<?xml version='1.0' encoding='utf-8'?>\r\n<!-- <Connector port=\"8443\"/> -->\n"          \
+	"<Server port=\"8005\">\n  <Service name = 'Catalina'>\n"                                  \
+	"    <Connector port=\"8080\"\n               protocol=\"HTTP/1.1\" />\n" PORT_8443        \
+	"  </Service>\n  <![CDATA[<Connector port='8443'>]]></Server>\n"
+
+START_TEST(an_xml_attribute_changes_and_every_other_octet_stays)
+{
+	expect(TOMCAT("    <Connector port='8443'\tkeystorePass = 'old'\n      SSLEnabled=\"true\"/>\n"),
+	       xml("/Server/Service/Connector[@port='8443']", "keystorePass", "a<b>&'\"\n\xc3\xa4"),
+	       TOMCAT("    <Connector port='8443'\tkeystorePass = "
+	              "'a&#60;b>&#38;&#39;\"&#10;&#228;'\n      SSLEnabled=\"true\"/>\n"));
+	expect(TOMCAT("<Connector port='8443'><SSLHostConfig></SSLHostConfig></Connector>"),
+	       xml("//Connector[@port=\"8443\"]/SSLHostConfig", "protocols", "TLSv1.3"),
+	       TOMCAT("<Connector port='8443'><SSLHostConfig protocols=\"TLSv1.3\">"
+	              "</SSLHostConfig></Connector>"));
+	expect("<a><b x='1'/><b/></a>", xml("/a/b[2]", "y", "z"), "<a><b x='1'/><b y=\"z\"/></a>");
+	expect("<a><b x='1'  /><b/></a>", xml("//*[@x]", "y", ""),
+	       "<a><b x='1' y=\"\"  /><b/></a>");
+	expect("<a><b x='1'><c/></b><b x='2'><c/></b></a>", xml("//b[@x='2']//c", "n:y", "v"),
+	       "<a><b x='1'><c/></b><b x='2'><c n:y=\"v\"/></b></a>");
+	expect("\xef\xbb\xbf<a y='z=\"y\"' zy='y'/>", xml("/a", "y", "2"),
+	       "\xef\xbb\xbf<a y='2' zy='y'/>");
+	expect("<a><b><a/></b></a>", xml("/a/b/a", "k", "v"), "<a><b><a k=\"v\"/></b></a>");
+	expect_current("<a k='x&amp;y'/>", xml("/a", "k", "v"), "x&y");
+}
+END_TEST
+
+static void expect_error(const char *before, struct edit e, enum err_code code, const char *words)
+{
+	struct err err = { .code = ERR_OK };
+	struct buf out;
+	bool changed = false;
+
+	buf_init(&out, 1 << 16);
+	ck_assert_int_eq(edit_apply(bytes_of_str(before), &e, &out, &changed, &err), code);
+	ck_assert_msg(strstr(err.msg, words) != NULL, "%s", err.msg);
+	ck_assert_uint_eq(out.len, 0);
+	buf_release(&out);
+}
+
+START_TEST(an_xml_element_must_be_there_exactly_once)
+{
+	expect_error("<a><b/><b/></a>", xml("/a/b", "k", "v"), ERR_CONFLICT, "more than one");
+	expect_error("<a><b/></a>", xml("/a/c", "k", "v"), ERR_NOT_FOUND, "no element");
+	expect_error("<a k='1'/>", xml("/a[@k='1']", "k", "2"), ERR_INVALID, "again");
+	expect_error("<a><b></a>", xml("/a", "k", "2"), ERR_INVALID, "line 1");
+	expect_error("<a/>", xml("/a[last()]", "k", "2"), ERR_INVALID, "position");
+	expect_error("<a/>", xml("a", "k", "2"), ERR_INVALID, "'/'");
+	expect_error("<a/>", xml("/a", "k", "\x01"), ERR_INVALID, "no XML can");
+	expect_error("<a/>", xml("/a", "k k", "2"), ERR_INVALID, "attribute");
+}
+END_TEST
+
+START_TEST(xml_that_reaches_elsewhere_is_not_followed)
+{
+	CLEANUP(buf_release) struct buf deep = { 0 };
+
+	expect_error("<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><a k='1'>&x;</a>",
+	             xml("/a", "k", "2"), ERR_INVALID, "declares entities");
+	expect_error("<!DOCTYPE a [<!ENTITY x 'xx'><!ENTITY y '&x;&x;'>]><a k='&y;'/>",
+	             xml("/a", "k", "2"), ERR_INVALID, "declares entities");
+	expect("<!DOCTYPE a SYSTEM 'http://127.0.0.1:1/x.dtd'>\n<a k='1'/>", xml("/a", "k", "2"),
+	       "<!DOCTYPE a SYSTEM 'http://127.0.0.1:1/x.dtd'>\n<a k='2'/>");
+	expect("<!DOCTYPE a [<!ATTLIST a k CDATA 'dflt'>]><a/>", xml("/a", "k", "2"),
+	       "<!DOCTYPE a [<!ATTLIST a k CDATA 'dflt'>]><a k=\"2\"/>");
+	buf_init(&deep, 1 << 16);
+	for (int i = 0; i < 1000; i++) {
+		buf_add_str(&deep, "<a>");
+	}
+	expect_error(buf_str(&deep), xml("/a", "k", "2"), ERR_INVALID, "too deep");
+}
+END_TEST
+
 static void build(Suite *s)
 {
 	TCase *t = tcase_create("edit");
@@ -202,6 +281,9 @@ static void build(Suite *s)
 	tcase_add_test(t, property_values_are_escaped_as_java_reads_them);
 	tcase_add_test(t, a_line_is_found_by_its_prefix);
 	tcase_add_test(t, what_is_no_text_is_refused);
+	tcase_add_test(t, an_xml_attribute_changes_and_every_other_octet_stays);
+	tcase_add_test(t, an_xml_element_must_be_there_exactly_once);
+	tcase_add_test(t, xml_that_reaches_elsewhere_is_not_followed);
 	suite_add_tcase(s, t);
 }
 
