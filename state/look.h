@@ -28,9 +28,11 @@ struct look_endpoint {
 	const char *key; /* endpoint_key() */
 	const char *host;
 	int port;
-	const char *server_name;         /* NULL: host; no SNI for addresses */
-	const char *starttls;            /* NULL */
-	bool possession;                 /* complete the handshake */
+	const char *server_name; /* NULL: host; no SNI for addresses */
+	const char *starttls;    /* NULL */
+	bool possession;         /* complete the handshake */
+	bool twins;              /* look for a second certificate, of the other kind of key */
+	bool every_address;      /* of the name, not only the first that answers */
 	const struct secret *client_key; /* PKCS#8, NULL: none */
 	struct bytes client_chain_pem;
 	const char *unresolved;

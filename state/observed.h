@@ -99,11 +99,21 @@ enum endpoint_status {
 };
 const char *endpoint_status_name(enum endpoint_status s);
 
+/* One address of a name that has several. */
+struct obs_address {
+	const char *address;
+	enum endpoint_status status;
+	const char *error;
+	enum proof proof;
+	struct seen_chain served;
+};
+
 struct obs_endpoint {
 	const char *key; /* endpoint_key(): host:port, server name, starttls, client identity */
 	enum endpoint_status status;
 	const char *error; /* with ENDPOINT_OK: why there is no proof of possession though it was
-	                    * wanted, or how the server refused the client identity shown */
+	                    * wanted, how the server refused the client identity shown, or that it
+	                    * refuses the name and serves this without one */
 	struct wall at;
 	enum proof proof;
 	struct seen_chain served;
@@ -111,6 +121,11 @@ struct obs_endpoint {
 	bool client_cert_asked;
 	const char *const *ca_names; /* RFC 4514, when asked */
 	size_t n_ca_names;
+	bool name_refused;      /* unrecognized_name: what is served without a name */
+	struct seen_chain twin; /* with a key of another kind; empty: none, or not looked for */
+	int64_t took_ms;        /* of this look; not kept */
+	const struct obs_address *addresses; /* all of them, when several were looked at */
+	size_t n_addresses;
 };
 
 /* One configure[] item of one host. */

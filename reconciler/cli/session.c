@@ -19,7 +19,7 @@
 #define CONFIG_DEFAULT   "/etc/certwright/certwright.yaml"
 #define FETCH_TIMEOUT_MS 60000
 #define PROBE_TIMEOUT_MS 5000
-#define PROBE_PARALLEL   256
+#define PROBE_PARALLEL   1000
 
 void session_init(struct session *s, struct cli *c, const struct args *a)
 {

@@ -133,6 +133,8 @@ static void put_name(struct writer *w, const char *name)
 {
 	size_t n = strlen(name);
 
+	/* RFC 6066 3: without the dot that makes a name absolute. */
+	n -= n > 0 && name[n - 1] == '.' ? 1 : 0;
 	put16(w, 0); /* server_name */
 	size_t extension = begin16(w);
 	size_t list = begin16(w);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * probe.h - one look at what a TLS server presents. GnuTLS is entered here for sessions.
+ * probe.h - looks at what TLS servers present, thousands at once.
  *
  * The chain is taken as its message comes, so it is known for servers that ask for a client
  * certificate or cut the handshake after theirs. A look that wants no possession stops there and
- * says PROOF_NONE. Deadlines cover name lookup, connect, and every handshake together; the
- * addresses of a name share them out. Never resumes a session. STARTTLS is not supported by this
- * release: a row with an error.
+ * says PROOF_NONE; it offers TLS 1.2 first, so `protocol` and `cipher` of such a row are those of
+ * the look, not the best that the server has. Deadlines cover name lookup, connect, the dialog
+ * before TLS and every handshake together; the addresses of a name share them out. Never resumes a
+ * session.
  */
 #pragma once
 
@@ -14,10 +15,22 @@
 
 struct probe_options {
 	int64_t timeout_ms; /* per endpoint; 0: 10 s */
-	int parallel;       /* sessions in flight at most; 0: 64 */
+	int64_t overall_ms; /* of one call; what has not ended then is UNREACHABLE; 0: none */
+	int parallel; /* sessions in flight at most; 0: 1000; as many as there are descriptors */
+	int per_host; /* of them to one host; 0: no limit */
+	int rate;     /* begun in a second; 0: no limit */
+	bool polite;  /* complete every handshake: an early stop leaves a line in server logs */
+	const struct clock *clock; /* of deadlines; NULL: the system's */
 };
 
 /* The real prober. Close with prober_tls_close(). */
 enum err_code prober_tls_open(const struct probe_options *opt, struct prober **ret,
                               struct err *err);
 void prober_tls_close(struct prober *base); /* accepts NULL */
+
+/* May `starttls` of a look say this? NULL and "none" may. */
+bool probe_speaks(const char *starttls);
+/* The words that it knows; NULL behind the last. */
+const char *probe_dialect(size_t i);
+/* The port where a dialect is usually spoken; 0: no such dialect. */
+int probe_dialect_port(const char *starttls);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * resolve.c - a queue of names and up to sixteen threads that do nothing but getaddrinfo().
+ * resolve.c - a queue of names and a few dozen threads that do nothing but getaddrinfo().
  *
  * getaddrinfo_a() would be less code, but it exists in glibc only and its request must stay in
  * memory until a cancelled lookup has ended, which is the whole difficulty. Here the thread owns
@@ -21,13 +21,16 @@
 
 #include "reconciler/base/str.h"
 
-#define THREADS_MAX 16
+#define THREADS_MAX 64 /* a dead name server holds each for half a minute */
+#define STACK_SIZE  ((size_t)256 << 10)
 
 enum lookup_stage { LOOKUP_QUEUED, LOOKUP_RUNNING, LOOKUP_DONE };
 
 struct lookup {
-	struct lookup *next; /* in the queue */
+	struct lookup *next; /* in the queue, then among the ended */
 	enum lookup_stage stage;
+	bool reported;
+	void *owner;
 	bool given_up;
 	char *host;
 	char port[8];
@@ -39,6 +42,7 @@ struct resolver {
 	pthread_mutex_t lock; /* all below, and the stage and given_up of every lookup */
 	pthread_cond_t work;
 	struct lookup *head, *tail;
+	struct lookup *ended; /* and not reported */
 	unsigned threads, idle;
 	bool closing;
 	int wake;
@@ -140,7 +144,10 @@ static void serve(struct resolver *r, struct lookup *l)
 	l->stage = LOOKUP_DONE;
 	if (l->given_up) {
 		lookup_free(l);
+		return;
 	}
+	l->next = r->ended;
+	r->ended = l;
 	(void)!write(r->wake, &one, sizeof(one));
 }
 
@@ -182,6 +189,7 @@ static void add_thread(struct resolver *r)
 	}
 	(void)sigfillset(&all);
 	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	if (pthread_create(&thread, &attr, thread_main, r) == 0) {
 		r->threads++;
@@ -190,13 +198,14 @@ static void add_thread(struct resolver *r)
 	(void)pthread_attr_destroy(&attr);
 }
 
-struct lookup *lookup_start(struct resolver *r, const char *host, int port)
+struct lookup *lookup_start(struct resolver *r, const char *host, int port, void *owner)
 {
 	struct lookup *l = calloc(1, sizeof(*l));
 
 	if (l == NULL) {
 		return NULL;
 	}
+	l->owner = owner;
 	l->host = str_dup(host);
 	if (l->host == NULL) {
 		free(l);
@@ -237,20 +246,37 @@ bool lookup_take(struct resolver *r, struct lookup *l, struct addrinfo **ret, in
 	return done;
 }
 
-/* With the lock held: take a queued one out. */
+void *resolver_next(struct resolver *r)
+{
+	void *owner = NULL;
+
+	(void)pthread_mutex_lock(&r->lock);
+	struct lookup *l = r->ended;
+	if (l != NULL) {
+		r->ended = l->next;
+		l->reported = true;
+		owner = l->owner;
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+	return owner;
+}
+
+/* With the lock held: take one out. */
+static void unlink_from(struct lookup **list, const struct lookup *l)
+{
+	while (*list != l) {
+		list = &(*list)->next;
+	}
+	*list = l->next;
+}
+
 static void unqueue(struct resolver *r, const struct lookup *l)
 {
-	struct lookup *before = NULL;
-
-	for (struct lookup *at = r->head; at != l; at = at->next) {
-		before = at;
-	}
-	if (before == NULL) {
-		r->head = l->next;
-	} else {
-		before->next = l->next;
-		if (r->tail == l) {
-			r->tail = before;
+	unlink_from(&r->head, l);
+	if (r->tail == l) {
+		r->tail = r->head;
+		while (r->tail != NULL && r->tail->next != NULL) {
+			r->tail = r->tail->next;
 		}
 	}
 }
@@ -264,6 +290,8 @@ void lookup_end(struct resolver *r, struct lookup *l)
 	bool running = l->stage == LOOKUP_RUNNING;
 	if (l->stage == LOOKUP_QUEUED) {
 		unqueue(r, l);
+	} else if (l->stage == LOOKUP_DONE && !l->reported) {
+		unlink_from(&r->ended, l);
 	}
 	l->given_up = true;
 	(void)pthread_mutex_unlock(&r->lock);

@@ -22,8 +22,10 @@ void resolver_close(struct resolver *r);
 int resolver_fd(const struct resolver *r);
 void resolver_clear(struct resolver *r);
 
-/* Addresses in the order to try. NULL: no memory, or no thread could be made. */
-struct lookup *lookup_start(struct resolver *r, const char *host, int port);
+/* Addresses in the order to try, for `owner`. NULL: no memory, or no thread could be made. */
+struct lookup *lookup_start(struct resolver *r, const char *host, int port, void *owner);
+/* The owner of a lookup that has ended and was not reported yet; NULL: none. */
+void *resolver_next(struct resolver *r);
 /* False while it runs. Then *ret_rc is getaddrinfo()'s result (EAI_SYSTEM: errno in *ret_sys) and
  * *ret the list, given away (freeaddrinfo). */
 bool lookup_take(struct resolver *r, struct lookup *l, struct addrinfo **ret, int *ret_rc,

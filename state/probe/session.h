@@ -15,59 +15,52 @@
 #include <stdbool.h>
 
 #include "state/look.h"
+#include "state/probe/offer.h"
+#include "state/probe/sighting.h"
+#include "state/probe/wire.h"
+
+#define RULES_MAX 4
 
 /* Shared by all sessions: priorities are parsed once. */
 struct tls_rules {
 	gnutls_certificate_credentials_t credentials;
-	gnutls_priority_t common;     /* what any client of today offers */
-	gnutls_priority_t permissive; /* what only an observer would offer, without TLS 1.3 */
+	gnutls_priority_t priorities[RULES_MAX];
 };
 enum err_code tls_rules_init(struct tls_rules *r, struct err *err);
 void tls_rules_release(struct tls_rules *r); /* accepts a zeroed one */
-
-struct sighting {
-	struct seen_chain chain;
-	enum proof proof;
-	const char *protocol, *cipher;
-	bool client_cert_asked, client_cert_shown;
-	const char **ca_names;
-	size_t n_ca_names;
-};
 
 struct tls_session {
 	gnutls_session_t tls;
 	const struct look_endpoint *look;
 	struct observed *o;
+	struct wire *wire;
 	struct sighting seen;
-	int fd;
-	bool heard; /* a byte came */
-	char first[25];
+	const char *alpn;
+	bool early;   /* stop at the certificate */
 	bool stopped; /* by us, with the chain in hand */
-	bool nomem;
-	const char *unreadable; /* sentence: the chain holds what is no certificate */
+	bool foreign; /* after TLS_FAILED: it is not TLS */
+	int alert;    /* after TLS_FAILED: fatal, from the server; -1: none */
 	const char *identity_error;
-	gnutls_pcert_st identity[16];
-	unsigned n_identity;
-	gnutls_privkey_t identity_key;
+	struct tls_identity *identity;
 };
 
 enum tls_step {
-	TLS_WANT_READ,
-	TLS_WANT_WRITE,
+	TLS_WANT,     /* wait for the socket */
 	TLS_COMPLETE, /* handshake completed */
 	TLS_STOPPED,  /* on purpose */
-	TLS_FAILED,   /* *ret_error says how */
+	TLS_FAILED,   /* *ret_error says how; NULL: no memory */
 };
 
-/* `t` holds look and o, the rest is zero. `fd` is borrowed, connected and non-blocking. On failure
- * nothing is held. */
+/* `t` holds look, o, wire, alpn and early, the rest is zero; the wire is connected and
+ * non-blocking. On failure nothing is held. `offer` is no glance. */
 enum err_code tls_session_start(struct tls_session *t, const struct tls_rules *rules,
-                                bool permissive, int fd, struct err *err);
+                                const struct offer *offer, struct err *err);
 enum tls_step tls_session_step(struct tls_session *t, const char **ret_error);
-/* What speaks before or instead of TLS, by its first bytes; NULL: it may be TLS. */
-const char *tls_session_stranger(struct tls_session *t);
-/* After TLS_COMPLETE: has the server refused the identity shown? TLS_WANT_READ: not yet. */
+/* After TLS_COMPLETE: has the server refused the identity shown? TLS_WANT: not yet. */
 enum tls_step tls_session_linger(struct tls_session *t, const char **ret_error);
 /* After TLS_COMPLETE: say good-bye without waiting for the answer. */
 void tls_session_bye(struct tls_session *t);
 void tls_session_end(struct tls_session *t); /* accepts a zeroed or ended one */
+
+/* The name to send as SNI; NULL: none, it is an address. */
+const char *look_sni(const struct look_endpoint *look);

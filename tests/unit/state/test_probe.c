@@ -8,130 +8,9 @@
 #include <unistd.h>
 
 #include "reconciler/base/str.h"
-#include "state/probe/probe.h"
-#include "tests/unit/state/tls_server.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/state/probe_fixture.h"
 
-#define NOW   1893456000 /* 2030-01-01 */
-#define TLS12 "NORMAL:-VERS-ALL:+VERS-TLS1.2"
-#define TLS13 "NORMAL:-VERS-ALL:+VERS-TLS1.3"
-
-static struct clock_manual manual;
-static struct arena arena;
-static struct seen_certs certs;
-static struct observed observed;
-static struct test_identity ca, web, rsa, client, stranger;
-static struct prober *prober;
-static struct server server;
 static FILE *openssl_says; /* open while it runs: a write to a closed pipe would end it */
-
-static void open_prober(int64_t timeout_ms, int parallel)
-{
-	const struct probe_options opt = { .timeout_ms = timeout_ms, .parallel = parallel };
-	struct err err = { .code = ERR_OK };
-
-	prober_tls_close(prober);
-	ck_assert_ok(prober_tls_open(&opt, &prober, &err), &err);
-}
-
-static void setup(void)
-{
-	clock_manual_init(&manual, (struct wall){ .s = NOW });
-	pki_init(&manual.clock);
-	arena_init(&arena);
-	seen_certs_init(&certs, &arena);
-	observed = (struct observed){ .arena = &arena, .at = { .s = NOW }, .certs = &certs };
-	test_identity_make(&ca, &arena, KEY_ECDSA, "ca.example", NULL, /* is_ca= */ true,
-	                   observed.at);
-	test_identity_make(&web, &arena, KEY_ECDSA, "web.example", &ca, /* is_ca= */ false,
-	                   observed.at);
-	test_identity_make(&rsa, &arena, KEY_RSA, "rsa.example", &ca, /* is_ca= */ false,
-	                   observed.at);
-	test_identity_make(&client, &arena, KEY_ECDSA, "client.example", &ca, /* is_ca= */ false,
-	                   observed.at);
-	test_identity_make(&stranger, &arena, KEY_ECDSA, "stranger.example", NULL,
-	                   /* is_ca= */ false, observed.at);
-	prober = NULL;
-	server = (struct server){ .pid = 0 };
-	open_prober(/* timeout_ms= */ 20000, /* parallel= */ 0);
-}
-
-static void teardown(void)
-{
-	server_stop(&server);
-	if (openssl_says != NULL) {
-		(void)fclose(openssl_says);
-		openssl_says = NULL;
-	}
-	prober_tls_close(prober);
-	test_identity_release(&ca);
-	test_identity_release(&web);
-	test_identity_release(&rsa);
-	test_identity_release(&client);
-	test_identity_release(&stranger);
-	seen_certs_release(&certs);
-	arena_release(&arena);
-}
-
-static const char *chain_of(const struct test_identity *leaf)
-{
-	return arena_printf(&arena, "%s%s", leaf->cert_pem, ca.cert_pem);
-}
-
-static void serve_spec(const struct server_spec *spec)
-{
-	server_stop(&server);
-	server_start(&server, spec);
-}
-
-static void serve_web(const char *priority)
-{
-	const struct server_spec spec = { .priority = priority,
-		                          .chain_pem = chain_of(&web),
-		                          .key_pem = web.key_pem };
-	serve_spec(&spec);
-}
-
-static struct look_endpoint at_server(bool possession)
-{
-	return (struct look_endpoint){ .key = "k",
-		                       .host = "127.0.0.1",
-		                       .port = server.port,
-		                       .server_name = "web.example",
-		                       .possession = possession };
-}
-
-static struct obs_endpoint probe(const struct look_endpoint *look)
-{
-	struct obs_endpoint e = { .key = NULL };
-	struct err err = { .code = ERR_OK };
-
-	ck_assert_ok(prober->probe(prober, look, 1, &observed, &e, &err), &err);
-	ck_assert_str_eq(e.key, look->key);
-	ck_assert_int_eq(e.at.s, NOW);
-	return e;
-}
-
-static struct obs_endpoint look_at_server(bool possession)
-{
-	const struct look_endpoint look = at_server(possession);
-
-	return probe(&look);
-}
-
-static void assert_shows(const struct obs_endpoint *e, const struct test_identity *leaf)
-{
-	ck_assert_msg(e->status == ENDPOINT_OK, "%s: %s", endpoint_status_name(e->status),
-	              e->error == NULL ? "" : e->error);
-	ck_assert_uint_ge(e->served.n, 1);
-	ck_assert_mem_eq(e->served.v[0]->sha256, leaf->cert->sha256, SHA256_BYTES);
-}
-
-static void assert_says(const struct obs_endpoint *e, const char *words)
-{
-	ck_assert_ptr_nonnull(e->error);
-	ck_assert_msg(strstr(e->error, words) != NULL, "'%s' lacks '%s'", e->error, words);
-}
 
 START_TEST(a_completed_handshake_proves_possession)
 {
@@ -414,17 +293,6 @@ START_TEST(a_name_without_an_address_is_unreachable)
 }
 END_TEST
 
-START_TEST(starttls_is_said_to_be_missing)
-{
-	struct look_endpoint look = at_server(/* possession= */ true);
-
-	look.starttls = "smtp";
-	struct obs_endpoint e = probe(&look);
-	ck_assert_int_eq(e.status, ENDPOINT_UNREACHABLE);
-	assert_says(&e, "starttls 'smtp' is not supported by this release");
-}
-END_TEST
-
 START_TEST(many_endpoints_share_few_flights_and_one_set_of_certificates)
 {
 	enum { N = 50 };
@@ -560,11 +428,20 @@ START_TEST(a_chain_of_twenty_is_taken_whole)
 }
 END_TEST
 
+static void close_openssl(void)
+{
+	if (openssl_says != NULL) {
+		(void)fclose(openssl_says);
+		openssl_says = NULL;
+	}
+}
+
 static void build(Suite *s)
 {
 	TCase *t = tcase_create("probe");
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_checked_fixture(t, NULL, close_openssl);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, a_completed_handshake_proves_possession);
 	tcase_add_test(t, an_early_stop_shows_the_chain_and_proves_nothing);
@@ -583,7 +460,6 @@ static void build(Suite *s)
 	tcase_add_test(t, a_refused_port_is_refused);
 	tcase_add_test(t, every_address_of_a_name_is_tried);
 	tcase_add_test(t, a_name_without_an_address_is_unreachable);
-	tcase_add_test(t, starttls_is_said_to_be_missing);
 	tcase_add_test(t, a_chain_of_twenty_is_taken_whole);
 	tcase_add_test(t, many_endpoints_share_few_flights_and_one_set_of_certificates);
 	tcase_add_test(t, openssl_is_seen_as_gnutls_is);

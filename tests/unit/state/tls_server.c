@@ -118,6 +118,11 @@ static int on_hello(gnutls_session_t tls)
 	size_t size = sizeof(name);
 	unsigned type = 0;
 
+	if (serving->no_names) {
+		return gnutls_server_name_get(tls, name, &size, &type, 0) < 0
+		               ? 0
+		               : GNUTLS_E_UNRECOGNIZED_NAME;
+	}
 	if (serving->only_name == NULL) {
 		return 0;
 	}
@@ -141,6 +146,14 @@ static gnutls_certificate_credentials_t credentials(const struct server_spec *sp
 	gnutls_certificate_set_flags(c, GNUTLS_CERTIFICATE_SKIP_KEY_CERT_MATCH);
 	if (gnutls_certificate_set_x509_key_mem(c, &chain, &key, GNUTLS_X509_FMT_PEM) < 0) {
 		abort();
+	}
+	if (spec->twin_pem != NULL) {
+		gnutls_datum_t twin = datum(spec->twin_pem);
+		gnutls_datum_t twin_key = datum(spec->twin_key_pem);
+		if (gnutls_certificate_set_x509_key_mem(c, &twin, &twin_key, GNUTLS_X509_FMT_PEM) <
+		    0) {
+			abort();
+		}
 	}
 	if (spec->client_ca != NULL) {
 		gnutls_datum_t ca = datum(spec->client_ca);
@@ -177,6 +190,50 @@ static ssize_t pull_hello_only(gnutls_transport_ptr_t at, void *p, size_t n)
 	return recv((int)(intptr_t)at, p, n, 0);
 }
 
+/* TDS packets of one record each: more than clients ever send apart, which they must bear. */
+static ssize_t push_framed(gnutls_transport_ptr_t at, const void *p, size_t n)
+{
+	const uint8_t head[8] = { 0x12, 1, (uint8_t)((n + 8) >> 8), (uint8_t)(n + 8) };
+
+	if (send((int)(intptr_t)at, head, sizeof(head), MSG_NOSIGNAL) < 0) {
+		return -1;
+	}
+	return send((int)(intptr_t)at, p, n, MSG_NOSIGNAL);
+}
+
+static ssize_t pull_framed(gnutls_transport_ptr_t at, void *p, size_t n)
+{
+	static size_t left;
+	uint8_t head[8];
+
+	if (left == 0) {
+		if (recv((int)(intptr_t)at, head, sizeof(head), MSG_WAITALL) != sizeof(head) ||
+		    head[0] != 0x12) {
+			return 0;
+		}
+		left = ((size_t)head[2] << 8 | head[3]) - sizeof(head);
+	}
+	ssize_t got = recv((int)(intptr_t)at, p, n < left ? n : left, 0);
+	left = got > 0 ? left - (size_t)got : 0;
+	return got;
+}
+
+/* A line or packet of the client's is taken for what arrives at once. */
+static void hold_dialog(const struct server_spec *spec, int fd)
+{
+	char dropped[4096];
+
+	for (size_t i = 0; spec->dialog[i] != NULL; i++) {
+		const char *says = spec->dialog[i];
+		if (i > 0 && recv(fd, dropped, sizeof(dropped), 0) <= 0) {
+			return;
+		}
+		/* "#" and an octet are a length, for what holds a NUL */
+		size_t n = says[0] == '#' ? (size_t)says[1] : strlen(says);
+		(void)!send(fd, says[0] == '#' ? says + 2 : says, n, MSG_NOSIGNAL);
+	}
+}
+
 static void serve_tls(const struct server_spec *spec, gnutls_certificate_credentials_t c, int fd)
 {
 	gnutls_session_t tls;
@@ -190,6 +247,10 @@ static void serve_tls(const struct server_spec *spec, gnutls_certificate_credent
 	(void)gnutls_credentials_set(tls, GNUTLS_CRD_CERTIFICATE, c);
 	gnutls_handshake_set_post_client_hello_function(tls, on_hello);
 	gnutls_transport_set_int(tls, fd);
+	if (spec->framed) {
+		gnutls_transport_set_pull_function(tls, pull_framed);
+		gnutls_transport_set_push_function(tls, push_framed);
+	}
 	if (spec->kind == SERVER_STALLS) {
 		gnutls_transport_set_pull_function(tls, pull_hello_only);
 		gnutls_transport_set_push_function(tls, push_once);
@@ -215,7 +276,9 @@ static void serve_bytes(const struct server_spec *spec, int fd)
 		return;
 	}
 	(void)!send(fd, spec->says, spec->n_says, MSG_NOSIGNAL);
-	(void)shutdown(fd, SHUT_WR);
+	if (!spec->holds) {
+		(void)shutdown(fd, SHUT_WR);
+	}
 	while (recv(fd, dropped, sizeof(dropped), 0) > 0) {
 	}
 }
@@ -239,6 +302,9 @@ static _Noreturn void serve(const struct server_spec *spec, int listener)
 		} else if (spec->kind == SERVER_SAYS) {
 			serve_bytes(spec, fd);
 		} else {
+			if (spec->dialog != NULL) {
+				hold_dialog(spec, fd);
+			}
 			serve_tls(spec, c, fd);
 		}
 		(void)close(fd);

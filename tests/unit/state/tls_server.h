@@ -42,6 +42,11 @@ struct server_spec {
 	const char *says;
 	size_t n_says;
 	bool says_first;
+	bool holds;    /* SERVER_SAYS: keeps the connection open afterwards */
+	bool no_names; /* unrecognized_name for whoever names any */
+	const char *twin_pem, *twin_key_pem;
+	const char *const *dialog; /* said before TLS, each but the first after an answer */
+	bool framed;               /* the handshake in TDS packets */
 };
 
 struct server {

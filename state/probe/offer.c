@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * offer.c - the order of offers.
+ */
+#include "state/probe/offer.h"
+
+#include "state/probe/sighting.h"
+
+struct offer offer_first(bool wants_proof)
+{
+	return (struct offer){ .kind = wants_proof ? OFFER_COMMON : OFFER_GLANCE };
+}
+
+/* Some refuse a name that they do not know and serve who names none (JSSE's matcher). */
+static bool next_nameless(struct offer *o, const struct offer_end *end, bool *ret_again)
+{
+	if (end->alert != ALERT_UNRECOGNIZED_NAME) {
+		return false;
+	}
+	*ret_again = !o->nameless && end->has_name;
+	o->nameless = o->nameless || *ret_again;
+	return true;
+}
+
+bool offer_next(struct offer *o, const struct offer_end *end)
+{
+	bool again = false;
+
+	if (end->foreign || (end->seen && (end->proven || !end->wanted_proof))) {
+		return false;
+	}
+	if (next_nameless(o, end, &again)) {
+		return again;
+	}
+	switch (o->kind) {
+	case OFFER_GLANCE:
+		o->kind = OFFER_COMMON;
+		return !end->wanted_proof;
+	case OFFER_COMMON:
+		o->kind = OFFER_PERMISSIVE;
+		return end->wanted_proof;
+	case OFFER_PERMISSIVE:
+		o->kind = OFFER_GLANCE;
+		return !end->seen;
+	}
+	return false;
+}
+
+struct offer offer_twin(const struct offer *seen_with, bool leaf_rsa)
+{
+	return (struct offer){ .kind = OFFER_GLANCE,
+		               .nameless = seen_with->nameless,
+		               .keys = leaf_rsa ? HELLO_KEYS_ECDSA : HELLO_KEYS_RSA };
+}
+
+bool offer_next_twin(struct offer *o, bool seen_tls13, const struct offer_end *end)
+{
+	if (end->foreign || o->kind != OFFER_GLANCE) {
+		return false;
+	}
+	/* "I speak no such version" or a cut, not "I have no such certificate". */
+	bool maybe = seen_tls13 || end->alert == ALERT_PROTOCOL_VERSION;
+	o->kind = OFFER_COMMON;
+	return maybe;
+}
