@@ -341,6 +341,27 @@ static void check_endpoint(struct bind *b, void *obj, const struct seen *seen)
 	}
 }
 
+/* What state/probe/ speaks; a unit test of the engine holds the two together. */
+static const struct word words_starttls[] = {
+	{ "none", 0 },
+	{ "smtp", 0 },
+	{ "lmtp", 0 },
+	{ "imap", 0 },
+	{ "pop3", 0 },
+	{ "sieve", 0 },
+	{ "ftp", 0 },
+	{ "nntp", 0 },
+	{ "ldap", 0 },
+	{ "postgres", 0 },
+	{ "mysql", 0 },
+	{ "xmpp-client", 0 },
+	{ "xmpp-server", 0 },
+	{ "rdp", 0 },
+	{ "mssql", 0 },
+	{ "mssql-strict", 0 },
+	{ "postgres-direct", 0 },
+	{ NULL, 0 },
+};
 static const struct word words_from[] = { { "here", 0 }, { "target", -1 }, { NULL, 0 } };
 static const struct field table_endpoint_fields[] = {
 	ROW("host", TEXT, AT(endpoint_spec, host), HOST_T, .format = FORMAT_HOST,
@@ -351,7 +372,8 @@ static const struct field table_endpoint_fields[] = {
 	    .doc = "https://HOST[:PORT] instead of host and port."),
 	ROW("serverName", TEXT, AT(endpoint_spec, server_name), HOST_T, .format = FORMAT_HOST,
 	    .dflt_text = "the host", .doc = "SNI to send and name to expect."),
-	ROW("starttls", UNSUPPORTED, .doc = "Speak this protocol first."),
+	ROW("starttls", WORD, AT(endpoint_spec, starttls), .words = words_starttls,
+	    .doc = "Speak this protocol first."),
 	ROW("present", REF, AT(endpoint_spec, present), .ref = KIND_CERTIFICATE,
 	    .dflt_text = "the one that is delivered", .doc = "Certificate that shall be served."),
 	ROW("clientCertificateRef", REF, AT(endpoint_spec, client_certificate),

@@ -46,12 +46,12 @@ static void probing_release(struct probing *p)
 	arena_release(&p->arena);
 }
 
-/* "host", "host:port", "[v6]:port", "v6". */
+/* *ret_port stays where none is given: "host", "host:port", "[v6]:port", "v6". */
 static bool split_port(struct arena *arena, const char *word, const char **ret_host, int *ret_port)
 {
 	const char *close = word[0] == '[' ? strchr(word, ']') : NULL;
 	const char *colon = strrchr(word, ':');
-	int64_t port = PORT_DEFAULT;
+	int64_t port = *ret_port;
 
 	if (close != NULL) {
 		*ret_host = arena_strn(arena, word + 1, (size_t)(close - word) - 1);
@@ -273,6 +273,18 @@ static enum err_code probe_all(struct probing *p, struct err *err)
 	return rc;
 }
 
+static int usage_starttls(struct cli *c, const char *word)
+{
+	CLEANUP(buf_release) struct buf words = { 0 };
+
+	buf_init(&words, BUF_LIMIT_TEXT);
+	for (size_t i = 0; probe_dialect(i) != NULL; i++) {
+		buf_printf(&words, "%s%s", i == 0 ? "" : ", ", probe_dialect(i));
+	}
+	return cli_usage(c, "--starttls: no protocol is called '%s'; there are %s", word,
+	                 buf_str(&words));
+}
+
 static int run(struct cli *c, const struct args *a)
 {
 	CLEANUP(probing_release) struct probing p = { .cli = c, .args = a, .n = a->n_words };
@@ -282,14 +294,21 @@ static int run(struct cli *c, const struct args *a)
 	seen_certs_init(&p.certs, &p.arena);
 	p.looks = ARENA_ARRAY(&p.arena, struct look_endpoint, p.n);
 	p.seen = ARENA_ARRAY(&p.arena, struct obs_endpoint, p.n);
+	if (!probe_speaks(args_get(a, "starttls"))) {
+		return usage_starttls(c, args_get(a, "starttls"));
+	}
 	for (size_t i = 0; p.looks != NULL && p.seen != NULL && i < p.n; i++) {
 		struct look_endpoint *l = &p.looks[i];
+		l->port = probe_dialect_port(args_get(a, "starttls"));
+		l->port = l->port == 0 ? PORT_DEFAULT : l->port;
 		if (!split_port(&p.arena, a->words[i], &l->host, &l->port)) {
 			return cli_usage(c, "'%s' is not HOST or HOST:PORT", a->words[i]);
 		}
 		l->server_name = args_get(a, "sni");
 		l->starttls = args_get(a, "starttls");
 		l->possession = true;
+		l->twins = true;
+		l->every_address = true;
 		l->key = endpoint_key(&p.arena, l->host, l->port, l->server_name, l->starttls,
 		                      /* client= */ NULL);
 	}
@@ -302,7 +321,8 @@ static int run(struct cli *c, const struct args *a)
 
 const struct verb verb_probe = {
 	.name = "probe",
-	.synopsis = "HOST[:PORT]... [--sni NAME] [--ca-file FILE] [--crl-file FILE]",
+	.synopsis = "HOST[:PORT]... [--starttls PROTOCOL] [--sni NAME] [--ca-file FILE] "
+		    "[--crl-file FILE]",
 	.summary = "show a served certificate chain and judge it",
 	.example = "certwright probe pdu01.dc1.example:443 --ca-file corp-ca.pem",
 	.exits = "0 valid, 2 invalid, 1 unreachable",
