@@ -131,28 +131,51 @@ enum err_code cli_write_file(const char *path, struct bytes data, struct err *er
 	return real == NULL ? err_nomem(err) : fs_replace(&r, err);
 }
 
-static const struct verb *find_verb(const char *name)
+/* The word of a verb: of "keystore list" it is "list". */
+static const char *own_word(const struct verb *v)
 {
-	for (size_t i = 0; i < verbs_n; i++) {
-		if (strcmp(verbs[i]->name, name) == 0) {
-			return verbs[i];
+	const char *space = strchr(v->name, ' ');
+
+	return space == NULL ? v->name : space + 1;
+}
+
+/* Which verbs a word may name: all, or those below one. */
+struct choice {
+	const struct verb *const *v;
+	size_t n;
+	const struct verb *above; /* NULL: at the top */
+};
+
+static struct choice choice_of(const struct verb *above)
+{
+	return above == NULL ? (struct choice){ .v = verbs, .n = verbs_n }
+	                     : (struct choice){ above->subs, above->n_subs, above };
+}
+
+static const struct verb *find_verb(struct choice c, const char *word)
+{
+	for (size_t i = 0; i < c.n; i++) {
+		if (strcmp(own_word(c.v[i]), word) == 0) {
+			return c.v[i];
 		}
 	}
 	return NULL;
 }
 
-static int unknown_verb(struct cli *c, const char *word)
+static int unknown_verb(struct cli *c, struct choice from, const char *word)
 {
 	const char *names[64];
+	const char *above = from.above == NULL ? "" : from.above->name;
+	const char *gap = from.above == NULL ? "" : " ";
 	size_t n = 0;
 
-	for (; n < verbs_n && n < ARRAY_LEN(names); n++) {
-		names[n] = verbs[n]->name;
+	for (; n < from.n && n < ARRAY_LEN(names); n++) {
+		names[n] = own_word(from.v[n]);
 	}
 	const char *nearest = str_nearest(word, names, n);
-	return nearest == NULL
-	               ? cli_usage(c, "there is no verb '%s'", word)
-	               : cli_usage(c, "there is no verb '%s'; did you mean '%s'?", word, nearest);
+	return nearest == NULL ? cli_usage(c, "there is no verb '%s%s%s'", above, gap, word)
+	                       : cli_usage(c, "there is no verb '%s%s%s'; did you mean '%s'?",
+	                                   above, gap, word, nearest);
 }
 
 static int set_output(struct cli *c, const char *word)
@@ -220,9 +243,13 @@ static int run_verb(struct cli *c, const struct verb *v, struct args *a)
 	if (args_has(a, "help")) {
 		return help_verb(c, v);
 	}
-	/* The first word is the verb itself. */
-	a->words++;
-	a->n_words--;
+	if (v->n_subs > 0) {
+		return cli_usage(c, "something is missing: certwright %s %s", v->name, v->synopsis);
+	}
+	/* The first words are the verb itself. */
+	size_t own = own_word(v) == v->name ? 1 : 2;
+	a->words += own;
+	a->n_words -= own;
 	if (a->n_words < v->min_words) {
 		rc = cli_usage(c, "something is missing: certwright %s %s", v->name, v->synopsis);
 	} else if (a->n_words > v->max_words) {
@@ -233,16 +260,17 @@ static int run_verb(struct cli *c, const struct verb *v, struct args *a)
 		pki_init(c->clock);
 		rc = v->run(c, a);
 	}
-	a->words--;
-	a->n_words++;
+	a->words -= own;
+	a->n_words += own;
 	return rc;
 }
 
-/* The verb is the first word that no option takes; its own options are known only then. */
-static const char *verb_word(int argc, char **argv)
+/* The verb is the first word that no option takes; its own options are known only then. *at is
+ * where to look, and then behind the word. */
+static const char *verb_word(int argc, char **argv, int *at)
 {
-	for (int i = 0; i < argc; i++) {
-		const char *w = argv[i];
+	while (*at < argc) {
+		const char *w = argv[(*at)++];
 		if (w[0] != '-') {
 			return w;
 		}
@@ -251,7 +279,7 @@ static const char *verb_word(int argc, char **argv)
 			bool is = (w[1] == '-' && strcmp(w + 2, o->name) == 0) ||
 			          (w[1] == o->letter && o->letter != 0 && w[2] == '\0');
 			if (is && o->arg != NULL) {
-				i++;
+				++*at;
 			}
 		}
 	}
@@ -261,12 +289,39 @@ static const char *verb_word(int argc, char **argv)
 /* "certwright help plan": what everybody tries first. */
 static int help_words(struct cli *c, int argc, char **argv)
 {
-	const struct verb *v = argc > 0 ? find_verb(argv[0]) : NULL;
+	const struct verb *v = NULL;
 
-	if (argc > 0 && v == NULL) {
-		return unknown_verb(c, argv[0]);
+	for (int i = 0; i < argc; i++) {
+		struct choice from = choice_of(v);
+		if (v != NULL && v->n_subs == 0) {
+			break;
+		}
+		v = find_verb(from, argv[i]);
+		if (v == NULL) {
+			return unknown_verb(c, from, argv[i]);
+		}
 	}
 	return v == NULL ? help_all(c) : help_verb(c, v);
+}
+
+/* *ret NULL with EXIT_FINE: no verb was named. */
+static int choose_verb(struct cli *c, int argc, char **argv, const struct verb **ret)
+{
+	int at = 1;
+
+	for (;;) {
+		struct choice from = choice_of(*ret);
+		const char *word = verb_word(argc, argv, &at);
+		if (word == NULL || (*ret != NULL && (*ret)->n_subs == 0)) {
+			return EXIT_FINE;
+		}
+		const struct verb *v = find_verb(from, word);
+		if (v == NULL) {
+			c->verb = *ret;
+			return unknown_verb(c, from, word);
+		}
+		*ret = v;
+	}
 }
 
 int cli_main(struct cli *c, int argc, char **argv)
@@ -278,11 +333,11 @@ int cli_main(struct cli *c, int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "help") == 0) {
 		return help_words(c, argc - 2, argv + 2);
 	}
-	const char *word = version ? "version" : verb_word(argc - 1, argv + 1);
-	const struct verb *v = word == NULL ? NULL : find_verb(word);
+	const struct verb *v = version ? find_verb(choice_of(/* above= */ NULL), "version") : NULL;
+	int chosen = version ? EXIT_FINE : choose_verb(c, argc, argv, &v);
 
-	if (word != NULL && v == NULL) {
-		return unknown_verb(c, word);
+	if (chosen != EXIT_FINE) {
+		return chosen;
 	}
 	c->verb = v;
 	if (version) {

@@ -61,7 +61,7 @@ struct cli {
 };
 
 struct verb {
-	const char *name;
+	const char *name;     /* "plan"; of one below another, both words: "keystore list" */
 	const char *synopsis; /* after the name: "[--out FILE] ..." */
 	const char *summary;  /* one line */
 	const char *text;     /* paragraphs for man page and --help, NULL */
@@ -70,8 +70,10 @@ struct verb {
 	const char *words;    /* operands that completion offers, apart by spaces; NULL */
 	const struct option_spec *options;
 	size_t n_options;
-	size_t min_words, max_words;
+	size_t min_words, max_words; /* behind the name */
 	int (*run)(struct cli *c, const struct args *a);
+	const struct verb *const *subs; /* then it does nothing itself */
+	size_t n_subs;
 };
 extern const struct verb *const verbs[];
 extern const size_t verbs_n;

@@ -85,6 +85,12 @@ int help_verb(struct cli *c, const struct verb *v)
 		buf_add_byte(&out, '\n');
 		wrap(&out, "  ", v->text);
 	}
+	if (v->n_subs > 0) {
+		buf_add_str(&out, "\nVerbs:\n");
+	}
+	for (size_t i = 0; i < v->n_subs; i++) {
+		buf_printf(&out, "  %-18s %s\n", v->subs[i]->name, v->subs[i]->summary);
+	}
 	buf_printf(&out, "\nExample:\n  %s\n\nExit status:\n", v->example);
 	wrap(&out, "  ", v->exits);
 	buf_add_str(&out, "  64 wrong usage\n");
@@ -134,6 +140,24 @@ static void mdoc_options(struct buf *out, const struct option_spec *v, size_t n)
 	buf_add_str(out, ".El\n");
 }
 
+static void mdoc_verb(struct buf *out, const struct verb *v)
+{
+	buf_printf(out, ".Ss %s\n", v->name);
+	mdoc_text(out, v->summary);
+	buf_add_str(out, ".Pp\n.Dl ");
+	buf_printf(out, "certwright %s %s\n.Pp\n", v->name, v->synopsis);
+	if (v->text != NULL) {
+		mdoc_text(out, v->text);
+		buf_add_str(out, ".Pp\n");
+	}
+	if (v->n_options > 0) {
+		mdoc_options(out, v->options, v->n_options);
+		buf_add_str(out, ".Pp\n");
+	}
+	buf_printf(out, "Example:\n.Dl %s\n.Pp\nExit status: ", v->example);
+	mdoc_text(out, v->exits);
+}
+
 void help_man(struct buf *out)
 {
 	buf_add_str(
@@ -148,21 +172,10 @@ void help_man(struct buf *out)
 	mdoc_options(out, global_options, global_options_n);
 	buf_add_str(out, ".Sh VERBS\n");
 	for (size_t i = 0; i < verbs_n; i++) {
-		const struct verb *v = verbs[i];
-		buf_printf(out, ".Ss %s\n", v->name);
-		mdoc_text(out, v->summary);
-		buf_add_str(out, ".Pp\n.Dl ");
-		buf_printf(out, "certwright %s %s\n.Pp\n", v->name, v->synopsis);
-		if (v->text != NULL) {
-			mdoc_text(out, v->text);
-			buf_add_str(out, ".Pp\n");
+		mdoc_verb(out, verbs[i]);
+		for (size_t k = 0; k < verbs[i]->n_subs; k++) {
+			mdoc_verb(out, verbs[i]->subs[k]);
 		}
-		if (v->n_options > 0) {
-			mdoc_options(out, v->options, v->n_options);
-			buf_add_str(out, ".Pp\n");
-		}
-		buf_printf(out, "Example:\n.Dl %s\n.Pp\nExit status: ", v->example);
-		mdoc_text(out, v->exits);
 	}
 	buf_add_str(out, ".Sh EXIT STATUS\n"
 	                 "As said at each verb; 64 is wrong usage.\n"
@@ -196,11 +209,27 @@ static void bash_takers(struct buf *out)
 
 static void bash_verb(struct buf *out, const struct verb *v)
 {
-	buf_printf(out, "\t%s) words=\"$global%s%s", v->name, v->words == NULL ? "" : " ",
+	buf_printf(out, "\t'%s') words=\"$global%s%s", v->name, v->words == NULL ? "" : " ",
 	           v->words == NULL ? "" : v->words);
+	for (size_t i = 0; i < v->n_subs; i++) {
+		buf_printf(out, "%s", strchr(v->subs[i]->name, ' '));
+	}
 	buf_add_str(out, v->n_options == 0 ? "" : " ");
 	bash_words(out, v->options, v->n_options);
 	buf_add_str(out, "\" ;;\n");
+}
+
+/* The name of a verb that has others below it is not the whole name yet. */
+static void bash_parents(struct buf *out)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < verbs_n; i++) {
+		if (verbs[i]->n_subs > 0) {
+			buf_printf(out, "%s%s", first ? "" : "|", verbs[i]->name);
+			first = false;
+		}
+	}
 }
 
 void help_bash(struct buf *out)
@@ -211,7 +240,10 @@ void help_bash(struct buf *out)
 	                 "\t\tif [ -n \"$skip\" ]; then skip=; continue; fi\n"
 	                 "\t\tcase $word in ");
 	bash_takers(out);
-	buf_add_str(out, ") skip=1 ;; -*) ;; *) verb=$word; break ;; esac\n\tdone\n"
+	buf_add_str(out, ") skip=1 ;; -*) ;; *)\n\t\t\tverb=${verb:+$verb }$word\n"
+	                 "\t\t\tcase $verb in ");
+	bash_parents(out);
+	buf_add_str(out, ") ;; *) break ;; esac ;;\n\t\tesac\n\tdone\n"
 	                 "\tlocal global=\"");
 	bash_words(out, global_options, global_options_n);
 	buf_add_str(out, "\"\n\tcase $verb in\n\t'') words=\"$global help");
@@ -221,6 +253,9 @@ void help_bash(struct buf *out)
 	buf_add_str(out, "\" ;;\n");
 	for (size_t i = 0; i < verbs_n; i++) {
 		bash_verb(out, verbs[i]);
+		for (size_t k = 0; k < verbs[i]->n_subs; k++) {
+			bash_verb(out, verbs[i]->subs[k]);
+		}
 	}
 	buf_add_str(out, "\t*) words=$global ;;\n\tesac\n"
 	                 "\t# shellcheck disable=SC2207 # one word a line\n"

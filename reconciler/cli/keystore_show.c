@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * keystore_show.c - stores as text and JSON. Keys are never shown: a key is its fingerprint.
+ */
+#include <string.h>
+
+#include "reconciler/base/str.h"
+#include "reconciler/base/when.h"
+#include "reconciler/cli/keystore_tool.h"
+
+static const struct {
+	unsigned bit;
+	const char *name;
+} warnings[] = {
+	{ KS_WARN_DUPLICATE_ALIAS, "duplicate-alias" },
+	{ KS_WARN_UNREACHABLE_ALIAS, "unreachable-alias" },
+	{ KS_WARN_KEY_UNREADABLE, "key-unreadable" },
+	{ KS_WARN_BAD_CERTIFICATE, "bad-certificate" },
+	{ KS_WARN_NO_MAC, "no-mac" },
+	{ KS_WARN_WEAK, "weak-algorithm" },
+	{ KS_WARN_TRAILING_BYTES, "trailing-bytes" },
+	{ KS_WARN_KEY_MISMATCH, "key-mismatch" },
+	{ KS_WARN_PASSWORD_NOT_ASCII, "password-not-ascii" },
+};
+
+const char *warning_name(size_t i, unsigned *ret_bit)
+{
+	if (i >= ARRAY_LEN(warnings)) {
+		return NULL;
+	}
+	*ret_bit = warnings[i].bit;
+	return warnings[i].name;
+}
+
+const char *entry_kind_name(enum keystore_entry_kind k)
+{
+	static const char *const names[] = { "key", "trusted", "secret", "other" };
+
+	return names[k];
+}
+
+static void foreign(struct buf *out, const char *s)
+{
+	str_escape_terminal(out, s, strlen(s));
+}
+
+static void warnings_text(unsigned bits, struct buf *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(warnings); i++) {
+		if ((bits & warnings[i].bit) != 0) {
+			buf_printf(out, "  [%s]", warnings[i].name);
+		}
+	}
+}
+
+static void warnings_json(unsigned bits, struct json_writer *w)
+{
+	json_key(w, "warnings");
+	json_begin_array(w);
+	for (size_t i = 0; i < ARRAY_LEN(warnings); i++) {
+		if ((bits & warnings[i].bit) != 0) {
+			json_str(w, warnings[i].name);
+		}
+	}
+	json_end_array(w);
+}
+
+static void entry_line(const struct store_file *f, const struct obs_entry *e, struct buf *out)
+{
+	const struct cert *c =
+		e->chain.n == 0 ? NULL : seen_cert_parse(e->chain.v[0], &f->tool->arena);
+	char fingerprint[16];
+	char until[WHEN_TEXT_MAX];
+
+	buf_add_str(out, "  ");
+	foreign(out, e->alias[0] == '\0' ? "-" : e->alias);
+	buf_printf(out, "  %s", entry_kind_name(e->kind));
+	if (c != NULL) {
+		fingerprint_short(c->sha256, fingerprint);
+		when_format_short(c->not_after, until);
+		buf_printf(out, "  %s %u  until %s  %s  ", c->key_algorithm, c->key_bits, until,
+		           fingerprint);
+		foreign(out, c->subject);
+	}
+	if (e->chain.n > 1) {
+		buf_printf(out, "  chain of %zu", e->chain.n);
+	}
+	warnings_text(e->warnings, out);
+	buf_add_byte(out, '\n');
+}
+
+static void cert_text(const struct cert *c, struct buf *out)
+{
+	char fingerprint[CERT_FINGERPRINT_TEXT];
+	char from[WHEN_TEXT_MAX];
+	char to[WHEN_TEXT_MAX];
+
+	fingerprint_format(c->sha256, fingerprint);
+	when_format_short(c->not_before, from);
+	when_format_short(c->not_after, to);
+	buf_add_str(out, "      subject  ");
+	foreign(out, c->subject);
+	buf_add_str(out, "\n      issuer   ");
+	foreign(out, c->issuer);
+	buf_printf(out,
+	           "\n      valid    %s to %s\n      key      %s %u, signed with %s\n"
+	           "      sha256   %s\n",
+	           from, to, c->key_algorithm, c->key_bits, c->signature_algorithm, fingerprint);
+	for (size_t i = 0; i < c->dns_names.n; i++) {
+		buf_add_str(out, i == 0 ? "      names    " : " ");
+		foreign(out, c->dns_names.v[i]);
+	}
+	buf_add_str(out, c->dns_names.n > 0 ? "\n" : "");
+}
+
+/* Facts of one entry, or (SIZE_MAX) of the store. */
+struct fact_list {
+	size_t of;
+	struct buf *out;
+	struct json_writer *w;
+};
+
+static void fact_text(void *ctx, const struct keystore_fact *fact)
+{
+	struct fact_list *l = ctx;
+
+	if (fact->entry != l->of) {
+		return;
+	}
+	buf_printf(l->out, "    %s: ", fact->name);
+	foreign(l->out, fact->value);
+	buf_add_byte(l->out, '\n');
+}
+
+static void fact_json(void *ctx, const struct keystore_fact *fact)
+{
+	struct fact_list *l = ctx;
+
+	if (fact->entry != l->of) {
+		return;
+	}
+	json_begin_object(l->w);
+	json_member_str(l->w, "name", fact->name);
+	json_member_str(l->w, "value", fact->value);
+	json_end_object(l->w);
+}
+
+static void created_text(int64_t ms, struct buf *out)
+{
+	char when[WHEN_TEXT_MAX];
+
+	if (ms >= 0) {
+		when_format_short((struct wall){ ms / 1000 }, when);
+		buf_printf(out, "    created: %s\n", when);
+	}
+}
+
+static void entry_details_text(const struct store_file *f, const struct store_model *m, size_t i,
+                               struct buf *out)
+{
+	const struct obs_entry *e = &m->row.entries[i];
+	struct fact_list facts = { .of = i, .out = out };
+	char key[2 * SHA256_BYTES + 1];
+
+	created_text(m->details[i].created_ms, out);
+	if (e->kind == KS_KEY) {
+		hex_encode(bytes_of(e->key_spki_sha256, SHA256_BYTES), key);
+		buf_printf(out, "    private key: %s\n",
+		           !e->key_opens    ? "does not open"
+		           : e->key_matches ? "opens and belongs to the certificate"
+		                            : "opens, and belongs to another certificate");
+		if (e->key_opens) {
+			buf_printf(out, "    public key sha256: %s\n", key);
+		}
+	}
+	if (m->details[i].secret_algorithm != NULL) {
+		buf_printf(out, "    secret key: %s\n", m->details[i].secret_algorithm);
+	}
+	f->ks->ops->facts(f->ks, fact_text, &facts);
+	for (size_t k = 0; k < e->chain.n; k++) {
+		const struct cert *c = seen_cert_parse(e->chain.v[k], &f->tool->arena);
+		if (c != NULL) {
+			buf_printf(out, "    certificate %zu of %zu\n", k + 1, e->chain.n);
+			cert_text(c, out);
+		}
+	}
+}
+
+void show_store_text(const struct store_file *f, const struct store_model *m, bool details,
+                     struct buf *out)
+{
+	struct fact_list facts = { .of = SIZE_MAX, .out = out };
+
+	foreign(out, f->shown);
+	buf_printf(out, ": %s", m->row.format);
+	if (m->row.profile != NULL) {
+		buf_printf(out, " (%s)", m->row.profile);
+	}
+	buf_printf(out, ", %zu %s", m->row.n_entries, m->row.n_entries == 1 ? "entry" : "entries");
+	warnings_text(m->row.warnings, out);
+	buf_add_byte(out, '\n');
+	if (details) {
+		f->ks->ops->facts(f->ks, fact_text, &facts);
+	}
+	for (size_t i = 0; i < m->row.n_entries; i++) {
+		entry_line(f, &m->row.entries[i], out);
+		if (details) {
+			entry_details_text(f, m, i, out);
+		}
+	}
+}
+
+void show_chain_json(const struct seen_chain *chain, struct arena *arena, struct json_writer *w)
+{
+	char fingerprint[CERT_FINGERPRINT_TEXT];
+
+	json_begin_array(w);
+	for (size_t i = 0; i < chain->n; i++) {
+		const struct cert *c = seen_cert_parse(chain->v[i], arena);
+		if (c == NULL) {
+			continue;
+		}
+		fingerprint_format(c->sha256, fingerprint);
+		json_begin_object(w);
+		json_member_str(w, "sha256", fingerprint);
+		json_member_str(w, "subject", c->subject);
+		json_member_str(w, "issuer", c->issuer);
+		json_member_time(w, "notBefore", c->not_before.s);
+		json_member_time(w, "notAfter", c->not_after.s);
+		json_member_str(w, "keyAlgorithm", c->key_algorithm);
+		json_member_int(w, "keySize", c->key_bits);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
+static void facts_json(const struct store_file *f, size_t of, struct json_writer *w)
+{
+	struct fact_list facts = { .of = of, .w = w };
+
+	json_key(w, "facts");
+	json_begin_array(w);
+	f->ks->ops->facts(f->ks, fact_json, &facts);
+	json_end_array(w);
+}
+
+static void entry_json(const struct store_file *f, const struct store_model *m, size_t i,
+                       bool details, struct json_writer *w)
+{
+	const struct obs_entry *e = &m->row.entries[i];
+	const struct entry_details *d = &m->details[i];
+	char key[2 * SHA256_BYTES + 1];
+
+	json_begin_object(w);
+	json_member_str(w, "alias", e->alias);
+	json_member_str(w, "kind", entry_kind_name(e->kind));
+	json_member_time(w, "created", d->created_ms < 0 ? 0 : d->created_ms / 1000);
+	if (e->kind == KS_KEY) {
+		hex_encode(bytes_of(e->key_spki_sha256, SHA256_BYTES), key);
+		json_member_bool(w, "keyOpens", e->key_opens);
+		json_member_bool(w, "keyMatches", e->key_matches);
+		json_member_str(w, "keySha256", e->key_opens ? key : NULL);
+	}
+	if (e->kind == KS_SECRET) {
+		json_member_str(w, "secretAlgorithm", d->secret_algorithm);
+	}
+	json_key(w, "chain");
+	show_chain_json(&e->chain, &f->tool->arena, w);
+	warnings_json(e->warnings, w);
+	if (details) {
+		facts_json(f, i, w);
+	}
+	json_end_object(w);
+}
+
+void show_store_json(const struct store_file *f, const struct store_model *m, bool details,
+                     struct json_writer *w)
+{
+	json_begin_object(w);
+	json_member_str(w, "file", f->shown);
+	json_member_str(w, "format", m->row.format);
+	json_member_str(w, "profile", m->row.profile);
+	warnings_json(m->row.warnings, w);
+	if (details) {
+		facts_json(f, SIZE_MAX, w);
+	}
+	json_key(w, "entries");
+	json_begin_array(w);
+	for (size_t i = 0; i < m->row.n_entries; i++) {
+		entry_json(f, m, i, details, w);
+	}
+	json_end_array(w);
+	json_end_object(w);
+}
+
+int tool_report(struct store_tool *t, const char *path, bool written)
+{
+	CLEANUP(buf_release) struct buf out = { 0 };
+	struct json_writer w;
+
+	buf_init(&out, BUF_LIMIT_TEXT);
+	if (t->cli->output == OUTPUT_JSON) {
+		json_writer_init(&w, &out, /* pretty= */ true);
+		json_begin_object(&w);
+		json_member_str(&w, "file", path);
+		json_member_bool(&w, "written", written);
+		json_end_object(&w);
+		buf_add_byte(&out, '\n');
+	} else {
+		buf_add_str(&out, written ? "Wrote " : "Nothing to do: ");
+		foreign(&out, path);
+		buf_add_str(&out, written ? ".\n" : " is as it shall be.\n");
+	}
+	return cli_print(t->cli, &out);
+}

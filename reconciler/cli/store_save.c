@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * store_save.c - a keystore back into its files.
+ *
+ * What was encoded is decoded again before anything is written: a store that its own reader does
+ * not open, or that lacks an entry, never reaches the disk. All parts are checked before the first
+ * is written, and the key goes before the certificate.
+ */
+#include <string.h>
+
+#include "reconciler/base/str.h"
+#include "reconciler/cli/store_file.h"
+
+#define MODE_NEW         0600u
+#define MODE_PRIVATE_MAX 0640u
+
+struct saving {
+	struct store_file *f;
+	const struct keystore_encode *how;
+	struct keystore_part parts[KEYSTORE_PARTS_MAX];
+	size_t n;
+	struct keystore *again; /* what was encoded, as a reader opens it */
+};
+
+static void saving_release(struct saving *s)
+{
+	if (s->again != NULL) {
+		s->again->ops->close(s->again);
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		keystore_part_release(&s->parts[i]);
+	}
+}
+
+enum err_code store_file_note(struct store_file *f, struct err *err)
+{
+	enum err_code rc = store_model(f->ks, &f->tool->arena, &f->tool->certs, &f->before, err);
+
+	f->noted = rc == ERR_OK;
+	return rc;
+}
+
+static enum err_code read_back(struct saving *s, struct err *err)
+{
+	struct bytes views[KEYSTORE_PARTS_MAX] = { 0 };
+
+	for (size_t i = 0; i < s->n; i++) {
+		views[i] = secret_view(&s->parts[i].bytes);
+	}
+	enum err_code rc = s->f->ops->decode(views, s->n, &s->how->passwords, &s->again, err);
+	return rc == ERR_OK ? rc : err_wrap(err, "reading back what would be written");
+}
+
+static enum err_code compare(struct store_file *f, const struct store_model *a,
+                             const struct store_model *b, bool dates, bool *ret_same,
+                             struct err *err)
+{
+	const struct store_difference *v = NULL;
+	size_t n = 0;
+	enum err_code rc = store_model_diff(a, b, dates, &f->tool->arena, &v, &n, err);
+
+	*ret_same = rc == ERR_OK && n == 0;
+	return rc;
+}
+
+/* The readers of the file must find what was put into the store. */
+static enum err_code check_complete(struct saving *s, const struct store_model *after,
+                                    struct err *err)
+{
+	struct store_file *f = s->f;
+	struct store_model meant;
+	bool same = false;
+	enum err_code rc = store_model(f->ks, &f->tool->arena, &f->tool->certs, &meant, err);
+
+	/* Chains that Java rebuilds are longer for a reader than when they were put in. */
+	if (rc != ERR_OK || meant.row.n_entries == after->row.n_entries) {
+		return rc;
+	}
+	rc = compare(f, &meant, after, /* dates= */ false, &same, err);
+	return rc != ERR_OK || same ? rc
+	                            : err_set(err, ERR_BUG,
+	                                      "%s: what would be written lacks an entry", f->shown);
+}
+
+/* Does the file open with the passwords it shall have, and with its keys under theirs? */
+static bool passwords_stay(const struct saving *s)
+{
+	struct store_file *f = s->f;
+	struct keystore_passwords old = store_file_passwords(f);
+	const struct secret *was_key = old.key != NULL ? old.key : old.store;
+	const struct keystore_passwords *new_pw = &s->how->passwords;
+	const struct secret *is_key = new_pw->key != NULL ? new_pw->key : new_pw->store;
+
+	return (old.store == NULL) == (new_pw->store == NULL) &&
+	       (old.store == NULL || secret_equal(old.store, new_pw->store)) &&
+	       (was_key == NULL) == (is_key == NULL) &&
+	       (was_key == NULL || secret_equal(was_key, is_key));
+}
+
+static enum err_code is_unchanged(struct saving *s, bool *ret, struct err *err)
+{
+	struct store_file *f = s->f;
+	struct store_model after;
+
+	*ret = false;
+	enum err_code rc = store_model(s->again, &f->tool->arena, &f->tool->certs, &after, err);
+	if (rc == ERR_OK) {
+		rc = check_complete(s, &after, err);
+	}
+	if (rc != ERR_OK || !f->noted || !passwords_stay(s) ||
+	    !str_equal(f->before.row.format, after.row.format) ||
+	    !str_equal(f->before.row.profile, after.row.profile)) {
+		return rc;
+	}
+	return compare(f, &f->before, &after, !f->ignore_dates, ret, err);
+}
+
+static struct fs_replace part_replace(const struct saving *s, size_t i)
+{
+	const struct store_file *f = s->f;
+	const struct fs_facts *was = &f->facts[i];
+	uint32_t fresh = s->parts[i].private ? MODE_NEW & MODE_PRIVATE_MAX : MODE_NEW;
+
+	return (struct fs_replace){
+		.path = f->part_path[i],
+		.data = secret_view(&s->parts[i].bytes),
+		.mode = was->exists ? was->mode : fresh,
+		.uid = was->exists ? was->uid : FS_NO_ID,
+		.gid = was->exists ? was->gid : FS_NO_ID,
+		.expect = was,
+	};
+}
+
+static bool part_same(const struct saving *s, size_t i)
+{
+	return s->f->facts[i].exists &&
+	       bytes_equal(buf_view(&s->f->data[i]), secret_view(&s->parts[i].bytes));
+}
+
+static enum err_code write_parts(struct saving *s, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = s->n; i > 0 && rc == ERR_OK; i--) {
+		struct fs_replace r = part_replace(s, i - 1);
+		rc = part_same(s, i - 1) ? ERR_OK : fs_replace_check(&r, err);
+	}
+	for (size_t i = s->n; i > 0 && rc == ERR_OK; i--) {
+		struct fs_replace r = part_replace(s, i - 1);
+		rc = part_same(s, i - 1) ? ERR_OK : fs_replace(&r, err);
+	}
+	return rc;
+}
+
+enum err_code store_file_save(struct store_file *f, const struct keystore_encode *how,
+                              bool *ret_written, struct err *err)
+{
+	CLEANUP(saving_release) struct saving s = { .f = f, .how = how };
+	bool unchanged = false;
+
+	enum err_code rc = f->ops->encode(f->ks, how, s.parts, &s.n, err);
+	if (rc == ERR_OK) {
+		rc = read_back(&s, err);
+	}
+	if (rc == ERR_OK) {
+		rc = is_unchanged(&s, &unchanged, err);
+	}
+	if (rc == ERR_OK && !unchanged && f->keep && f->facts[0].exists) {
+		rc = err_set(err, ERR_CONFLICT, "there is a file already, with other content");
+		(void)err_hint(err, "--replace puts the new one in its place");
+	} else if (rc == ERR_OK && !unchanged) {
+		rc = write_parts(&s, err);
+	}
+	if (rc != ERR_OK) {
+		return err_wrap(err, "%s", f->shown);
+	}
+	*ret_written = !unchanged;
+	return ERR_OK;
+}

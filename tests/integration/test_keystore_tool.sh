@@ -1,0 +1,232 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test_keystore_tool.sh - the keystore verbs on real files, judged by keytool and OpenSSL.
+# shellcheck source=tests/integration/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+cd "$fleet"
+ks() { expect 0 keystore "$@"; }
+refuses() { expect 1 keystore "$@"; }
+pw=(--password-ref "file:$fleet/pw")
+aliases() { kt -list -keystore "$1" -storepass "$2" | sed -n 's/^\([^,]*\), .*Entry.*/\1/p' | sort | tr '\n' ' '; }
+der_of() { kt -exportcert -keystore "$1" -storepass "$2" -alias "$3" 2>/dev/null | sha256sum; }
+json_is() { # EXPRESSION-OVER-d VALUE: of the one document on standard output
+	local got
+	got=$(python3 -c 'import json, sys; v = eval(sys.argv[2], {"d": json.load(open(sys.argv[1]))}); print(v if isinstance(v, str) else json.dumps(v))' \
+		"$out" "$1") || fail "no JSON document"
+	same "$1" "$got" "$2"
+}
+unchanged() { # FILE ARGUMENT...: it succeeds, says so and touches nothing
+	local file=$1 before
+	shift
+	before=$(facts "$file")
+	ks "$@"
+	says "Nothing to do"
+	same "$file" "$(facts "$file")" "$before"
+}
+
+printf 'changeit\n' >pw
+printf 'another1\n' >pw2
+printf 'keypass1\n' >keypw
+chmod 0600 pw pw2 keypw
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj '/CN=Tool CA' \
+	-days 3650 2>/dev/null
+leaf() { # NAME: web.key, web.pem
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" -out "$1.csr" -subj "/CN=$1.example" 2>/dev/null
+	openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -out "$1.pem" -days 90 2>/dev/null
+}
+leaf web
+leaf api
+
+it "import: key and certificate from two files find each other, for every format"
+for format in jks p12; do
+	ks import "s.$format" web.key web.pem --as web "${pw[@]}"
+	same "mode" "$(stat -c %a "s.$format")" 600
+	ks import "s.$format" ca.pem --as root "${pw[@]}"
+	same "aliases in $format" "$(aliases "s.$format" changeit)" "root web "
+	unchanged "s.$format" import "s.$format" ca.pem --as ROOT "${pw[@]}"
+	unchanged "s.$format" import "s.$format" web.key web.pem --as web "${pw[@]}"
+	same "certificate in $format" "$(der_of "s.$format" changeit web)" "$(openssl x509 -in web.pem -outform DER | sha256sum)"
+done
+
+it "import: what is there is kept unless --replace; a reply must be for the key"
+before=$(facts s.jks)
+refuses import s.jks api.pem --as root "${pw[@]}"
+says "--replace"
+refuses import s.jks api.pem --as web "${pw[@]}"
+says "for another"
+refuses import s.jks api.key --as api "${pw[@]}"
+says "has no certificate"
+same "file" "$(facts s.jks)" "$before"
+ks import s.jks ca.pem web.pem --alias web "${pw[@]}"
+unchanged s.jks import s.jks web.pem --alias web "${pw[@]}"
+
+it "list, inspect, verify: text and one JSON document"
+ks list s.jks "${pw[@]}"
+says "web  key"
+ks list s.jks s.p12 "${pw[@]}" -o json
+json_is '[s["format"] for s in d]' '["jks", "pkcs12"]'
+json_is 'sorted(e["alias"] for e in d[0]["entries"])' '["root", "web"]'
+ks inspect s.p12 "${pw[@]}" -o json
+json_is '[e["keyMatches"] for e in d[0]["entries"] if e["kind"] == "key"]' '[true]'
+ks verify s.jks s.p12 "${pw[@]}"
+chmod 0644 s.jks
+expect 2 keystore verify s.jks "${pw[@]}" -o json
+json_is '[f["finding"] for f in d[0]["findings"]]' '["world-readable"]'
+chmod 0600 s.jks
+expect 2 --now 2031-01-01T00:00:00Z keystore verify s.jks "${pw[@]}"
+says "expired"
+expect 1 keystore verify s.jks nothing.jks "${pw[@]}"
+says "nothing.jks"
+refuses list s.p12 --password-ref "file:$fleet/pw2"
+# Without a terminal of its own, whoever runs this test.
+! setsid -w "$CERTWRIGHT" keystore verify s.jks >"$out" 2>"$err" </dev/null || fail "it opened without a password"
+says "needs a password"
+
+it "a password as a word is refused and not repeated"
+refuses list s.jks --password-ref changeit-secret
+says "by reference"
+silent_about "changeit-secret"
+PASSWORD=changeit ks verify s.jks --password-ref env:PASSWORD
+ks verify s.jks --password-ref "exec:cat $fleet/pw"
+ks verify s.jks --password-ref wellKnown:changeit
+
+it "a password is asked for on the terminal, without echo"
+cat >ask.py <<'END'
+import os, pty, sys
+seen = b""
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+while b"password of" not in seen:
+    seen += os.read(fd, 1024)
+os.write(fd, b"wrong\x15changeiX\x7ft\r")
+try:
+    while True:
+        more = os.read(fd, 1024)
+        if not more:
+            break
+        seen += more
+except OSError:
+    pass
+_, status = os.waitpid(pid, 0)
+assert b"change" not in seen, seen
+assert b"fine" in seen, seen
+sys.exit(os.waitstatus_to_exitcode(status))
+END
+python3 ask.py "$CERTWRIGHT" keystore verify s.jks || fail "the prompt"
+
+it "convert: both ways, and the meaning stays"
+ks convert s.jks --to pkcs12 --out c.p12 "${pw[@]}"
+unchanged c.p12 convert s.jks --to pkcs12 --out c.p12 "${pw[@]}"
+same "aliases" "$(aliases c.p12 changeit)" "root web "
+ks diff s.jks c.p12 "${pw[@]}"
+says "No differences"
+ks convert c.p12 --to jks --out c.jks "${pw[@]}" --out-password-ref "file:$fleet/pw2"
+same "aliases" "$(aliases c.jks another1)" "root web "
+ks diff s.jks c.jks "${pw[@]}" --other-password-ref "file:$fleet/pw2" -o json
+json_is 'd["equal"]' true
+ks convert s.jks --to pem --out c.pem "${pw[@]}"
+says "no aliases"
+same "key" "$(public_of_key c.pem)" "$(public_of_cert web.pem)"
+ks diff s.jks c.pem "${pw[@]}"
+refuses convert c.jks --to pkcs12 --out c.p12 --password-ref "file:$fleet/pw2" --profile LegacyDES
+says "--replace"
+
+it "convert in place: RC2-40 to AES, everything else kept"
+openssl pkcs12 -export -legacy -in web.pem -inkey web.key -certfile ca.pem -name web -passout file:pw -out old.p12 2>/dev/null
+expect 2 keystore verify old.p12 "${pw[@]}"
+ks convert old.p12 --profile Modern2023 "${pw[@]}"
+openssl pkcs12 -in old.p12 -passin file:pw -info -noout 2>&1 | grep -q 'AES-256-CBC' || fail "not AES"
+unchanged old.p12 convert old.p12 --profile Modern2023 "${pw[@]}"
+
+it "diff: what differs is named, and the exit status says so"
+ks import d.jks api.key api.pem --as web "${pw[@]}"
+refuses diff s.jks d.jks "${pw[@]}"
+says "web  certificate"
+says "web  key"
+says "- root"
+refuses diff s.jks d.jks "${pw[@]}" -o json
+json_is 'sorted(x["difference"] for x in d["differences"])' '["certificate", "key", "only-left"]'
+
+it "export: certificates to standard output, a key only to a file"
+ks export s.p12 --alias web "${pw[@]}"
+same "leaf" "$(openssl x509 -in "$out" -outform DER | sha256sum)" "$(openssl x509 -in web.pem -outform DER | sha256sum)"
+expect 64 keystore export s.p12 --alias web --key "${pw[@]}"
+silent_about "PRIVATE"
+ks export s.p12 --alias web --key --out plain.pem "${pw[@]}"
+same "mode" "$(stat -c %a plain.pem)" 600
+same "key" "$(public_of_key plain.pem)" "$(public_of_cert web.pem)"
+ks export s.p12 --alias web --key --out locked.pem --out-password-ref "file:$fleet/pw2" "${pw[@]}"
+grep -q 'ENCRYPTED PRIVATE KEY' locked.pem || fail "the key is not encrypted"
+openssl pkey -in locked.pem -passin file:pw2 -noout || fail "openssl does not open it"
+unchanged locked.pem export s.p12 --alias web --key --out locked.pem --out-password-ref "file:$fleet/pw2" "${pw[@]}"
+ks export s.p12 --alias web --key --to jks --out one.jks "${pw[@]}"
+same "aliases" "$(aliases one.jks changeit)" "web "
+ks export s.jks --alias root --to der --out root.der "${pw[@]}"
+openssl x509 -inform DER -in root.der -noout || fail "no DER"
+
+it "delete: the rest stays; what is not there stops it all"
+before=$(facts s.p12)
+refuses delete s.p12 root nothing "${pw[@]}"
+same "file" "$(facts s.p12)" "$before"
+ks delete s.p12 ROOT "${pw[@]}"
+same "aliases" "$(aliases s.p12 changeit)" "web "
+
+it "owner, mode and links are kept; another link's directory is not written to"
+mkdir real links
+mv s.p12 real/
+ln -s ../real/s.p12 links/s.p12
+chmod 0640 real/s.p12
+ks import links/s.p12 ca.pem --as root "${pw[@]}"
+[[ -L links/s.p12 ]] || fail "the link is gone"
+same "mode" "$(stat -c %a real/s.p12)" 640
+same "aliases" "$(aliases real/s.p12 changeit)" "root web "
+mv real/s.p12 s.p12
+
+it "passwd: keys follow"
+ks passwd s.jks "${pw[@]}" --new-password-ref "file:$fleet/pw2"
+kt -importkeystore -srckeystore s.jks -srcstorepass another1 -destkeystore moved.p12 -deststorepass another1 \
+	-noprompt >"$work/moved" 2>&1 || fail "keytool: $(cat "$work/moved")"
+grep -q '2 entries successfully' "$work/moved" || fail "keytool: $(cat "$work/moved")"
+unchanged s.jks passwd s.jks "${pw[@]}" --new-password-ref "file:$fleet/pw2"
+ks passwd s.p12 "${pw[@]}" --new-password-ref "file:$fleet/pw2"
+same "aliases" "$(aliases s.p12 another1)" "root web "
+
+it "passwd: one key, and as keytool leaves them"
+ks import k.jks web.key web.pem --as web "${pw[@]}"
+ks import k.jks api.key api.pem --as api "${pw[@]}"
+ks passwd k.jks --alias web "${pw[@]}" --new-password-ref "file:$fleet/keypw"
+unchanged k.jks passwd k.jks --alias web "${pw[@]}" --new-password-ref "file:$fleet/keypw"
+kt -certreq -keystore k.jks -storepass changeit -keypass keypass1 -alias web >/dev/null 2>&1 || fail "keytool and web"
+kt -certreq -keystore k.jks -storepass changeit -keypass changeit -alias api >/dev/null 2>&1 || fail "keytool and api"
+expect 2 keystore verify k.jks "${pw[@]}"
+says "web: key-unreadable"
+refuses passwd k.jks "${pw[@]}" --new-password-ref "file:$fleet/pw2"
+says "--keytool-exact"
+ks passwd k.jks "${pw[@]}" --new-password-ref "file:$fleet/pw2" --keytool-exact
+kt -certreq -keystore k.jks -storepass another1 -keypass changeit -alias api >/dev/null 2>&1 || fail "keytool and api"
+
+it "rename: the entry stays, another's name is refused"
+for store in k.jks s.p12; do
+	ks rename "$store" WEB Tomcat --password-ref "file:$fleet/pw2"
+	aliases "$store" another1 | grep -q 'tomcat ' || fail "no tomcat in $store"
+done
+refuses rename s.p12 tomcat root --password-ref "file:$fleet/pw2"
+
+it "what has no place in the other format is named"
+kt -genseckey -keystore s.p12 -storepass another1 -alias aes -keyalg AES -keysize 256 >/dev/null 2>&1
+refuses convert s.p12 --to jks --out lost.jks --password-ref "file:$fleet/pw2"
+says "aes" "--allow-loss"
+[[ ! -e lost.jks ]] || fail "something was written"
+ks convert s.p12 --to jks --out lost.jks --password-ref "file:$fleet/pw2" --allow-loss
+says "left out: entry 'aes'"
+same "aliases" "$(aliases lost.jks another1)" "root tomcat "
+ks convert s.p12 --to jceks --out kept.jceks --password-ref "file:$fleet/pw2"
+same "secret" "$(kt -list -keystore kept.jceks -storetype JCEKS -storepass another1 2>/dev/null | grep -c SecretKeyEntry)" 1
+ks diff s.p12 kept.jceks --password-ref "file:$fleet/pw2"
+
+it "nothing of a key or password is on any output"
+for file in "$out" "$err"; do
+	! grep -E 'changeit|another1' "$file" || fail "a password in $file"
+done
