@@ -44,7 +44,7 @@ completion() {
 	. "$(find "$root" -path '*/completions/certwright' -type f)"
 	complete -p certwright >/dev/null || fail "nothing is registered"
 	completes certwright pl plan
-	completes certwright re "renew revoke resume"
+	completes certwright re "report renew revoke resume"
 	completes certwright plan --obs --observed
 	completes certwright plan --allow --allow-unobserved
 	completes certwright --ver --verbose

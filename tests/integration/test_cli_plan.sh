@@ -8,7 +8,7 @@ set -euo pipefail
 json_has_the_keys_of_the_contract() {
 	expect 2 plan -o json
 	silent
-	json_is 'list(d)' '["formatVersion", "commit", "observedAt", "inSync", "complete", "summary", "actions", "conflicts", "waiting", "unobserved", "drift", "wake"]'
+	json_is 'list(d)' '["formatVersion", "commit", "observedAt", "inSync", "complete", "summary", "renames", "actions", "conflicts", "waiting", "unobserved", "drift", "wake"]'
 	json_is 'd["formatVersion"], d["inSync"], d["complete"]' '["1.0", false, true]'
 	json_is 'set(d["actions"][0]) >= {"id", "action", "kind", "name", "host", "reasons", "dependsOn", "disruptive", "notBefore"}' true
 	json_is 'set(d["actions"][0]["reasons"][0]) >= {"code", "field", "desired", "observed", "message"}' true
