@@ -141,11 +141,16 @@ struct request_row {
 	int64_t id;
 	struct wall at;
 	const char *verb, *name, *args;
+	struct wall done_at; /* 0: not taken yet */
+	const char *result;  /* what came of it; "" until then */
 };
 enum err_code store_request_add(struct store *s, const char *verb, const char *name,
                                 const char *args, struct err *err);
 enum err_code store_requests_open(struct store *s, struct arena *arena, struct request_row **ret,
                                   size_t *ret_n, struct err *err);
+/* Newest first, taken or not. */
+enum err_code store_requests_recent(struct store *s, size_t limit, struct arena *arena,
+                                    struct request_row **ret, size_t *ret_n, struct err *err);
 enum err_code store_request_done(struct store *s, int64_t id, const char *result, struct err *err);
 /* Suspensions are effective at once: `name` NULL with resume lifts all. */
 enum err_code store_suspend(struct store *s, const struct suspension *x, struct err *err);

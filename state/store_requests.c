@@ -44,15 +44,12 @@ struct requests {
 	size_t n, cap;
 };
 
-static enum err_code read_requests(struct store *s, struct arena *arena, struct requests *ret,
-                                   struct err *err)
+static enum err_code read_requests(struct store *s, const char *sql, size_t limit,
+                                   struct arena *arena, struct requests *ret, struct err *err)
 {
 	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
 	bool row = false;
-	enum err_code rc = db_query(s->db,
-	                            "SELECT id, at, verb, name, args FROM request"
-	                            " WHERE done_at IS NULL ORDER BY id LIMIT ?1",
-	                            DB_VALUES(db_int(REQUESTS_MAX)), &q, err);
+	enum err_code rc = db_query(s->db, sql, DB_VALUES(db_int((int64_t)limit)), &q, err);
 
 	while (rc == ERR_OK && (rc = db_next(q, &row, err)) == ERR_OK && row) {
 		struct row r = row_of(q, "request", arena);
@@ -65,6 +62,8 @@ static enum err_code read_requests(struct store *s, struct arena *arena, struct 
 		x->verb = row_str(&r, 2);
 		x->name = row_str(&r, 3);
 		x->args = row_str(&r, 4);
+		x->done_at = row_is_null(&r, 5) ? (struct wall){ 0 } : row_wall(&r, 5);
+		x->result = row_is_null(&r, 6) ? "" : row_str(&r, 6);
 		rc = row_check(&r, err);
 	}
 	return rc;
@@ -74,7 +73,27 @@ enum err_code store_requests_open(struct store *s, struct arena *arena, struct r
                                   size_t *ret_n, struct err *err)
 {
 	struct requests v = { .v = NULL };
-	enum err_code rc = read_requests(s, arena, &v, err);
+	enum err_code rc = read_requests(s,
+	                                 "SELECT id, at, verb, name, args, done_at, result"
+	                                 " FROM request WHERE done_at IS NULL ORDER BY id LIMIT ?1",
+	                                 REQUESTS_MAX, arena, &v, err);
+
+	if (rc == ERR_OK) {
+		*ret = v.v;
+		*ret_n = v.n;
+	}
+	return rc;
+}
+
+enum err_code store_requests_recent(struct store *s, size_t limit, struct arena *arena,
+                                    struct request_row **ret, size_t *ret_n, struct err *err)
+{
+	struct requests v = { .v = NULL };
+	enum err_code rc =
+		read_requests(s,
+	                      "SELECT id, at, verb, name, args, done_at, result"
+	                      " FROM request ORDER BY id DESC LIMIT ?1",
+	                      limit < REQUESTS_MAX ? limit : REQUESTS_MAX, arena, &v, err);
 
 	if (rc == ERR_OK) {
 		*ret = v.v;

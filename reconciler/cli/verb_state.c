@@ -10,7 +10,15 @@
 #include "reconciler/cli/session.h"
 #include "reconciler/cli/verbs.h"
 
-#define JOURNAL_SHOWN 20
+#define JOURNAL_SHOWN  20
+#define REQUESTS_SHOWN 20
+
+struct shown {
+	const struct memory *memory;
+	struct journal_entry *journal;
+	struct request_row *requests;
+	size_t n_journal, n_requests;
+};
 
 static const struct option_spec options[] = {
 	{ "master-key", 0, "FILE", "rekey: the new master key file, made when missing" },
@@ -25,6 +33,58 @@ static enum err_code open_state(struct session *s, enum store_mode mode, struct 
 		rc = session_source(s, /* loop= */ false, err);
 	}
 	return rc == ERR_OK ? session_store(s, mode, err) : rc;
+}
+
+/* The host that it is for, NULL for all; the arguments were JSON when they were taken in. */
+static const char *request_host(const struct request_row *r, struct json_t **tree)
+{
+	struct err ignored = { 0 };
+
+	return json_parse(r->args, strlen(r->args), tree, &ignored) == ERR_OK
+	               ? json_get_str(*tree, "host", /* dflt= */ NULL)
+	               : NULL;
+}
+
+/* What an operator left while `run` was at work is answered here and in its log. */
+static void text_requests(const struct request_row *v, size_t n, struct buf *out)
+{
+	if (n > 0) {
+		buf_add_str(out, "Requests of operators, newest first:\n");
+	}
+	for (size_t i = 0; i < n; i++) {
+		CLEANUP(cleanup_json) struct json_t *args = NULL;
+		const char *host = request_host(&v[i], &args);
+		char at[WHEN_TEXT_MAX];
+
+		when_format_short(v[i].at, at);
+		buf_printf(out, "  %s  %-11s %s %s%s%s", at,
+		           v[i].done_at.s == 0 ? "waiting" : "taken", v[i].verb, v[i].name,
+		           host == NULL ? "" : "@", host == NULL ? "" : host);
+		if (v[i].done_at.s != 0) {
+			buf_add_str(out, ": ");
+			str_escape_terminal(out, v[i].result, strlen(v[i].result));
+		}
+		buf_add_byte(out, '\n');
+	}
+}
+
+static void json_requests(const struct request_row *v, size_t n, struct json_writer *w)
+{
+	json_key(w, "requests");
+	json_begin_array(w);
+	for (size_t i = 0; i < n; i++) {
+		CLEANUP(cleanup_json) struct json_t *args = NULL;
+
+		json_begin_object(w);
+		json_member_time(w, "at", v[i].at.s);
+		json_member_str(w, "verb", v[i].verb);
+		json_member_str(w, "name", v[i].name);
+		json_member_str(w, "host", request_host(&v[i], &args));
+		json_member_time(w, "doneAt", v[i].done_at.s);
+		json_member_str(w, "result", v[i].done_at.s == 0 ? NULL : v[i].result);
+		json_end_object(w);
+	}
+	json_end_array(w);
 }
 
 static void text_journal(const struct journal_entry *v, size_t n, struct buf *out)
@@ -45,9 +105,9 @@ static void text_journal(const struct journal_entry *v, size_t n, struct buf *ou
 	}
 }
 
-static void text_state(const struct session *s, const struct memory *m,
-                       const struct journal_entry *v, size_t n, struct buf *out)
+static void text_state(const struct session *s, const struct shown *x, struct buf *out)
 {
+	const struct memory *m = x->memory;
 	size_t revisions = 0;
 
 	for (size_t i = 0; i < m->n_identities; i++) {
@@ -65,20 +125,22 @@ static void text_state(const struct session *s, const struct memory *m,
 		           (unsigned long long)m->issuers[i].crl_number);
 	}
 	for (size_t i = 0; i < m->n_suspensions; i++) {
-		const struct suspension *x = &m->suspensions[i];
+		const struct suspension *pause = &m->suspensions[i];
 		char until[WHEN_TEXT_MAX];
-		when_format_short(x->until, until);
-		buf_printf(out, "  suspended: %s/%s until %s: ", x->kind, x->name, until);
-		str_escape_terminal(out, x->reason, strlen(x->reason));
+		when_format_short(pause->until, until);
+		buf_printf(out, "  suspended: %s/%s until %s: ", pause->kind, pause->name, until);
+		str_escape_terminal(out, pause->reason, strlen(pause->reason));
 		buf_add_byte(out, '\n');
 	}
+	text_requests(x->requests, x->n_requests, out);
 	buf_add_str(out, "Journal, newest first:\n");
-	text_journal(v, n, out);
+	text_journal(x->journal, x->n_journal, out);
 }
 
-static void json_state(const struct session *s, const struct memory *m,
-                       const struct journal_entry *v, size_t n, struct buf *out)
+static void json_state(const struct session *s, const struct shown *x, struct buf *out)
 {
+	const struct memory *m = x->memory;
+	const struct journal_entry *v = x->journal;
 	struct json_writer w;
 
 	json_writer_init(&w, out, /* pretty= */ true);
@@ -97,9 +159,10 @@ static void json_state(const struct session *s, const struct memory *m,
 		json_end_object(&w);
 	}
 	json_end_array(&w);
+	json_requests(x->requests, x->n_requests, &w);
 	json_key(&w, "journal");
 	json_begin_array(&w);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < x->n_journal; i++) {
 		json_begin_object(&w);
 		json_member_time(&w, "at", v[i].at.s);
 		json_member_str(&w, "action", v[i].action);
@@ -118,9 +181,8 @@ static int show(struct cli *c, const struct args *a)
 	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(pass_release) struct pass p = { 0 };
 	CLEANUP(buf_release) struct buf out = { 0 };
-	struct journal_entry *journal = NULL;
+	struct shown x = { .memory = NULL };
 	struct err err = { 0 };
-	size_t n = 0;
 
 	session_init(&s, c, a);
 	arena_init(&p.arena);
@@ -131,15 +193,21 @@ static int show(struct cli *c, const struct args *a)
 		rc = memory_load(s.store, &p.arena, &p.certs, &p.memory, &err);
 	}
 	if (rc == ERR_OK) {
-		rc = journal_recent(s.store, JOURNAL_SHOWN, &p.arena, &journal, &n, &err);
+		rc = journal_recent(s.store, JOURNAL_SHOWN, &p.arena, &x.journal, &x.n_journal,
+		                    &err);
+	}
+	if (rc == ERR_OK) {
+		rc = store_requests_recent(s.store, REQUESTS_SHOWN, &p.arena, &x.requests,
+		                           &x.n_requests, &err);
 	}
 	if (rc != ERR_OK) {
 		return cli_fail(c, &err);
 	}
+	x.memory = p.memory;
 	if (c->output == OUTPUT_JSON) {
-		json_state(&s, p.memory, journal, n, &out);
+		json_state(&s, &x, &out);
 	} else {
-		text_state(&s, p.memory, journal, n, &out);
+		text_state(&s, &x, &out);
 	}
 	return cli_print(c, &out);
 }
@@ -224,7 +292,7 @@ const struct verb verb_state = {
 	.name = "state",
 	.synopsis = "show | rekey --master-key FILE | rebuild",
 	.summary = "the state directory",
-	.text = "show tells what it holds, without anything secret; rekey seals every key anew under another "
+	.text = "show tells what it holds, without anything secret, and what came of requests left for `run`; rekey seals every key anew under another "
 		"master key; rebuild looks at everything and adopts what satisfies its declaration, issuing and "
 		"delivering nothing: for after a loss.",
 	.example = "certwright state show",

@@ -96,6 +96,12 @@ local_repository() {
 	expect 0 push host@localhost -o json
 	json_is 'd["left"]' true
 	logged 'event=request.done.*verb=push'
+	expect 0 state show
+	prints "Requests of operators, newest first:"
+	prints "taken       push host@localhost: "
+	expect 0 state show -o json
+	json_is 'sorted(d["requests"][0])' '["at", "doneAt", "host", "name", "result", "verb"]'
+	json_is '[[x["verb"], x["host"]] for x in d["requests"]]' '[["push", "localhost"], ["rollback", null]]'
 	expect 0 suspend Target/host --until 8h --reason 'disk swap'
 	rm "$pem"
 	logged 'waiting=1'

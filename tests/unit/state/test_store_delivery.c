@@ -306,6 +306,32 @@ START_TEST(requests_are_taken_in_order_and_done_once)
 }
 END_TEST
 
+START_TEST(what_came_of_requests_is_told_newest_first)
+{
+	struct request_row *rows = NULL;
+	struct fixture f;
+	size_t n = 0;
+
+	fixture_init(&f);
+	ck_assert_ok(store_request_add(f.s, "renew", "b", NULL, &f.err), &f.err);
+	ck_assert_ok(store_request_add(f.s, "push", "a", NULL, &f.err), &f.err);
+	ck_assert_ok(store_requests_open(f.s, &f.arena, &rows, &n, &f.err), &f.err);
+	clock_manual_advance(&f.clock, 5);
+	ck_assert_ok(store_request_done(f.s, rows[0].id, "asked for", &f.err), &f.err);
+	ck_assert_ok(store_requests_recent(f.s, 10, &f.arena, &rows, &n, &f.err), &f.err);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_str_eq(rows[0].verb, "push");
+	ck_assert_int_eq(rows[0].done_at.s, 0);
+	ck_assert_str_eq(rows[0].result, "");
+	ck_assert_int_eq(rows[1].done_at.s, T0.s + 5);
+	ck_assert_str_eq(rows[1].result, "asked for");
+	ck_assert_ok(store_requests_recent(f.s, 1, &f.arena, &rows, &n, &f.err), &f.err);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_str_eq(rows[0].verb, "push");
+	fixture_release(&f);
+}
+END_TEST
+
 START_TEST(a_slot_is_found_although_its_path_and_alias_hold_the_separator)
 {
 	struct fixture f;
@@ -409,6 +435,7 @@ static void build(Suite *s)
 	tcase_add_test(tc, a_back_off_is_kept_until_success_or_release);
 	tcase_add_test(tc, suspensions_are_lifted_by_name_or_all_at_once);
 	tcase_add_test(tc, requests_are_taken_in_order_and_done_once);
+	tcase_add_test(tc, what_came_of_requests_is_told_newest_first);
 	tcase_add_test(tc, a_slot_is_found_although_its_path_and_alias_hold_the_separator);
 	tcase_add_test(tc, an_empty_memory_knows_nothing_and_can_be_asked);
 	tcase_add_test(tc, the_journal_shows_what_a_crash_interrupted);
