@@ -150,8 +150,14 @@ static const char *const version_2[] = {
 	NULL,
 };
 
+static const char *const version_3[] = {
+	"CREATE INDEX history_key ON history (kind, key, id);",
+	"PRAGMA user_version=3;",
+	NULL,
+};
+
 /* steps[i] leads from version i to i + 1. */
-static const char *const *const steps[] = { version_1, version_2 };
+static const char *const *const steps[] = { version_1, version_2, version_3 };
 static_assert(ARRAY_LEN(steps) == SCHEMA_VERSION, "one step for every version");
 
 enum err_code schema_version(struct db *db, int *ret, struct err *err)

@@ -165,6 +165,20 @@ enum err_code store_release(struct store *s, const char *what, struct err *err);
 enum err_code store_observed_save(struct store *s, const struct observed *o, struct err *err);
 enum err_code store_observed_load(struct store *s, struct arena *arena, struct seen_certs *certs,
                                   struct observed **ret, struct err *err);
+enum observed_what { OBSERVED_STORE, OBSERVED_ENDPOINT, OBSERVED_CONFIG };
+struct observed_change {
+	struct wall at;
+	const char *key;    /* as in observed.h */
+	const char *status; /* "ok", "absent" ... */
+	bool content_only;  /* the status is that of the change before */
+};
+/* Changes seen at one key, newest first, appended to `ret`. */
+struct observed_changes {
+	struct observed_change *v;
+	size_t n, cap;
+};
+enum err_code store_history(struct store *s, enum observed_what what, const char *key, size_t limit,
+                            struct arena *arena, struct observed_changes *ret, struct err *err);
 enum err_code store_accepted_set(struct store *s, const char *repo_id, const char *commit,
                                  struct err *err);
 /* "" when none was accepted yet. */

@@ -17,8 +17,6 @@
 #define OBSERVED_DAYS 90
 #define HISTORY_DAYS  400
 
-enum seen_kind { SEEN_STORE, SEEN_ENDPOINT, SEEN_CONFIG };
-
 struct saving {
 	struct store *s;
 	const struct observed *o;
@@ -58,7 +56,7 @@ static bool same_as(struct stmt *q, int64_t status, struct bytes content)
 }
 
 struct change {
-	enum seen_kind kind;
+	enum observed_what kind;
 	const char *key;
 	int64_t status;
 	struct bytes content;
@@ -136,7 +134,7 @@ static enum err_code save_store(struct saving *w, const struct obs_store *o, str
 	}
 	if (rc == ERR_OK) {
 		rc = note_change(w, "SELECT status, sha256 FROM seen_store WHERE key = ?1",
-		                 &(struct change){ .kind = SEEN_STORE,
+		                 &(struct change){ .kind = OBSERVED_STORE,
 		                                   .key = key,
 		                                   .status = o->status,
 		                                   .content = bytes_of(o->sha256, SHA256_BYTES) },
@@ -161,7 +159,7 @@ static enum err_code save_endpoint(struct saving *w, const struct obs_endpoint *
 	}
 	if (rc == ERR_OK) {
 		rc = note_change(w, "SELECT status, served FROM seen_endpoint WHERE key = ?1",
-		                 &(struct change){ .kind = SEEN_ENDPOINT,
+		                 &(struct change){ .kind = OBSERVED_ENDPOINT,
 		                                   .key = o->key,
 		                                   .status = o->status,
 		                                   .content = buf_view(&w->blob) },
@@ -193,7 +191,7 @@ static enum err_code save_config(struct saving *w, const struct obs_config *o, s
 	enum err_code rc = note_change(
 		w,
 		"SELECT status, CAST(coalesce(value, '') AS BLOB) FROM seen_config WHERE key = ?1",
-		&(struct change){ .kind = SEEN_CONFIG,
+		&(struct change){ .kind = OBSERVED_CONFIG,
 	                          .key = o->key,
 	                          .status = o->status,
 	                          .content = content },

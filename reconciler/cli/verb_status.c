@@ -10,6 +10,7 @@
 #include "reconciler/base/str.h"
 #include "reconciler/base/when.h"
 #include "reconciler/cli/session.h"
+#include "reconciler/cli/status_history.h"
 #include "reconciler/cli/verbs.h"
 
 #define OBJECT_WIDTH_MAX 60
@@ -167,8 +168,59 @@ struct outcome {
 	bool fine;
 };
 
-static void render_json(const struct filter *f, const struct pass *p, struct outcome *o,
-                        struct buf *out)
+/* What is ours and nobody declares any more has no verdict, and is not to be forgotten. */
+static bool left_over(const struct filter *f, const struct drift *d)
+{
+	const struct verdict as = { .object_kind = d->object_kind,
+		                    .name = d->name,
+		                    .host = d->host };
+
+	return str_equal(d->verdict, "NotDesired") && wanted(f, &as);
+}
+
+static void json_left_over(const struct filter *f, const struct plan *p, struct json_writer *w)
+{
+	json_key(w, "notDesired");
+	json_begin_array(w);
+	for (size_t i = 0; i < p->n_drifts; i++) {
+		const struct drift *d = &p->drifts[i];
+		if (left_over(f, d)) {
+			json_begin_object(w);
+			json_member_str(w, "kind", kind_name(d->object_kind));
+			json_member_str(w, "name", d->name);
+			json_member_str(w, "host", d->host);
+			json_member_str(w, "message", d->message);
+			json_end_object(w);
+		}
+	}
+	json_end_array(w);
+}
+
+static void text_left_over(const struct filter *f, const struct plan *p, struct outcome *o,
+                           struct buf *out)
+{
+	for (size_t i = 0; i < p->n_drifts; i++) {
+		const struct drift *d = &p->drifts[i];
+		if (!left_over(f, d)) {
+			continue;
+		}
+		buf_printf(out, "NotDesired: %s/", kind_name(d->object_kind));
+		str_escape_terminal(out, d->name, strlen(d->name));
+		if (d->host != NULL) {
+			buf_add_byte(out, '@');
+			str_escape_terminal(out, d->host, strlen(d->host));
+		}
+		if (d->message != NULL) {
+			buf_add_str(out, ": ");
+			str_escape_terminal(out, d->message, strlen(d->message));
+		}
+		buf_add_byte(out, '\n');
+		o->shown++;
+	}
+}
+
+static void render_json(const struct filter *f, const struct pass *p,
+                        const struct observed_changes *changes, struct outcome *o, struct buf *out)
 {
 	struct json_writer w;
 
@@ -186,6 +238,10 @@ static void render_json(const struct filter *f, const struct pass *p, struct out
 		}
 	}
 	json_end_array(&w);
+	json_left_over(f, p->plan, &w);
+	if (f->name != NULL) {
+		status_history_json(changes, &w);
+	}
 	json_member_bool(&w, "healthy", o->fine);
 	json_end_object(&w);
 	buf_add_byte(out, '\n');
@@ -205,7 +261,7 @@ static size_t widest(const struct filter *f, const struct plan *p)
 }
 
 static void render_text(const struct cli *c, const struct filter *f, const struct pass *p,
-                        struct outcome *o, struct buf *out)
+                        const struct observed_changes *changes, struct outcome *o, struct buf *out)
 {
 	struct wall now = c->clock->wall(c->clock);
 	size_t width = widest(f, p->plan);
@@ -231,6 +287,8 @@ static void render_text(const struct cli *c, const struct filter *f, const struc
 			o->shown++;
 		}
 	}
+	text_left_over(f, p->plan, o, out);
+	status_history_text(changes, out);
 }
 
 static int unknown_kind(struct cli *c, const char *word)
@@ -253,6 +311,7 @@ static int run(struct cli *c, const struct args *a)
 	CLEANUP(pass_release) struct pass p = { 0 };
 	CLEANUP(buf_release) struct buf out = { 0 };
 	struct filter f = { .any = a->n_words == 0 };
+	struct observed_changes changes = { .v = NULL };
 	struct outcome o = { .fine = true };
 	struct err err = { 0 };
 
@@ -261,13 +320,17 @@ static int run(struct cli *c, const struct args *a)
 		return unknown_kind(c, a->words[0]);
 	}
 	buf_init(&out, BUF_LIMIT_TEXT);
-	if (session_recorded(&s, &p, &err) != ERR_OK) {
+	enum err_code rc = session_recorded(&s, &p, &err);
+	if (rc == ERR_OK && f.name != NULL) {
+		rc = status_history(&s, &p, f.kind, f.name, &changes, &err);
+	}
+	if (rc != ERR_OK) {
 		return cli_fail(c, &err);
 	}
 	if (c->output == OUTPUT_JSON) {
-		render_json(&f, &p, &o, &out);
+		render_json(&f, &p, &changes, &o, &out);
 	} else {
-		render_text(c, &f, &p, &o, &out);
+		render_text(c, &f, &p, &changes, &o, &out);
 	}
 	if (o.shown == 0 && f.name != NULL) {
 		(void)err_set(&err, ERR_NOT_FOUND, "no %s is called '%s'", kind_name(f.kind),
@@ -282,6 +345,8 @@ const struct verb verb_status = {
 	.name = "status",
 	.synopsis = "[KIND[/NAME]] [--check]",
 	.summary = "verdict, expiry and next renewal of everything, from the last look",
+	.text = "Of KIND/NAME also the last changes that were seen where it is. What was delivered once and is not "
+		"declared any more stands below the table as NotDesired.",
 	.example = "certwright status Certificate/kms-server",
 	.words = "Issuer Certificate CASet Keystore Target",
 	.exits = "0; with --check 2 when something is unhealthy; 1 error",

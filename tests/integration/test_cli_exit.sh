@@ -143,10 +143,16 @@ in_sync() {
 	expect 0 status Certificate
 	expect 0 status certificate/web
 	expect 0 status Target/host@localhost
+	prints "Last changes:"
+	prints "  absent          host@localhost:$work/out/web.pem"
+	expect 0 status Target/host@localhost -o json
+	json_is 'sorted(d)' '["changes", "healthy", "notDesired", "objects", "observedAt"]'
+	json_is '[x["status"] for x in d["changes"]]' '["ok", "absent"]'
+	json_is 'sorted(d["changes"][0])' '["at", "contentOnly", "status", "where"]'
 	expect 1 status Target/hots
 	expect 0 status --check
 	expect 0 status --check -o json
-	json_is 'sorted(d)' '["healthy", "objects", "observedAt"]'
+	json_is 'sorted(d)' '["healthy", "notDesired", "objects", "observedAt"]'
 	json_is 'sorted(d["objects"][0])' '["host", "kind", "marginSeconds", "message", "name", "notAfter", "renewal", "verdict", "waitsFor"]'
 	expect 0 observe
 	expect 0 observe -o json

@@ -275,12 +275,75 @@ START_TEST(nothing_seen_yet_is_an_empty_observation)
 }
 END_TEST
 
+START_TEST(the_changes_at_one_place_are_told_newest_first)
+{
+	struct observed_changes v = { .v = NULL };
+	struct fixture f;
+	struct world w;
+
+	fixture_init(&f);
+	world_init(&f, &w);
+	ck_assert_ok(store_observed_save(f.s, &w.o, &f.err), &f.err);
+	w.stores[0].sha256[0] ^= 1;
+	w.stores[0].at.s += 60;
+	w.stores[1].status = LOOK_ABSENT;
+	w.o.at.s += 60;
+	ck_assert_ok(store_observed_save(f.s, &w.o, &f.err), &f.err);
+	ck_assert_ok(store_history(f.s, OBSERVED_STORE, "web@h1:/ks", 10, &f.arena, &v, &f.err),
+	             &f.err);
+	ck_assert_uint_eq(v.n, 2);
+	ck_assert_int_eq(v.v[0].at.s, T0.s + 60);
+	ck_assert_str_eq(v.v[0].status, "ok");
+	ck_assert_str_eq(v.v[0].key, "web@h1:/ks");
+	ck_assert(v.v[0].content_only);
+	ck_assert_int_eq(v.v[1].at.s, T0.s);
+	ck_assert(!v.v[1].content_only);
+	ck_assert_ok(store_history(f.s, OBSERVED_STORE, "web@h2:/ks", 10, &f.arena, &v, &f.err),
+	             &f.err);
+	ck_assert_uint_eq(v.n, 4);
+	ck_assert_str_eq(v.v[2].status, "absent");
+	ck_assert(!v.v[2].content_only);
+	seen_certs_release(&w.certs);
+	fixture_release(&f);
+}
+END_TEST
+
+START_TEST(a_cut_history_still_knows_that_only_the_content_changed)
+{
+	struct observed_changes v = { .v = NULL };
+	struct fixture f;
+	struct world w;
+
+	fixture_init(&f);
+	world_init(&f, &w);
+	for (int i = 0; i < 3; i++) {
+		w.stores[0].sha256[0]++;
+		ck_assert_ok(store_observed_save(f.s, &w.o, &f.err), &f.err);
+	}
+	ck_assert_ok(store_history(f.s, OBSERVED_STORE, "web@h1:/ks", 1, &f.arena, &v, &f.err),
+	             &f.err);
+	ck_assert_uint_eq(v.n, 1);
+	ck_assert(v.v[0].content_only);
+	ck_assert_ok(store_history(f.s, OBSERVED_ENDPOINT, "h2:443", 5, &f.arena, &v, &f.err),
+	             &f.err);
+	ck_assert_uint_eq(v.n, 2);
+	ck_assert_str_eq(v.v[1].status, "refused");
+	ck_assert_ok(store_history(f.s, OBSERVED_CONFIG, "h2:443", 5, &f.arena, &v, &f.err),
+	             &f.err);
+	ck_assert_uint_eq(v.n, 2);
+	seen_certs_release(&w.certs);
+	fixture_release(&f);
+}
+END_TEST
+
 static void build(Suite *s)
 {
 	TCase *tc = tcase_create("observed");
 
 	tcase_add_test(tc, every_field_of_an_observation_comes_back);
 	tcase_add_test(tc, only_changes_make_history);
+	tcase_add_test(tc, the_changes_at_one_place_are_told_newest_first);
+	tcase_add_test(tc, a_cut_history_still_knows_that_only_the_content_changed);
 	tcase_add_test(tc, what_was_not_looked_at_keeps_its_last_row_for_ninety_days);
 	tcase_add_test(tc, memory_and_observation_share_their_certificates);
 	tcase_add_test(tc, nothing_seen_yet_is_an_empty_observation);
