@@ -20,6 +20,9 @@ packages=(
 	# the other side of integration tests
 	gnutls-bin openssl openssh-server openssh-client nginx-light haproxy openjdk-17-jdk-headless
 	libbcprov-java strace fcgiwrap ca-certificates curl
+	# what is observed through its own door
+	apache2-bin postfix dovecot-imapd dovecot-pop3d dovecot-managesieved vsftpd slapd postgresql-15
+	mariadb-server-core prosody xrdp
 )
 
 as_root() {
