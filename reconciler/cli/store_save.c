@@ -11,8 +11,7 @@
 #include "reconciler/base/str.h"
 #include "reconciler/cli/store_file.h"
 
-#define MODE_NEW         0600u
-#define MODE_PRIVATE_MAX 0640u
+#define MODE_NEW 0600u
 
 struct saving {
 	struct store_file *f;
@@ -119,12 +118,11 @@ static struct fs_replace part_replace(const struct saving *s, size_t i)
 {
 	const struct store_file *f = s->f;
 	const struct fs_facts *was = &f->facts[i];
-	uint32_t fresh = s->parts[i].private ? MODE_NEW & MODE_PRIVATE_MAX : MODE_NEW;
 
 	return (struct fs_replace){
 		.path = f->part_path[i],
 		.data = secret_view(&s->parts[i].bytes),
-		.mode = was->exists ? was->mode : fresh,
+		.mode = was->exists ? was->mode : MODE_NEW,
 		.uid = was->exists ? was->uid : FS_NO_ID,
 		.gid = was->exists ? was->gid : FS_NO_ID,
 		.expect = was,
