@@ -11,7 +11,7 @@
 #include "reconciler/cli/cli.h"
 
 static const struct keystore_ops *const keystores[] = {
-	&keystore_jks, &keystore_jceks, &keystore_pkcs12,    &keystore_p7b,
+	&keystore_jks, &keystore_jceks, &keystore_pkcs12,    &keystore_bcfks, &keystore_p7b,
 	&keystore_zip, &keystore_pem,   &keystore_pem_split, &keystore_der,
 };
 

@@ -5,7 +5,9 @@
  */
 #include "providers/keystores/kscert.h"
 
+#include "reconciler/base/attr.h"
 #include "reconciler/pki/der.h"
+#include "reconciler/pki/pkcs8.h"
 
 static void read_extension(struct der *ext, struct ks_cert *ret)
 {
@@ -83,6 +85,19 @@ bool ks_cert_read(struct bytes der, struct ks_cert *ret)
 	read_extensions(&tbs, &out);
 	*ret = out;
 	return true;
+}
+
+enum ks_fit ks_key_fits(struct bytes pkcs8, const struct ks_cert *cert)
+{
+	CLEANUP(buf_release) struct buf spki = { 0 };
+	struct pkcs8_facts facts;
+
+	buf_init(&spki, PKCS8_SPKI_MAX);
+	if (cert->spki.n == 0 || pkcs8_read(pkcs8, &facts, /* err= */ NULL) != ERR_OK ||
+	    pkcs8_spki(&facts, &spki, /* err= */ NULL) != ERR_OK) {
+		return KS_FIT_UNKNOWN;
+	}
+	return spki_same_key(buf_view(&spki), cert->spki) ? KS_FITS : KS_FITS_NOT;
 }
 
 int ks_cert_issued_by(const struct ks_cert *c, const struct ks_cert *issuer)

@@ -22,6 +22,9 @@ struct ks_cert {
 
 /* false: not a certificate (ret->der is set, the rest empty). */
 bool ks_cert_read(struct bytes der, struct ks_cert *ret);
+/* Is the key of this PKCS#8 the certificate's? Not known for keys that we cannot use. */
+enum ks_fit { KS_FITS_NOT, KS_FITS, KS_FIT_UNKNOWN };
+enum ks_fit ks_key_fits(struct bytes pkcs8, const struct ks_cert *cert);
 /* May `issuer` have issued `c`? By names and key identifiers, as Java's PKCS#12 store decides: 2
  * certainly (identifiers equal), 1 (nothing speaks against it), 0 no. */
 int ks_cert_issued_by(const struct ks_cert *c, const struct ks_cert *issuer);

@@ -104,7 +104,7 @@ struct p12_hmac {
 	const struct nettle_hash *hash;
 	union p12_hash_state {
 		uint64_t align;
-		uint8_t octets[256];
+		uint8_t octets[320]; /* SHA-3 is the largest */
 	} outer, inner, state;
 };
 void p12_hmac_set_key(struct p12_hmac *h, const struct nettle_hash *hash, struct bytes key);

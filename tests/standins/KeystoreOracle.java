@@ -149,7 +149,7 @@ public final class KeystoreOracle {
 			b.getBytes(StandardCharsets.UTF_8)));
 		for (String alias : aliases) {
 			if (ks.isCertificateEntry(alias)) {
-				String date = type.equals("JKS") || type.equals("JCEKS")
+				String date = List.of("JKS", "JCEKS", "BC-BCFKS").contains(type)
 					? Long.toString(ks.getCreationDate(alias).getTime()) : "-";
 				out.println("trusted " + alias + " " + date + " "
 					+ fingerprint(ks.getCertificate(alias)));

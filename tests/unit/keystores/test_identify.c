@@ -6,8 +6,8 @@
 #include "tests/unit/keystores/support.h"
 
 static const struct keystore_ops *const formats[] = {
-	&keystore_jks, &keystore_pkcs12,    &keystore_p7b, &keystore_zip,
-	&keystore_pem, &keystore_pem_split, &keystore_der,
+	&keystore_jks,   &keystore_pkcs12, &keystore_p7b,       &keystore_zip,
+	&keystore_bcfks, &keystore_pem,    &keystore_pem_split, &keystore_der,
 };
 
 static const char *type_of(struct bytes file, struct err *err)
