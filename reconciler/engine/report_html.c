@@ -8,75 +8,27 @@
 
 #include "reconciler/base/str.h"
 #include "reconciler/base/when.h"
+#include "reconciler/engine/html.h"
 #include "reconciler/engine/report.h"
 
 #define BAR_PERCENT 100u
-
-static const char head[] =
-	"<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-	"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-	"<title>certwright report</title>\n<style>\n"
-	":root{--ink:#1c2430;--soft:#5b6675;--line:#dfe4ea;--paper:#fff;--good:#1d7a46;--bad:#b3261e;"
-	"--warn:#9a6700;--bar:#3b6fb6}\n"
-	"@media (prefers-color-scheme:dark){:root{--ink:#e6eaf0;--soft:#9aa5b4;--line:#333c48;"
-	"--paper:#14181d;--good:#5cc48b;--bad:#ff8a80;--warn:#e3b341;--bar:#7aa7e6}}\n"
-	"body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);"
-	"max-width:64rem;margin:2rem auto;padding:0 1rem}\n"
-	"h1{font-size:1.4rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .5rem}"
-	".soft{color:var(--soft)}\n"
-	".cards{display:flex;flex-wrap:wrap;gap:1rem;margin:1.5rem 0}"
-	".card{border:1px solid var(--line);border-radius:.5rem;padding:.7rem 1.1rem;min-width:8rem}"
-	".card b{display:block;font-size:1.7rem;line-height:1.2}\n"
-	".good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}\n"
-	"table{border-collapse:collapse;width:100%}th{text-align:left;font-weight:600;"
-	"color:var(--soft)}th,td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line);"
-	"vertical-align:top;overflow-wrap:anywhere}\n"
-	".weeks{display:flex;align-items:flex-end;gap:.3rem;height:9rem;margin-top:1rem}"
-	".weeks div{flex:1;display:flex;flex-direction:column;justify-content:flex-end;height:100%;"
-	"text-align:center;font-size:.75rem}.weeks i{display:block;background:var(--bar);"
-	"border-radius:.2rem .2rem 0 0;min-height:1px}.weeks .over i{background:var(--bad)}\n"
-	"</style></head><body>\n";
-
-static void put_text(struct buf *out, const char *s)
-{
-	str_escape_html(out, s, strlen(s));
-}
-
-static void put_when(struct buf *out, struct wall t, struct wall now)
-{
-	char relative[WHEN_TEXT_MAX];
-	char at[WHEN_TEXT_MAX];
-
-	if (t.s == 0 || t.s == INT64_MAX) {
-		buf_add_str(out, "-");
-		return;
-	}
-	when_format_relative(t, now, relative, sizeof(relative));
-	when_format_short(t, at);
-	buf_printf(out, "%s <span class=\"soft\">%s</span>", relative, at);
-}
-
-static void put_card(struct buf *out, const char *class, size_t n, const char *what)
-{
-	buf_printf(out, "<div class=\"card\"><b class=\"%s\">%zu</b>%s</div>\n", class, n, what);
-}
 
 static void put_summary(struct buf *out, const struct report *r)
 {
 	const struct plan *p = r->plan;
 
 	buf_add_str(out, "<div class=\"cards\">\n");
-	put_card(out, "", r->certificates.all, "certificates");
-	put_card(out, "good", r->certificates.healthy, "healthy");
-	put_card(out, r->certificates.unhealthy > 0 ? "bad" : "soft", r->certificates.unhealthy,
-	         "to look after");
-	put_card(out, r->certificates.unknown > 0 ? "warn" : "soft", r->certificates.unknown,
-	         "unknown");
-	put_card(out, "", r->targets.all, "targets");
-	put_card(out, r->targets.healthy < r->targets.all ? "bad" : "soft",
-	         r->targets.all - r->targets.healthy, "targets in trouble");
-	put_card(out, p->n_conflicts > 0 ? "bad" : "soft", p->n_conflicts, "conflicts");
-	put_card(out, r->failed > 0 ? "bad" : "soft", r->failed, "failed in the last day");
+	html_card(out, "", r->certificates.all, "certificates");
+	html_card(out, "good", r->certificates.healthy, "healthy");
+	html_card(out, r->certificates.unhealthy > 0 ? "bad" : "soft", r->certificates.unhealthy,
+	          "to look after");
+	html_card(out, r->certificates.unknown > 0 ? "warn" : "soft", r->certificates.unknown,
+	          "unknown");
+	html_card(out, "", r->targets.all, "targets");
+	html_card(out, r->targets.healthy < r->targets.all ? "bad" : "soft",
+	          r->targets.all - r->targets.healthy, "targets in trouble");
+	html_card(out, p->n_conflicts > 0 ? "bad" : "soft", p->n_conflicts, "conflicts");
+	html_card(out, r->failed > 0 ? "bad" : "soft", r->failed, "failed in the last day");
 	buf_add_str(out, "</div>\n");
 }
 
@@ -130,13 +82,13 @@ static void put_verdicts(struct buf *out, const struct report *r, const char *ti
 		buf_init(&object, BUF_LIMIT_TEXT);
 		verdict_object(v[i], &object);
 		buf_add_str(out, "<tr><td>");
-		put_text(out, buf_str(&object));
+		html_text(out, buf_str(&object));
 		buf_printf(out, "</td><td class=\"%s\">%s</td><td>", class_of(v[i]), v[i]->word);
-		put_when(out, v[i]->not_after, r->now);
+		html_when(out, v[i]->not_after, r->now);
 		buf_add_str(out, "</td><td>");
-		put_when(out, v[i]->renewal, r->now);
+		html_when(out, v[i]->renewal, r->now);
 		buf_add_str(out, "</td><td>");
-		put_text(out, v[i]->message == NULL ? "" : v[i]->message);
+		html_text(out, v[i]->message);
 		buf_add_str(out, "</td></tr>\n");
 	}
 	buf_add_str(out, "</table>\n");
@@ -146,15 +98,15 @@ static void put_row(struct buf *out, const char *kind, const char *name, const c
                     const char *code, const char *message)
 {
 	buf_printf(out, "<tr><td>%s/", kind);
-	put_text(out, name);
+	html_text(out, name);
 	if (host != NULL) {
 		buf_add_byte(out, '@');
-		put_text(out, host);
+		html_text(out, host);
 	}
 	buf_add_str(out, "</td><td>");
-	put_text(out, code);
+	html_text(out, code);
 	buf_add_str(out, "</td><td>");
-	put_text(out, message == NULL ? "" : message);
+	html_text(out, message);
 	buf_add_str(out, "</td></tr>\n");
 }
 
@@ -192,10 +144,10 @@ static void put_events(struct buf *out, const struct report *r)
 		           !e->done ? "open"
 		           : fine   ? "done"
 		                    : "failed");
-		put_text(out, e->action);
+		html_text(out, e->action);
 		if (e->error != NULL && e->error[0] != '\0') {
 			buf_add_str(out, "<br>");
-			put_text(out, e->error);
+			html_text(out, e->error);
 		}
 		buf_add_str(out, "</td></tr>\n");
 	}
@@ -207,10 +159,10 @@ void report_render_html(const struct report *r, struct buf *out)
 	char at[WHEN_TEXT_MAX];
 
 	when_format_short(r->now, at);
-	buf_add_str(out, head);
+	html_head(out, "certwright report");
 	buf_printf(out, "<h1>certwright report</h1>\n<p class=\"soft\">%s, commit %.12s, looked ",
 	           at, r->plan->commit);
-	put_when(out, r->plan->observed_at, r->now);
+	html_when(out, r->plan->observed_at, r->now);
 	buf_add_str(out, "</p>\n");
 	put_summary(out, r);
 	put_verdicts(out, r, "To look after", r->attention, r->n_attention);
@@ -218,5 +170,5 @@ void report_render_html(const struct report *r, struct buf *out)
 	put_timeline(out, r);
 	put_verdicts(out, r, "Next to expire", r->expiring, r->n_expiring);
 	put_events(out, r);
-	buf_add_str(out, "</body></html>\n");
+	html_end(out);
 }

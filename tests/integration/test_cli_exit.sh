@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=tests/integration/cli.sh
 . "$(dirname "$0")/cli.sh"
 
-verbs=(init validate plan apply run status report get explain observe probe approve renew revoke push rollback suspend
+verbs=(init validate plan apply run status report discover get explain observe probe approve renew revoke push rollback suspend
 	resume state ca schema completion version)
 
 help_of_every_verb() {

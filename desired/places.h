@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * places.h - ranges, ports and exclusions as the endpoints that they mean. Pure.
+ */
+#pragma once
+
+#include "reconciler/base/arena.h"
+#include "reconciler/base/err.h"
+
+#define PLACES_MAX ((size_t)1000000)
+
+struct place_spec {
+	/* CIDR, address, host range ("pdu[01-40].dc1.example"), or any of them with ":port" */
+	const char *const *ranges;
+	size_t n_ranges;
+	/* "443", "8000-8010"; none: the usual ones */
+	const char *const *ports;
+	size_t n_ports;
+	/* CIDR, address, name or glob */
+	const char *const *exclude;
+	size_t n_exclude;
+};
+struct place {
+	const char *host;
+	int port;
+};
+
+/* In the order written, addresses rising; none is left: ERR_INVALID, as for a word that is wrong
+ * and for more than PLACES_MAX. Arena. */
+enum err_code places_expand(const struct place_spec *spec, struct arena *arena,
+                            const struct place **ret, size_t *ret_n, struct err *err);
+/* Is the host in one of these networks, or matched by one of these addresses, names and globs? */
+bool place_host_listed(const char *const *words, size_t n, const char *host);

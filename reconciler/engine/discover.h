@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * discover.h - what is out there: a range of endpoints is looked at, each certificate judged, and
+ * the whole told as a report or as YAML that monitors it.
+ *
+ * Only what answered is kept; a million silent addresses cost a count.
+ */
+#pragma once
+
+#include "desired/places.h"
+#include "reconciler/pki/judge.h"
+#include "state/look.h"
+
+/* An endpoint that answered. */
+struct found {
+	const struct place *place;
+	const char *starttls; /* that it speaks; NULL: TLS at once */
+	enum endpoint_status status;
+	const char *error, *protocol, *cipher;
+	bool client_cert_asked;
+	struct seen_chain served;
+	struct judgement judgement;   /* with ENDPOINT_OK */
+	const struct found *same_key; /* another host with the same key; NULL */
+};
+
+struct discovery {
+	struct arena *arena;
+	struct seen_certs *certs;
+	const struct place *places;
+	size_t n_places;
+	size_t done; /* places looked at, from the first on */
+	struct {
+		struct found *v;
+		size_t n, cap;
+	} found;
+	size_t refused, silent;
+};
+
+struct discover_scan {
+	struct prober *prober;
+	const struct clock *clock;
+	size_t batch; /* endpoints handed to the prober at once; 0: 4096 */
+	bool guess;   /* where no TLS answers, try what else may be spoken */
+	/* After every batch, when not NULL; an error ends the scan. `from`: first new found. */
+	enum err_code (*after)(struct discover_scan *s, const struct discovery *d, size_t from,
+	                       struct err *err);
+	void *arg;
+};
+/* From d->done to the end. */
+enum err_code discover_run(struct discover_scan *s, struct discovery *d, struct err *err);
+
+/* A scan's own file, one JSON object a line: what was found, and how far it came. */
+void discover_record(const struct discovery *d, size_t from, struct buf *out);
+/* Take up what the file says. ERR_CONFLICT: it is of another scan. A torn tail is ignored. */
+enum err_code discover_resume(struct discovery *d, struct bytes file, struct err *err);
+
+/* Judge everything found; `by` says by what (its host is set here, for names). */
+void discover_judge(struct discovery *d, const struct judge_by *by);
+
+void discover_render_text(const struct discovery *d, struct wall now, struct buf *out);
+/* One object a line. */
+void discover_render_jsonl(const struct discovery *d, struct buf *out);
+void discover_render_html(const struct discovery *d, struct wall now, struct buf *out);
+
+/* YAML that monitors what was found, one file per issuing CA. */
+struct discover_file {
+	const char *name; /* "issuer-3f9ac1d2.yaml" */
+	struct bytes text;
+};
+enum err_code discover_yaml(const struct discovery *d, struct wall now,
+                            const struct discover_file **ret, size_t *ret_n, struct err *err);

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * discover_file.c - a scan on disk: what was found since the last line that says how far it came.
+ * Whatever a kill tears off behind such a line is looked at again.
+ */
+#include <string.h>
+
+#include "reconciler/base/json.h"
+#include "reconciler/base/str.h"
+#include "reconciler/engine/discover.h"
+#include "reconciler/pki/pki.h"
+
+#define LINE_MAX_BYTES ((size_t)4 << 20)
+#define CHAIN_MAX      100
+
+/* Which scan is it? */
+static void digest_of(const struct discovery *d, char out[2 * SHA256_BYTES + 1])
+{
+	CLEANUP(buf_release) struct buf all = { 0 };
+	uint8_t sha256[SHA256_BYTES];
+
+	buf_init(&all, BUF_LIMIT_TEXT);
+	for (size_t i = 0; i < d->n_places; i++) {
+		buf_printf(&all, "%s %d\n", d->places[i].host, d->places[i].port);
+	}
+	pki_sha256(all.p, all.len, sha256);
+	hex_encode(bytes_of(sha256, SHA256_BYTES), out);
+}
+
+static void put_found(const struct discovery *d, const struct found *f, struct buf *out)
+{
+	struct json_writer w;
+
+	json_writer_init(&w, out, /* pretty= */ false);
+	json_begin_object(&w);
+	json_member_int(&w, "place", f->place - d->places);
+	json_member_int(&w, "status", f->status);
+	json_member_str(&w, "starttls", f->starttls);
+	json_member_str(&w, "error", f->error);
+	json_member_str(&w, "protocol", f->protocol);
+	json_member_str(&w, "cipher", f->cipher);
+	json_member_bool(&w, "clientCertificateAsked", f->client_cert_asked);
+	json_key(&w, "chain");
+	json_begin_array(&w);
+	for (size_t i = 0; i < f->served.n; i++) {
+		CLEANUP(buf_release) struct buf text = { 0 };
+
+		buf_init(&text, LINE_MAX_BYTES);
+		base64_encode(seen_cert_der(f->served.v[i]), &text);
+		json_str(&w, buf_str(&text));
+	}
+	json_end_array(&w);
+	json_end_object(&w);
+	buf_add_byte(out, '\n');
+}
+
+/* How far it came; not begun: only whose file it is. */
+static void put_mark(const struct discovery *d, bool begun, struct buf *out)
+{
+	char digest[2 * SHA256_BYTES + 1];
+	struct json_writer w;
+
+	digest_of(d, digest);
+	json_writer_init(&w, out, /* pretty= */ false);
+	json_begin_object(&w);
+	json_member_str(&w, "scan", digest);
+	json_member_int(&w, "done", begun ? (int64_t)d->done : 0);
+	json_member_int(&w, "refused", begun ? (int64_t)d->refused : 0);
+	json_member_int(&w, "silent", begun ? (int64_t)d->silent : 0);
+	json_end_object(&w);
+	buf_add_byte(out, '\n');
+}
+
+void discover_record(const struct discovery *d, size_t from, struct buf *out)
+{
+	if (from == 0) {
+		put_mark(d, /* begun= */ false, out);
+	}
+	for (size_t i = from; i < d->found.n; i++) {
+		put_found(d, &d->found.v[i], out);
+	}
+	put_mark(d, /* begun= */ true, out);
+}
+
+static enum err_code damaged(size_t line, const char *what, struct err *err)
+{
+	return err_set(err, ERR_INVALID, "line %zu of the scan: %s", line, what);
+}
+
+static const char *kept(struct discovery *d, const struct json_t *row, const char *key)
+{
+	const char *s = json_get_str(row, key, NULL);
+
+	return s == NULL ? NULL : arena_str(d->arena, s);
+}
+
+static enum err_code take_chain(struct discovery *d, const struct json_t *list, size_t line,
+                                struct seen_chain *ret, struct err *err)
+{
+	size_t n = json_array_len(list);
+	const struct seen_cert **v = ARENA_ARRAY(d->arena, const struct seen_cert *, n + 1);
+
+	if (n > CHAIN_MAX || v == NULL) {
+		return n > CHAIN_MAX ? damaged(line, "too long a chain", err) : err_nomem(err);
+	}
+	for (size_t i = 0; i < n; i++) {
+		CLEANUP(buf_release) struct buf der = { 0 };
+		const char *text = json_as_str(json_array_at(list, i), "");
+
+		buf_init(&der, LINE_MAX_BYTES);
+		if (!base64_decode(text, strlen(text), &der)) {
+			return damaged(line, "no base64", err);
+		}
+		enum err_code rc =
+			seen_cert_add(d->certs, arena_bytes(d->arena, buf_view(&der)), &v[i], err);
+		if (rc != ERR_OK) {
+			return rc;
+		}
+	}
+	*ret = (struct seen_chain){ .v = v, .n = n };
+	return ERR_OK;
+}
+
+static enum err_code take_found(struct discovery *d, const struct json_t *row, size_t line,
+                                struct err *err)
+{
+	int64_t place = json_get_int(row, "place", -1);
+	int64_t status = json_get_int(row, "status", -1);
+	struct found f = { .starttls = kept(d, row, "starttls"),
+		           .error = kept(d, row, "error"),
+		           .protocol = kept(d, row, "protocol"),
+		           .cipher = kept(d, row, "cipher"),
+		           .client_cert_asked =
+		                   json_get_bool(row, "clientCertificateAsked", false) };
+
+	if (place < 0 || (size_t)place >= d->n_places ||
+	    (status != ENDPOINT_OK && status != ENDPOINT_NO_TLS)) {
+		return damaged(line, "neither a place nor a status of this scan", err);
+	}
+	f.place = &d->places[place];
+	f.status = (enum endpoint_status)status;
+	enum err_code rc = take_chain(d, json_get(row, "chain"), line, &f.served, err);
+	if (rc == ERR_OK && f.status == ENDPOINT_OK && f.served.n == 0) {
+		rc = damaged(line, "a certificate is missing", err);
+	}
+	struct found *slot = rc == ERR_OK ? ARENA_PUSH(d->arena, &d->found) : NULL;
+	if (rc != ERR_OK || slot == NULL) {
+		return rc != ERR_OK ? rc : err_nomem(err);
+	}
+	*slot = f;
+	return ERR_OK;
+}
+
+static enum err_code take_mark(struct discovery *d, const struct json_t *row, const char *digest,
+                               size_t line, struct err *err)
+{
+	int64_t done = json_get_int(row, "done", -1);
+	int64_t refused = json_get_int(row, "refused", -1);
+	int64_t silent = json_get_int(row, "silent", -1);
+
+	if (!str_equal(json_get_str(row, "scan", NULL), digest)) {
+		(void)err_set(err, ERR_CONFLICT, "the file is of another scan");
+		return err_hint(err,
+		                "repeat the ranges, ports and exclusions, or name another file");
+	}
+	if (done < (int64_t)d->done || (size_t)done > d->n_places || refused < 0 || silent < 0) {
+		return damaged(line, "the count of what was done makes no sense", err);
+	}
+	d->done = (size_t)done;
+	d->refused = (size_t)refused;
+	d->silent = (size_t)silent;
+	return ERR_OK;
+}
+
+static enum err_code take_line(struct discovery *d, struct bytes text, const char *digest,
+                               size_t line, size_t *sure, struct err *err)
+{
+	CLEANUP(cleanup_json) struct json_t *row = NULL;
+	enum err_code rc = json_parse((const char *)text.p, text.n, &row, /* err= */ NULL);
+
+	if (rc != ERR_OK) {
+		return damaged(line, "no JSON", err);
+	}
+	if (!json_has(row, "scan")) {
+		return take_found(d, row, line, err);
+	}
+	rc = take_mark(d, row, digest, line, err);
+	*sure = rc == ERR_OK ? d->found.n : *sure;
+	return rc;
+}
+
+enum err_code discover_resume(struct discovery *d, struct bytes file, struct err *err)
+{
+	char digest[2 * SHA256_BYTES + 1];
+	enum err_code rc = ERR_OK;
+	size_t sure = 0;
+	size_t line = 0;
+
+	digest_of(d, digest);
+	for (size_t at = 0; rc == ERR_OK && at < file.n;) {
+		const uint8_t *end = memchr(file.p + at, '\n', file.n - at);
+		size_t n = end == NULL ? file.n - at : (size_t)(end - (file.p + at));
+
+		if (end == NULL) {
+			break; /* torn by a kill */
+		}
+		rc = take_line(d, bytes_of(file.p + at, n), digest, ++line, &sure, err);
+		at += n + 1;
+	}
+	d->found.n = rc == ERR_OK ? sure : d->found.n;
+	return rc;
+}

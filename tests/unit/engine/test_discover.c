@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_discover.c - ranges, batches, guessing, resuming and the YAML of a scan, over a prober that
+ * answers from a table.
+ */
+#include <string.h>
+
+#include "reconciler/base/attr.h"
+#include "reconciler/engine/discover.h"
+#include "reconciler/pki/pki.h"
+#include "tests/unit/pki/judge.h"
+#include "tests/unit/unit.h"
+
+static const struct wall now = { 1800000000 };
+static struct arena arena;
+static struct seen_certs certs;
+static struct err err;
+static struct made root, leaf;
+static struct clock_manual clock_now;
+
+static void setup(void)
+{
+	static const char *const names[] = { "web.example.com" };
+	struct str_list dns = { names, 1 };
+	struct key_spec p256 = { KEY_ECDSA, 256 };
+	struct cert_spec root_spec = made_ca("Root # \"x\"", p256);
+	struct cert_spec leaf_spec = made_leaf(&dns, p256);
+
+	pki_init(&clock_system);
+	arena_init(&arena);
+	seen_certs_init(&certs, &arena);
+	err_clear(&err);
+	clock_manual_init(&clock_now, now);
+	made_init(&root, &root_spec, /* issuer= */ NULL);
+	made_init(&leaf, &leaf_spec, &root);
+}
+
+static void teardown(void)
+{
+	made_release(&root);
+	made_release(&leaf);
+	seen_certs_release(&certs);
+	arena_release(&arena);
+}
+
+static void places_of(const char *range, const char *port, struct discovery *d)
+{
+	static const char *const exclude[] = { "10.0.0.6/31" };
+	struct place_spec spec = { .ranges = &range,
+		                   .n_ranges = 1,
+		                   .ports = &port,
+		                   .n_ports = 1,
+		                   .exclude = exclude,
+		                   .n_exclude = 1 };
+
+	ck_assert_ok(places_expand(&spec, &arena, &d->places, &d->n_places, &err), &err);
+}
+
+/* 10.0.0.1: a certificate. .2: speaks IMAP only. .3: refuses. .4: silent. .5: a TLS alert. */
+struct table_prober {
+	struct prober base;
+	size_t asked, guessed_at_5, smtp_at_587;
+};
+
+static enum err_code table_probe(struct prober *p, const struct look_endpoint *looks, size_t n,
+                                 struct observed *o, struct obs_endpoint *ret, struct err *e)
+{
+	struct table_prober *t = CONTAINER_OF(p, struct table_prober, base);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct look_endpoint *l = &looks[i];
+		char which = l->host[strlen(l->host) - 1];
+		bool tls = which == '1' || (which == '2' && l->starttls != NULL &&
+		                            strcmp(l->starttls, "imap") == 0);
+
+		t->asked++;
+		t->smtp_at_587 +=
+			l->port == 587 && l->starttls != NULL && !strcmp(l->starttls, "smtp");
+		t->guessed_at_5 += which == '5' && l->starttls != NULL ? 1 : 0;
+		ret[i] = (struct obs_endpoint){ .key = l->key, .status = ENDPOINT_NO_TLS };
+		ret[i].error = which == '5' ? "TLS alert 40" : "* OK IMAP4rev1";
+		ret[i].status = which == '3'   ? ENDPOINT_REFUSED
+		                : which == '4' ? ENDPOINT_UNREACHABLE
+		                               : ENDPOINT_NO_TLS;
+		if (tls) {
+			const struct seen_cert **v =
+				ARENA_ARRAY(o->arena, const struct seen_cert *, 1);
+			enum err_code rc = seen_cert_add(o->certs, leaf.cert->der, &v[0], e);
+
+			ck_assert_int_eq(rc, ERR_OK);
+			ret[i].status = ENDPOINT_OK;
+			ret[i].error = NULL;
+			ret[i].served = (struct seen_chain){ .v = v, .n = 1 };
+		}
+	}
+	return ERR_OK;
+}
+
+static struct discovery scan_of(struct table_prober *t, bool guess)
+{
+	struct discovery d = { .arena = &arena, .certs = &certs };
+	struct discover_scan s = {
+		.prober = &t->base, .clock = &clock_now.clock, .batch = 2, .guess = guess
+	};
+
+	t->base.probe = table_probe;
+	places_of("10.0.0.0/29", "4000", &d);
+	ck_assert_ok(discover_run(&s, &d, &err), &err);
+	return d;
+}
+
+START_TEST(what_answers_is_kept_and_the_rest_is_counted)
+{
+	struct table_prober t = { .asked = 0 };
+	struct discovery d = scan_of(&t, /* guess= */ false);
+
+	ck_assert_uint_eq(d.done, d.n_places);
+	ck_assert_uint_eq(d.found.n, 4); /* .0, .1, .2 and .5 */
+	ck_assert_uint_eq(d.refused, 1);
+	ck_assert_uint_eq(d.silent, 1);
+	ck_assert_int_eq(d.found.v[1].status, ENDPOINT_OK);
+	ck_assert_int_eq(d.found.v[2].status, ENDPOINT_NO_TLS);
+}
+END_TEST
+
+START_TEST(a_port_tells_what_is_spoken_there)
+{
+	struct table_prober t = { .base.probe = table_probe };
+	struct discovery d = { .arena = &arena, .certs = &certs };
+	struct discover_scan s = { .prober = &t.base, .clock = &clock_now.clock };
+
+	places_of("10.0.0.1", "587", &d);
+	ck_assert_ok(discover_run(&s, &d, &err), &err);
+	ck_assert_uint_eq(t.smtp_at_587, 1);
+	ck_assert_str_eq(d.found.v[0].starttls, "smtp");
+}
+END_TEST
+
+START_TEST(where_no_tls_answers_another_protocol_is_tried)
+{
+	struct table_prober t = { .asked = 0 };
+	struct discovery d = scan_of(&t, /* guess= */ true);
+	size_t imap = 0;
+
+	for (size_t i = 0; i < d.found.n; i++) {
+		const struct found *f = &d.found.v[i];
+
+		imap += f->starttls != NULL && strcmp(f->starttls, "imap") == 0 ? 1 : 0;
+	}
+	ck_assert_uint_eq(imap, 1);
+	ck_assert_uint_eq(t.guessed_at_5, 0);
+	ck_assert_uint_eq(d.found.n, 4);
+}
+END_TEST
+
+START_TEST(a_scan_goes_on_where_its_file_ends)
+{
+	struct table_prober t = { .asked = 0 };
+	struct discovery whole = scan_of(&t, /* guess= */ false);
+	struct discovery again = {
+		.arena = &arena, .certs = &certs, .places = whole.places, .n_places = whole.n_places
+	};
+	struct discovery other = again;
+	struct discover_scan s = { .prober = &t.base, .clock = &clock_now.clock };
+	CLEANUP(buf_release) struct buf file = { 0 };
+
+	buf_init(&file, 1 << 20);
+	whole.done = 3;
+	discover_record(&whole, 0, &file);
+	size_t sure = file.len;
+	buf_add_str(&file, "{\"place\": 4, \"status\":"); /* torn */
+	ck_assert_ok(discover_resume(&again, buf_view(&file), &err), &err);
+	ck_assert_uint_eq(again.done, 3);
+	ck_assert_uint_eq(again.found.n, whole.found.n);
+	ck_assert_ptr_eq(again.found.v[1].served.v[0], whole.found.v[1].served.v[0]);
+	t.asked = 0;
+	ck_assert_ok(discover_run(&s, &again, &err), &err);
+	ck_assert_uint_eq(t.asked, whole.n_places - 3);
+	other.n_places--;
+	ck_assert_int_eq(discover_resume(&other, bytes_of(file.p, sure), &err), ERR_CONFLICT);
+	err_clear(&err);
+	ck_assert_int_eq(discover_resume(&again, bytes_of_str("nonsense\n"), &err), ERR_INVALID);
+}
+END_TEST
+
+START_TEST(yaml_names_what_was_found_and_nothing_foreign_escapes)
+{
+	struct table_prober t = { .asked = 0 };
+	struct discovery d = scan_of(&t, /* guess= */ true);
+	const struct judge_by by = { .any_anchor = true, .now = now };
+	const struct discover_file *files = NULL;
+	size_t n = 0;
+	CLEANUP(buf_release) struct buf page = { 0 };
+
+	discover_judge(&d, &by);
+	ck_assert_ok(discover_yaml(&d, now, &files, &n, &err), &err);
+	ck_assert_uint_eq(n, 1);
+	const char *text = arena_strn(&arena, (const char *)files[0].text.p, files[0].text.n);
+	ck_assert_ptr_nonnull(strstr(text, "name: web.example.com-"));
+	ck_assert_ptr_nonnull(strstr(text, "host: \"10.0.0.1\"\n        port: 4000\n"
+	                                   "        serverName: \"web.example.com\""));
+	ck_assert_ptr_nonnull(strstr(text, "starttls: imap"));
+	ck_assert_ptr_nonnull(strstr(text, "mode: Monitored"));
+	buf_init(&page, 1 << 20);
+	discover_render_jsonl(&d, &page);
+	ck_assert_ptr_nonnull(strstr(buf_str(&page), "\"sameKeyAs\":\"10.0.0.2:4000 imap\""));
+	buf_reset(&page);
+	discover_render_text(&d, now, &page);
+	ck_assert_ptr_nonnull(strstr(buf_str(&page), "6 of 6 endpoints looked at: 2 certificates"));
+	buf_reset(&page);
+	discover_render_html(&d, now, &page);
+	ck_assert_ptr_nonnull(strstr(buf_str(&page), "Root # \\&#34;x\\&#34;"));
+}
+END_TEST
+
+static void build(Suite *s)
+{
+	TCase *tc = tcase_create("discover");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, a_port_tells_what_is_spoken_there);
+	tcase_add_test(tc, what_answers_is_kept_and_the_rest_is_counted);
+	tcase_add_test(tc, where_no_tls_answers_another_protocol_is_tried);
+	tcase_add_test(tc, a_scan_goes_on_where_its_file_ends);
+	tcase_add_test(tc, yaml_names_what_was_found_and_nothing_foreign_escapes);
+	suite_add_tcase(s, tc);
+}
+
+UNIT_MAIN("engine/discover", build)
