@@ -337,7 +337,8 @@ static void put_value(struct bytes text, const struct edit *e, const struct spot
 		if (!spot->found) {
 			buf_printf(out, " %s=", e->key);
 		}
-		xml_escape(e->value, spot->found ? (char)text.p[spot->from] : '"', out);
+		bool single = spot->found && text.p[spot->from] == '\'';
+		xml_escape(e->value, single ? '\'' : '"', out);
 	} else if (!spot->found) {
 		add_new_line(text, e, spot, out);
 	} else {

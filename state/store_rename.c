@@ -18,8 +18,8 @@ static const char *const identity_changes[] = {
 	" WHERE name = ?2), 0)),"
 	" approved_at = max(approved_at, coalesce((SELECT approved_at FROM identity"
 	" WHERE name = ?2), 0)) WHERE name = ?1",
-	"DELETE FROM identity WHERE name = ?2"
-	" AND EXISTS (SELECT 1 FROM identity WHERE name = ?1)",
+	("DELETE FROM identity WHERE name = ?2"
+	 " AND EXISTS (SELECT 1 FROM identity WHERE name = ?1)"),
 	"UPDATE identity SET name = ?2 WHERE name = ?1",
 	/* All that is left there are requests that were given up: their numbers are needed. */
 	"DELETE FROM exchange WHERE name = ?2",
@@ -34,8 +34,8 @@ static const char *const identity_changes[] = {
 	NULL,
 };
 static const char *const issuer_changes[] = {
-	"DELETE FROM ca_book WHERE issuer = ?2"
-	" AND EXISTS (SELECT 1 FROM ca_book WHERE issuer = ?1)",
+	("DELETE FROM ca_book WHERE issuer = ?2"
+	 " AND EXISTS (SELECT 1 FROM ca_book WHERE issuer = ?1)"),
 	"UPDATE ca_book SET issuer = ?2 WHERE issuer = ?1",
 	"UPDATE ca SET issuer = ?2 WHERE issuer = ?1",
 	"UPDATE ca_request SET issuer = ?2 WHERE issuer = ?1",
