@@ -422,9 +422,13 @@ static enum err_code add_trusted(struct p12 *p12, struct p12_bag *bag, struct er
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	if (fresh && bags != NULL && p12->n == n && p12->safes[n - 1].bags == bags &&
-	    p12_model_add_trusted(p12, &p12->safes[n - 1].bags[p12->safes[n - 1].n - 1])) {
-		return ERR_OK;
+	if (fresh && bags != NULL && p12->n == n && p12->safes[n - 1].bags == bags) {
+		struct p12_bag *end = &p12->safes[n - 1].bags[p12->safes[n - 1].n - 1];
+
+		/* It may stand in another safe, before the last. */
+		if (end->folded == bag->folded && p12_model_add_trusted(p12, end)) {
+			return ERR_OK;
+		}
 	}
 	return p12_model_build(p12, err);
 }

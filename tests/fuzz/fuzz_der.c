@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * fuzz_der.c - the strict reader; whatever it understands, the writer must write back unchanged.
+ * BER is brought to the framing that it reads, once and for all.
  */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "providers/keystore.h"
+#include "providers/keystores/ber.h"
 #include "reconciler/base/attr.h"
 #include "reconciler/pki/der.h"
 
@@ -70,10 +73,36 @@ static void walk(struct der d, int depth)
 	}
 }
 
+static void normalise(struct bytes in)
+{
+	struct buf first;
+	struct buf second;
+	struct bytes once;
+	struct bytes twice;
+	size_t used;
+
+	buf_init(&first, KEYSTORE_FILE_LIMIT);
+	buf_init(&second, KEYSTORE_FILE_LIMIT);
+	if (ber_normalise(in, &first, &once, &used, /* err= */ NULL) == ERR_OK) {
+		struct der d = der_of(once);
+
+		assert(used <= in.n);
+		assert(der_get_any(&d, /* ret_tag= */ NULL, /* ret_content= */ NULL,
+		                   /* ret_whole= */ NULL) &&
+		       der_at_end(&d));
+		assert(ber_normalise(once, &second, &twice, &used, /* err= */ NULL) == ERR_OK);
+		assert(bytes_equal(once, twice) && second.len == 0);
+		walk(der_of(once), 0);
+	}
+	buf_release(&first);
+	buf_release(&second);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char text[64];
 
+	normalise(bytes_of(data, size));
 	walk(der_of(bytes_of(data, size)), 0);
 	(void)der_oid_text(bytes_of(data, size), text, sizeof(text));
 	if (size > 0 && size < sizeof(text)) {

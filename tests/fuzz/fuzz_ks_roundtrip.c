@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fuzz_ks_roundtrip.c - a program of edits, run on a JKS and a PKCS#12 store with a write and a
- * read after each chapter; both must at all times hold the entries that a plain list holds.
+ * fuzz_ks_roundtrip.c - a program of edits, run on a JKS, a JCEKS and a PKCS#12 store with a write
+ * and a read after each chapter; all must at all times hold the entries that a plain list holds.
  *
  * Two octets are one step: what to do, and to which of eight aliases. Keys and certificates are the
  * least that passes for them.
@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "providers/keystores/jks_store.h"
 #include "providers/keystores/p12_crypto.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,8 +22,9 @@ static const char *const profiles[] = { NULL, "Modern2023", "Modern2026", "Legac
 	                                "LegacyRC2" };
 
 struct slot {
-	bool there, key;
-	uint8_t mark; /* in the certificate */
+	bool there;
+	enum keystore_entry_kind kind;
+	uint8_t mark; /* in the certificate, or the secret */
 };
 
 struct run {
@@ -41,27 +43,93 @@ static void make_cert(uint8_t mark, uint8_t out[21])
 	memcpy(out, form, sizeof(form));
 }
 
-static void step(struct run *r, uint8_t what, size_t which, uint8_t mark)
+static void move(struct run *r, size_t from, size_t to)
+{
+	enum err_code rc = r->ops->rename(r->ks, aliases[from], aliases[to], /* err= */ NULL);
+
+	if (!r->want[from].there) {
+		assert(rc == ERR_NOT_FOUND);
+	} else if (r->want[to].there && from != to) {
+		assert(rc == ERR_CONFLICT);
+	} else {
+		struct slot moved = r->want[from];
+
+		assert(rc == ERR_OK);
+		r->want[from] = (struct slot){ .there = false };
+		r->want[to] = moved;
+	}
+}
+
+static void put_secret(struct run *r, size_t which, uint8_t mark)
+{
+	struct keystore_secret_key secret = { .algorithm = "AES" };
+	const uint8_t octets[16] = { mark };
+
+	assert(secret_set(&secret.key, octets, sizeof(octets)) == 0);
+	enum err_code rc =
+		r->ops->set_secret(r->ks, aliases[which], &secret, mark, /* err= */ NULL);
+	assert(rc == (r->ops == &keystore_jks ? ERR_INVALID : ERR_OK));
+	if (rc == ERR_OK) {
+		r->want[which] = (struct slot){ true, KS_SECRET, mark };
+	}
+	secret_release(&secret.key);
+}
+
+static void step(struct run *r, uint8_t what, uint8_t which_octet, uint8_t mark)
 {
 	uint8_t der[21];
 	struct secret key = { .p = (uint8_t[]){ 0x30, 0x01, mark }, .n = 3 };
+	size_t which = which_octet % ALIASES;
 	struct slot *slot = &r->want[which];
 
 	make_cert(mark, der);
 	struct bytes cert = bytes_of(der, sizeof(der));
-	if (what % 4 == 0) {
+	switch (what % 6) {
+	case 0: {
 		enum err_code rc = r->ops->remove(r->ks, aliases[which], /* err= */ NULL);
 
 		assert(rc == (slot->there ? ERR_OK : ERR_NOT_FOUND));
-		*slot = (struct slot){ 0 };
-	} else if (what % 4 == 1) {
+		*slot = (struct slot){ .there = false };
+		break;
+	}
+	case 1:
 		assert(r->ops->set_trusted(r->ks, aliases[which], cert, mark, /* err= */ NULL) ==
 		       ERR_OK);
-		*slot = (struct slot){ true, false, mark };
-	} else {
+		*slot = (struct slot){ true, KS_TRUSTED, mark };
+		break;
+	case 2:
+		move(r, which, which_octet / ALIASES % ALIASES);
+		break;
+	case 3:
+		put_secret(r, which, mark);
+		break;
+	default:
 		assert(r->ops->set_key(r->ks, aliases[which], &key, &cert, 1, mark,
 		                       /* err= */ NULL) == ERR_OK);
-		*slot = (struct slot){ true, true, mark };
+		*slot = (struct slot){ true, KS_KEY, mark };
+		break;
+	}
+}
+
+static void check_entry(const struct run *r, size_t i, const struct keystore_entry *e,
+                        const struct slot *want)
+{
+	struct keystore_secret_key secret = { .algorithm = "" };
+	struct secret key = { 0 };
+
+	assert(want->there && e->kind == want->kind);
+	if (e->kind == KS_SECRET) {
+		assert(r->ops->secret(r->ks, i, &secret, /* err= */ NULL) == ERR_OK);
+		assert(secret.key.n == 16 && secret.key.p[0] == want->mark);
+		assert(strcmp(secret.algorithm, "AES") == 0);
+		secret_release(&secret.key);
+		return;
+	}
+	assert(e->n_chain >= 1 && e->chain[0].p[6] == want->mark);
+	if (e->kind == KS_KEY) {
+		assert(r->ops->key(r->ks, i, &key, /* err= */ NULL) == ERR_OK);
+		assert(key.n == 3 && key.p[2] == want->mark);
+		secret_release(&key);
 	}
 }
 
@@ -78,17 +146,7 @@ static void check(const struct run *r)
 		for (size_t i = 0; i < r->ops->count(r->ks); i++) {
 			r->ops->entry(r->ks, i, &e);
 			if (strcmp(e.folded, folded) == 0 && e.kind != KS_OPAQUE) {
-				struct secret key = { 0 };
-
-				assert(r->want[k].there);
-				assert(e.kind == (r->want[k].key ? KS_KEY : KS_TRUSTED));
-				assert(e.n_chain >= 1 && e.chain[0].p[6] == r->want[k].mark);
-				if (e.kind == KS_KEY) {
-					assert(r->ops->key(r->ks, i, &key, /* err= */ NULL) ==
-					       ERR_OK);
-					assert(key.n == 3 && key.p[2] == r->want[k].mark);
-				}
-				secret_release(&key);
+				check_entry(r, i, &e, &r->want[k]);
 				seen++;
 			}
 		}
@@ -119,11 +177,11 @@ static void run(const struct keystore_ops *ops, const uint8_t *data, size_t size
 	struct run r = { .ops = ops };
 
 	assert(ops->create(&r.ks, /* err= */ NULL) == ERR_OK);
-	for (size_t i = 0; i + 1 < size && i < 128; i += 2) {
+	for (size_t i = 0; i + 1 < size && i < 64; i += 2) {
 		if (data[i] >= 0xc0) {
 			write_and_read(&r, data[i + 1]);
 		} else {
-			step(&r, data[i], data[i + 1] % ALIASES, (uint8_t)(i & 0x7f));
+			step(&r, data[i], data[i + 1], (uint8_t)(i & 0x7f));
 		}
 		check(&r);
 	}
@@ -135,7 +193,9 @@ static void run(const struct keystore_ops *ops, const uint8_t *data, size_t size
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	p12_limits = (struct p12_limits){ .iterations = 2000, .work = 200000, .written = 1 };
+	jks_limits = (struct jks_limits){ .iterations = 2000, .work = 200000, .written = 1 };
 	run(&keystore_jks, data, size);
+	run(&keystore_jceks, data, size);
 	run(&keystore_pkcs12, data, size);
 	return 0;
 }
