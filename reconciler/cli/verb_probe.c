@@ -101,10 +101,9 @@ static enum err_code load_crl(struct probing *p, struct err *err)
 	return rc == ERR_OK ? rc : err_wrap(err, "%s", file);
 }
 
-static struct judgement judge(struct probing *p, size_t i)
+static struct judgement judge(struct probing *p, size_t i, const struct seen_chain *served)
 {
-	const struct obs_endpoint *o = &p->seen[i];
-	const struct cert **v = ARENA_ARRAY(&p->arena, const struct cert *, o->served.n);
+	const struct cert **v = ARENA_ARRAY(&p->arena, const struct cert *, served->n);
 	const char *name = p->looks[i].server_name;
 	struct chain chain = { .v = v };
 	/* What will expire is valid today. */
@@ -116,11 +115,36 @@ static struct judgement judge(struct probing *p, size_t i)
 		                     .minimum_remaining_s = -1,
 		                     .crls = &p->crls };
 
-	for (size_t k = 0; v != NULL && k < o->served.n; k++) {
-		v[chain.n] = seen_cert_parse(o->served.v[k], &p->arena);
+	for (size_t k = 0; v != NULL && k < served->n; k++) {
+		v[chain.n] = seen_cert_parse(served->v[k], &p->arena);
 		chain.n += v[chain.n] == NULL ? 0 : 1;
 	}
 	return judge_chain(chain, &by, &p->arena);
+}
+
+/* Of its other certificate and its other addresses: does a client that gets one of them mind? */
+static bool all_healthy(struct probing *p, size_t i)
+{
+	const struct obs_endpoint *o = &p->seen[i];
+	struct judgement j;
+
+	if (o->twin.n > 0) {
+		j = judge(p, i, &o->twin);
+		if (!judged_healthy(&j)) {
+			return false;
+		}
+	}
+	for (size_t k = 0; k < o->n_addresses; k++) {
+		const struct seen_chain *served = &o->addresses[k].served;
+		if (served->n == 0 || served->v[0] == o->served.v[0]) {
+			continue;
+		}
+		j = judge(p, i, served);
+		if (!judged_healthy(&j)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 static void text_cert(struct probing *p, const struct seen_cert *s, struct buf *out)
@@ -149,6 +173,38 @@ static void text_cert(struct probing *p, const struct seen_cert *s, struct buf *
 	buf_add_str(out, c->dns_names.n > 0 ? "\n\n" : "\n");
 }
 
+static void text_line(struct buf *out, const char *label, const char *text)
+{
+	buf_printf(out, "  %-8s ", label);
+	str_escape_terminal(out, text, strlen(text));
+	buf_add_byte(out, '\n');
+}
+
+static void text_beside(struct probing *p, size_t i, struct buf *out)
+{
+	const struct obs_endpoint *o = &p->seen[i];
+
+	if (o->twin.n > 0) {
+		struct judgement j = judge(p, i, &o->twin);
+		buf_printf(out, "  with another kind of key it serves, %s:\n\n",
+		           judged_healthy(&j) ? "valid" : j.text);
+		text_cert(p, o->twin.v[0], out);
+	}
+	for (size_t k = 0; k < o->n_addresses; k++) {
+		const struct obs_address *a = &o->addresses[k];
+		bool same = a->served.n > 0 && a->served.v[0] == o->served.v[0];
+		const char *what = a->served.n == 0 ? (a->error == NULL ? "" : a->error)
+		                   : same           ? "the same"
+		                                    : "another certificate";
+		buf_printf(out, "  at %s: ", a->address);
+		str_escape_terminal(out, what, strlen(what));
+		buf_add_byte(out, '\n');
+		if (a->served.n > 0 && !same) {
+			text_cert(p, a->served.v[0], out);
+		}
+	}
+}
+
 static void text_one(struct probing *p, size_t i, const struct judgement *j, struct buf *out)
 {
 	const struct obs_endpoint *o = &p->seen[i];
@@ -168,39 +224,27 @@ static void text_one(struct probing *p, size_t i, const struct judgement *j, str
 	if (judged_healthy(j) && j->findings != 0) {
 		buf_printf(out, "  note     %s\n", j->text);
 	}
+	if (o->error != NULL) {
+		text_line(out, "note", o->error);
+	}
+	for (size_t k = 0; k < o->n_ca_names; k++) {
+		text_line(out, "accepts", o->ca_names[k]);
+	}
 	for (size_t k = 0; k < o->served.n; k++) {
 		text_cert(p, o->served.v[k], out);
 	}
+	text_beside(p, i, out);
 }
 
-static void json_one(struct probing *p, size_t i, const struct judgement *j, struct json_writer *w)
+static void json_chain(struct probing *p, const char *key, const struct seen_chain *served,
+                       struct json_writer *w)
 {
-	const struct obs_endpoint *o = &p->seen[i];
 	char fingerprint[CERT_FINGERPRINT_TEXT];
 
-	json_begin_object(w);
-	json_member_str(w, "host", p->looks[i].host);
-	json_member_int(w, "port", p->looks[i].port);
-	json_member_str(w, "status", endpoint_status_name(o->status));
-	json_member_str(w, "error", o->error);
-	json_member_bool(w, "valid", o->status == ENDPOINT_OK && judged_healthy(j));
-	json_member_str(w, "verdict", o->status == ENDPOINT_OK ? j->word : NULL);
-	json_key(w, "findings");
+	json_key(w, key);
 	json_begin_array(w);
-	for (int f = 0; o->status == ENDPOINT_OK && f < FINDING_COUNT; f++) {
-		if (judged(j, (enum finding)f)) {
-			json_str(w, finding_name((enum finding)f));
-		}
-	}
-	json_end_array(w);
-	json_member_str(w, "proof", o->proof == PROOF_POSSESSION ? "possession" : "none");
-	json_member_str(w, "protocol", o->protocol);
-	json_member_str(w, "cipher", o->cipher);
-	json_member_bool(w, "clientCertificateAsked", o->client_cert_asked);
-	json_key(w, "chain");
-	json_begin_array(w);
-	for (size_t k = 0; k < o->served.n; k++) {
-		const struct cert *c = seen_cert_parse(o->served.v[k], &p->arena);
+	for (size_t k = 0; k < served->n; k++) {
+		const struct cert *c = seen_cert_parse(served->v[k], &p->arena);
 		if (c == NULL) {
 			continue;
 		}
@@ -214,6 +258,75 @@ static void json_one(struct probing *p, size_t i, const struct judgement *j, str
 		json_end_object(w);
 	}
 	json_end_array(w);
+}
+
+static void json_judgement(const struct judgement *j, struct json_writer *w)
+{
+	json_member_bool(w, "valid", j != NULL && judged_healthy(j));
+	json_member_str(w, "verdict", j == NULL ? NULL : j->word);
+	json_key(w, "findings");
+	json_begin_array(w);
+	for (int f = 0; j != NULL && f < FINDING_COUNT; f++) {
+		if (judged(j, (enum finding)f)) {
+			json_str(w, finding_name((enum finding)f));
+		}
+	}
+	json_end_array(w);
+}
+
+static void json_beside(struct probing *p, size_t i, struct json_writer *w)
+{
+	const struct obs_endpoint *o = &p->seen[i];
+
+	if (o->twin.n > 0) {
+		struct judgement j = judge(p, i, &o->twin);
+		json_key(w, "otherKey");
+		json_begin_object(w);
+		json_judgement(&j, w);
+		json_chain(p, "chain", &o->twin, w);
+		json_end_object(w);
+	}
+	json_key(w, "addresses");
+	json_begin_array(w);
+	for (size_t k = 0; k < o->n_addresses; k++) {
+		const struct obs_address *a = &o->addresses[k];
+		bool seen = a->served.n > 0;
+		struct judgement j = seen ? judge(p, i, &a->served) : (struct judgement){ 0 };
+		json_begin_object(w);
+		json_member_str(w, "address", a->address);
+		json_member_str(w, "status", endpoint_status_name(a->status));
+		json_member_str(w, "error", a->error);
+		json_judgement(seen ? &j : NULL, w);
+		json_chain(p, "chain", &a->served, w);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
+static void json_one(struct probing *p, size_t i, const struct judgement *j, struct json_writer *w)
+{
+	const struct obs_endpoint *o = &p->seen[i];
+
+	json_begin_object(w);
+	json_member_str(w, "host", p->looks[i].host);
+	json_member_int(w, "port", p->looks[i].port);
+	json_member_str(w, "status", endpoint_status_name(o->status));
+	json_member_str(w, "error", o->error);
+	json_judgement(o->status == ENDPOINT_OK ? j : NULL, w);
+	json_member_str(w, "proof", o->proof == PROOF_POSSESSION ? "possession" : "none");
+	json_member_str(w, "protocol", o->protocol);
+	json_member_str(w, "cipher", o->cipher);
+	json_member_bool(w, "clientCertificateAsked", o->client_cert_asked);
+	json_key(w, "clientAuthorities");
+	json_begin_array(w);
+	for (size_t k = 0; k < o->n_ca_names; k++) {
+		json_str(w, o->ca_names[k]);
+	}
+	json_end_array(w);
+	json_member_bool(w, "nameRefused", o->name_refused);
+	json_member_int(w, "tookMs", o->took_ms);
+	json_chain(p, "chain", &o->served, w);
+	json_beside(p, i, w);
 	json_end_object(w);
 }
 
@@ -231,10 +344,11 @@ static int report(struct probing *p)
 	}
 	for (size_t i = 0; i < p->n; i++) {
 		bool seen = p->seen[i].status == ENDPOINT_OK;
-		struct judgement j = seen ? judge(p, i) : (struct judgement){ 0 };
+		struct judgement j =
+			seen ? judge(p, i, &p->seen[i].served) : (struct judgement){ 0 };
 		if (!seen) {
 			status = EXIT_ERROR;
-		} else if (!judged_healthy(&j) && status == EXIT_FINE) {
+		} else if (status == EXIT_FINE && !(judged_healthy(&j) && all_healthy(p, i))) {
 			status = EXIT_CHANGES;
 		}
 		if (json) {

@@ -124,6 +124,7 @@ static void next_address(struct flight *f, struct mono now)
 	f->now = f->next;
 	f->next = f->now->ai_next;
 	f->offer = offer_first(wants_proof(f));
+	f->hung_up_on_name = false;
 	f->twin = false;
 	f->turn_end = (struct mono){ .ms = now.ms + (left(f->deadline, now) + n - 1) / n };
 	try_address(f, now);
@@ -135,6 +136,7 @@ struct ending {
 	const char *error; /* NULL with nothing seen: no memory */
 	int alert;         /* -1 */
 	bool foreign;
+	bool hung_up;  /* without a word */
 	bool last;     /* no use in another offer */
 	bool farewell; /* said: do not cut it off */
 };
@@ -147,8 +149,10 @@ static bool next_offer(struct flight *f, const struct ending *e)
 		.seen = f->best.chain.n > 0,
 		.proven = f->best.proof == PROOF_POSSESSION,
 		.foreign = e->foreign,
+		.hung_up = e->hung_up,
 		.alert = e->alert,
 	};
+	bool named = !f->offer.nameless;
 
 	if (f->nomem || (e->last && !f->twin)) {
 		return false;
@@ -158,6 +162,8 @@ static bool next_offer(struct flight *f, const struct ending *e)
 		return e->seen->chain.n == 0 && !e->last && offer_next_twin(&f->offer, tls13, &end);
 	}
 	if (offer_next(&f->offer, &end)) {
+		f->hung_up_on_name = f->hung_up_on_name || (named && f->offer.nameless &&
+		                                            e->alert != ALERT_UNRECOGNIZED_NAME);
 		return true;
 	}
 	if (!f->look->twins || f->best.chain.n == 0 || f->answer.chain.n > 0) {
@@ -195,7 +201,11 @@ static void step_glance(struct flight *f, struct mono now)
 		e.error = NULL;
 		break;
 	case GLANCE_FAILED:
+		if (plain_inside_certificate(&f->glance.plain)) {
+			flight_note(f, WHY_CUT, e.error); /* says more than a library can */
+		}
 		e.foreign = f->glance.plain.want == PLAIN_FOREIGN;
+		e.hung_up = f->wire.total == 0;
 		e.alert = f->glance.plain.want == PLAIN_ALERT ? f->glance.plain.alert : -1;
 		break;
 	}
@@ -255,6 +265,7 @@ static void step_tls(struct flight *f, struct mono now)
 	case TLS_FAILED:
 		e.alert = f->session.alert;
 		e.foreign = f->session.foreign;
+		e.hung_up = f->wire.total == 0;
 		break;
 	}
 	offer_over(f, now, &e);
@@ -270,7 +281,8 @@ static void begin_glance(struct flight *f, struct mono now, bool readable)
 	if (!glance_start(&f->glance, f->env->o, &f->wire, name, alpn, f->offer.keys)) {
 		const struct ending e = { .seen = &nothing,
 			                  .error = "the server closed the connection at our hello",
-			                  .alert = -1 };
+			                  .alert = -1,
+			                  .hung_up = true };
 		offer_over(f, now, &e);
 		return;
 	}

@@ -54,7 +54,8 @@ struct flight {
 	const struct starttls_dialect *dialect; /* NULL: TLS at once */
 	struct starttls *starttls;              /* owned, while the dialog lasts */
 	struct offer offer;
-	bool twin; /* the certificate is known, its twin is looked for */
+	bool hung_up_on_name; /* its name was left out for that */
+	bool twin;            /* the certificate is known, its twin is looked for */
 	struct wire wire;
 	struct glance glance;
 	struct tls_session session;

@@ -15,7 +15,7 @@
 static const enum endpoint_status statuses[] = {
 	[WHY_NONE] = ENDPOINT_UNREACHABLE, [WHY_NO_FAMILY] = ENDPOINT_UNREACHABLE,
 	[WHY_REFUSED] = ENDPOINT_REFUSED,  [WHY_UNREACHABLE] = ENDPOINT_UNREACHABLE,
-	[WHY_NO_TLS] = ENDPOINT_NO_TLS,
+	[WHY_NO_TLS] = ENDPOINT_NO_TLS,    [WHY_CUT] = ENDPOINT_NO_TLS,
 };
 
 void flight_note(struct flight *f, int rank, const char *why)
@@ -46,10 +46,11 @@ void flight_note_connect(struct flight *f, int sys)
 
 static const char *refused_name(struct flight *f)
 {
-	const char *s = arena_printf(
-		f->env->o->arena,
-		"the server refuses the name '%s' (alert 112); this is what it serves without one",
-		look_sni(f->look));
+	const char *s =
+		arena_printf(f->env->o->arena,
+	                     "the server %s the name '%s'%s; this is what it serves without one",
+	                     f->hung_up_on_name ? "hangs up on" : "refuses", look_sni(f->look),
+	                     f->hung_up_on_name ? "" : " (alert 112)");
 
 	f->nomem = f->nomem || s == NULL;
 	return s;

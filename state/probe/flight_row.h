@@ -7,7 +7,7 @@
 #include "state/probe/flight.h"
 
 /* What is reported when no address gave a certificate: the greatest of these. */
-enum { WHY_NONE, WHY_NO_FAMILY, WHY_REFUSED, WHY_UNREACHABLE, WHY_NO_TLS };
+enum { WHY_NONE, WHY_NO_FAMILY, WHY_REFUSED, WHY_UNREACHABLE, WHY_NO_TLS, WHY_CUT };
 
 /* A reason why there is no certificate; NULL: no memory. */
 void flight_note(struct flight *f, int rank, const char *why);

@@ -22,16 +22,8 @@ static bool next_nameless(struct offer *o, const struct offer_end *end, bool *re
 	return true;
 }
 
-bool offer_next(struct offer *o, const struct offer_end *end)
+static bool next_kind(struct offer *o, const struct offer_end *end)
 {
-	bool again = false;
-
-	if (end->foreign || (end->seen && (end->proven || !end->wanted_proof))) {
-		return false;
-	}
-	if (next_nameless(o, end, &again)) {
-		return again;
-	}
 	switch (o->kind) {
 	case OFFER_GLANCE:
 		o->kind = OFFER_COMMON;
@@ -42,6 +34,28 @@ bool offer_next(struct offer *o, const struct offer_end *end)
 	case OFFER_PERMISSIVE:
 		o->kind = OFFER_GLANCE;
 		return !end->seen;
+	}
+	return false;
+}
+
+bool offer_next(struct offer *o, const struct offer_end *end)
+{
+	bool again = false;
+
+	if (end->foreign || (end->seen && (end->proven || !end->wanted_proof))) {
+		return false;
+	}
+	if (next_nameless(o, end, &again)) {
+		return again;
+	}
+	if (next_kind(o, end)) {
+		return true;
+	}
+	/* Java's HttpsServer loses the alert on its way out. */
+	if (end->hung_up && end->has_name && !o->nameless) {
+		*o = offer_first(end->wanted_proof);
+		o->nameless = true;
+		return true;
 	}
 	return false;
 }

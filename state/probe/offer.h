@@ -30,6 +30,7 @@ struct offer_end {
 	bool wanted_proof;
 	bool seen, proven; /* of all offers to this address */
 	bool foreign;      /* it is not TLS */
+	bool hung_up;      /* closed without a word */
 	int alert;         /* -1: none */
 };
 

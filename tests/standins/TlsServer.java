@@ -7,6 +7,7 @@
  *
  * Listens on 127.0.0.1. With a truststore client certificates are required. SIGHUP loads both stores anew; a store that does not load
  * keeps the old one in service and says so on standard error. Prints "ready" when it listens, "reloaded" after each reload.
+ * With -Dsni=PATTERN it refuses clients that name another server, and serves those that name none: JSSE's way.
  */
 import com.sun.net.httpserver.HttpsConfigurator;
 import com.sun.net.httpserver.HttpsParameters;
@@ -24,9 +25,11 @@ import java.security.Principal;
 import java.security.PrivateKey;
 import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
+import java.util.List;
 import java.util.concurrent.Executors;
 import javax.net.ssl.KeyManager;
 import javax.net.ssl.KeyManagerFactory;
+import javax.net.ssl.SNIHostName;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLParameters;
@@ -162,6 +165,9 @@ public final class TlsServer {
 			public void configure(HttpsParameters parameters) {
 				SSLParameters ssl = context.getDefaultSSLParameters();
 				ssl.setNeedClientAuth(wantsClients());
+				if (System.getProperty("sni") != null) {
+					ssl.setSNIMatchers(List.of(SNIHostName.createSNIMatcher(System.getProperty("sni"))));
+				}
 				parameters.setSSLParameters(ssl);
 			}
 		};

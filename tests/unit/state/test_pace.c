@@ -187,6 +187,22 @@ START_TEST(a_refused_name_is_left_out_once)
 }
 END_TEST
 
+START_TEST(who_hangs_up_on_a_name_is_asked_without_one_at_last)
+{
+	struct offer o = offer_first(/* wants_proof= */ false);
+	struct offer_end end = cut;
+
+	end.hung_up = true;
+	ck_assert(offer_next(&o, &end));
+	ck_assert(!o.nameless);
+	ck_assert(offer_next(&o, &end));
+	ck_assert(o.nameless);
+	ck_assert_int_eq(o.kind, OFFER_GLANCE);
+	ck_assert(offer_next(&o, &end));
+	ck_assert(!offer_next(&o, &end));
+}
+END_TEST
+
 START_TEST(what_is_not_tls_is_not_asked_again)
 {
 	struct offer o = offer_first(/* wants_proof= */ false);
@@ -226,6 +242,7 @@ static void build(Suite *s)
 	tcase_add_test(t, a_look_without_proof_falls_back_to_what_clients_offer);
 	tcase_add_test(t, a_look_for_proof_ends_with_a_glance);
 	tcase_add_test(t, a_refused_name_is_left_out_once);
+	tcase_add_test(t, who_hangs_up_on_a_name_is_asked_without_one_at_last);
 	tcase_add_test(t, what_is_not_tls_is_not_asked_again);
 	tcase_add_test(t, a_twin_is_asked_for_by_its_kind_of_key);
 	suite_add_tcase(s, t);
