@@ -36,13 +36,21 @@ static bool is_news(struct findings *f, const struct object *o, struct pos pos, 
 	if (key == NULL || map_get_str(&f->said, key) != NULL) {
 		return false;
 	}
-	return map_put_str(&f->said, key, f, /* ret_old= */ NULL) >= 0;
+	if (map_put_str(&f->said, key, f, /* ret_old= */ NULL) < 0) {
+		f->arena->failed = true;
+		return false;
+	}
+	return true;
 }
 
 static void find(struct findings *f, const struct object *o, struct pos pos, const struct err *why)
 {
 	struct pos at = pos.line != 0 ? pos : o->pos;
 
+	if (why->code == ERR_NOMEM) {
+		f->arena->failed = true; /* says nothing about the commit */
+		return;
+	}
 	if (f->list.n >= FINDINGS_MAX || !is_news(f, o, at, why->msg)) {
 		return;
 	}
@@ -66,8 +74,10 @@ static const char *plain_value(struct findings *f, const char *text, const struc
 	struct err why = { 0 };
 	const char *value = text;
 
-	return scope != NULL && expand_text(text, scope, f->arena, &value, &why) == ERR_OK ? value
-	                                                                                   : text;
+	if (scope != NULL && expand_text(text, scope, f->arena, &value, &why) == ERR_NOMEM) {
+		f->arena->failed = true;
+	}
+	return value;
 }
 
 static void check_secret(struct findings *f, const struct object *o, const struct secret_ref *ref,

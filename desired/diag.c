@@ -40,6 +40,9 @@ void diags_vadd(struct diags *d, const char *file, struct pos pos, const char *h
 	v->pos = pos;
 	v->hint = hint;
 	v->message = arena_str(d->arena, buf_str(&text));
+	if (buf_failed(&raw) || buf_failed(&text)) {
+		d->arena->failed = true; /* values are cut: it cannot be too long */
+	}
 }
 
 void diags_add(struct diags *d, const char *file, struct pos pos, const char *hint, const char *fmt,
@@ -132,7 +135,7 @@ static const char *line_of(struct arena *arena, struct bytes data, struct pos po
 		*ret_caret = shown + (pos.col - col);
 	}
 	buf_add_str(&out, cut ? "..." : "");
-	return arena_str(arena, buf_str(&out));
+	return buf_failed(&out) ? NULL : arena_str(arena, buf_str(&out));
 }
 
 static void add_lines(struct diags *d, diags_file *file, void *arg)

@@ -326,6 +326,9 @@ static const char *csv_cell(struct csv *c, const char **p, const char *end)
 		}
 	}
 	*p = s;
+	if (buf_failed(&cell)) {
+		c->x->l->arena->failed = true;
+	}
 	return arena_strn(c->x->l->arena, cell.len > 0 ? (const char *)cell.p : "", cell.len);
 }
 

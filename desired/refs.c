@@ -26,7 +26,7 @@ static bool mentioned_in_unread(struct loader *l, const char *name)
 {
 	size_t n = strlen(name);
 
-	if (l->unread.len == 0) {
+	if (l->unread.len == 0 && !buf_failed(&l->unread)) {
 		return false;
 	}
 	return buf_failed(&l->unread) || !loader_spend(l, 1 + l->unread.len / 1024) ||

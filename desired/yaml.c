@@ -150,13 +150,20 @@ static struct pos pos_of_offset(struct bytes data, size_t offset)
 	return pos;
 }
 
+/* No error of the file: whoever owns the arena sees it there. */
+static bool fail_memory(struct yml *y)
+{
+	y->arena->failed = true;
+	return fail(y, (struct pos){ 0 }, "out of memory");
+}
+
 static bool fail_parser(struct yml *y)
 {
 	const yaml_parser_t *p = &y->parser;
 	const char *problem = p->problem != NULL ? p->problem : "cannot be read";
 
 	if (p->error == YAML_MEMORY_ERROR) {
-		return fail(y, (struct pos){ 0 }, "out of memory");
+		return fail_memory(y);
 	}
 	if (p->error == YAML_READER_ERROR) {
 		return fail(y, pos_of_offset(y->data, p->problem_offset), "not valid YAML: %s",
@@ -198,7 +205,7 @@ static bool rec_append(struct yml *y, const struct yml_event *ev)
 		size_t cap = y->cap_rec == 0 ? 64 : y->cap_rec * 2;
 		struct yml_event *rec = reallocarray(y->rec, cap, sizeof(*rec));
 		if (rec == NULL) {
-			return fail(y, ev->pos, "out of memory");
+			return fail_memory(y);
 		}
 		y->rec = rec;
 		y->cap_rec = cap;
@@ -212,7 +219,7 @@ static bool rec_append(struct yml *y, const struct yml_event *ev)
 	if (ev->tag != NULL) {
 		copy->tag = arena_str(y->arena, ev->tag);
 	}
-	return arena_failed(y->arena) ? fail(y, ev->pos, "out of memory") : true;
+	return arena_failed(y->arena) ? fail_memory(y) : true;
 }
 
 static bool anchor_begin(struct yml *y, const char *name, const struct yml_event *ev)
@@ -221,7 +228,7 @@ static bool anchor_begin(struct yml *y, const char *name, const struct yml_event
 	const char *key = arena_str(y->arena, name);
 
 	if (a == NULL || key == NULL || map_put_str(&y->anchors, key, a, /* ret_old= */ NULL) < 0) {
-		return fail(y, ev->pos, "out of memory");
+		return fail_memory(y);
 	}
 	a->start = y->n_rec;
 	if (ev->what == YML_SCALAR) {

@@ -22,12 +22,15 @@
 #define GENERATED_MAX     1024
 #define GENERATED_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-static void place_of(struct buf *place, const char *kind, const char *name, int64_t number)
+/* Checked here: what is sealed at half a place opens nowhere. */
+static enum err_code place_of(struct buf *place, const char *kind, const char *name, int64_t number,
+                              struct err *err)
 {
 	buf_init(place, PLACE_MAX);
 	buf_add(place, kind, strlen(kind) + 1);
 	buf_add(place, name, strlen(name) + 1);
 	buf_add_u64be(place, (uint64_t)number);
+	return buf_check(place, name, err);
 }
 
 static enum err_code load_master(struct store *s, const char *path, bool make, struct secret *ret,
@@ -57,8 +60,8 @@ static enum err_code wrap(struct store *s, const struct secret *master, const st
 {
 	CLEANUP(buf_release) struct buf place = { 0 };
 
-	place_of(&place, META_DATA_KEY, s->id, 0);
-	return seal(master, buf_view(&place), secret_view(key), out, err);
+	enum err_code rc = place_of(&place, META_DATA_KEY, s->id, 0, err);
+	return rc == ERR_OK ? seal(master, buf_view(&place), secret_view(key), out, err) : rc;
 }
 
 static enum err_code unwrap(struct store *s, struct bytes box, struct secret *ret, struct err *err)
@@ -70,10 +73,15 @@ static enum err_code unwrap(struct store *s, struct bytes box, struct secret *re
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	place_of(&place, META_DATA_KEY, s->id, 0);
-	rc = unseal(&master, buf_view(&place), box, ret, err);
+	rc = place_of(&place, META_DATA_KEY, s->id, 0, err);
+	if (rc == ERR_OK) {
+		rc = unseal(&master, buf_view(&place), box, ret, err);
+	}
 	if (rc == ERR_OK && ret->n != SEAL_KEY_BYTES) {
 		rc = db_damaged(err, "meta", "the data key has the wrong length");
+	}
+	if (rc == ERR_NOMEM) {
+		return rc;
 	}
 	if (rc != ERR_OK) {
 		(void)err_hint(err, "is this the master key file of this state?");
@@ -164,8 +172,7 @@ enum err_code sealed_put(struct store *s, const char *kind, const char *name, in
 		return rc;
 	}
 	buf_init(&box, SEAL_MAX + SEAL_OVERHEAD);
-	place_of(&place, kind, name, number);
-	rc = buf_check(&place, name, err);
+	rc = place_of(&place, kind, name, number, err);
 	if (rc == ERR_OK) {
 		rc = seal(&s->data_key, buf_view(&place), plain, &box, err);
 	}
@@ -201,10 +208,9 @@ static enum err_code open_row(struct store *s, const char *kind, const char *nam
 	}
 	struct row r = row_of(q, "sealed", /* arena= */ NULL);
 	struct bytes box = row_blob(&r, 0);
-	place_of(&place, kind, name, number);
 	rc = row_check(&r, err);
 	if (rc == ERR_OK) {
-		rc = buf_check(&place, name, err);
+		rc = place_of(&place, kind, name, number, err);
 	}
 	return rc == ERR_OK ? unseal(&s->data_key, buf_view(&place), box, ret, err) : rc;
 }
@@ -400,7 +406,10 @@ static enum err_code reseal(struct store *s, struct rekey *k, struct err *err)
 		return rc;
 	}
 	buf_init(&box, SEAL_MAX + SEAL_OVERHEAD);
-	place_of(&place, buf_str(&k->kind), buf_str(&k->name), k->number);
+	rc = place_of(&place, buf_str(&k->kind), buf_str(&k->name), k->number, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
 	rc = seal(&k->data_key, buf_view(&place), secret_view(&plain), &box, err);
 	return rc != ERR_OK
 	               ? rc
