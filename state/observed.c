@@ -101,8 +101,11 @@ const struct cert *seen_cert_parse(const struct seen_cert *c, struct arena *aren
 	if (c == NULL) {
 		return NULL;
 	}
-	return cert_parse(seen_cert_der(c), arena, &facts, /* err= */ NULL) == ERR_OK ? facts
-	                                                                              : NULL;
+	enum err_code rc = cert_parse(seen_cert_der(c), arena, &facts, /* err= */ NULL);
+	if (rc == ERR_NOMEM) {
+		arena->failed = true; /* else it would pass for one that is broken */
+	}
+	return rc == ERR_OK ? facts : NULL;
 }
 
 const char *look_status_name(enum look_status s)

@@ -4,7 +4,8 @@
  */
 #include "reconciler/engine/planner.h"
 
-#define TRUST_DEPS_MAX 32 /* more are ordered by stage alone: a wall of ids helps nobody */
+#define DETAIL_ENOUGH  400 /* of the commands of an activation */
+#define TRUST_DEPS_MAX 32  /* more are ordered by stage alone: a wall of ids helps nobody */
 
 static void remember(struct planner *p, struct drafts *list, struct draft *d)
 {
@@ -185,7 +186,10 @@ static const char *said(struct planner *p, const struct unit_plan *u, const char
 	struct err ignored = { 0 };
 	const char *expanded = word;
 
-	return expand_text(word, &scope, p->a, &expanded, &ignored) == ERR_OK ? expanded : word;
+	if (expand_text(word, &scope, p->a, &expanded, &ignored) == ERR_NOMEM) {
+		p->rc = p->rc == ERR_OK ? err_nomem(p->err) : p->rc;
+	}
+	return expanded;
 }
 
 static void say_command(struct planner *p, const struct unit_plan *u, struct buf *out,
@@ -202,7 +206,9 @@ static void say_command(struct planner *p, const struct unit_plan *u, struct buf
 		buf_add_str(out, said(p, u, c->shell.s));
 	}
 	for (size_t i = 0; i < c->argv.n; i++) {
-		buf_printf(out, "%s%s", i == 0 ? "" : " ", said(p, u, c->argv.v[i].s));
+		if (out->len < DETAIL_ENOUGH) {
+			buf_printf(out, "%s%s", i == 0 ? "" : " ", said(p, u, c->argv.v[i].s));
+		}
 	}
 }
 
@@ -214,7 +220,7 @@ static void choose_steps(struct planner *p, const struct unit_plan *u, struct dr
 		ARENA_ARRAY(p->a, const struct activate_spec *, t->n_activate + 1);
 	size_t n = 0;
 
-	buf_init(&line, 400);
+	buf_init(&line, BUF_LIMIT_TEXT);
 	for (size_t i = 0; v != NULL && i < t->n_activate; i++) {
 		const struct activate_spec *s = &t->activate[i];
 
@@ -223,10 +229,11 @@ static void choose_steps(struct planner *p, const struct unit_plan *u, struct dr
 		}
 		v[n++] = s;
 		d->a.disruptive = d->a.disruptive || s->n_before > 0 || s->n_after > 0;
-		for (size_t k = 0; k < s->n_after; k++) {
+		for (size_t k = 0; k < s->n_after && line.len < DETAIL_ENOUGH; k++) {
 			say_command(p, u, &line, &s->after[k]);
 		}
 	}
+	plan_check_buf(p, &line);
 	d->a.steps = v;
 	d->a.n_steps = n;
 	d->a.detail = n == 0 ? "nothing to run for this change" : say(p, "%s", buf_str(&line));

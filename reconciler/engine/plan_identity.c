@@ -128,7 +128,7 @@ static void settle_issuer(struct planner *p, struct id_plan *ip)
 	}
 }
 
-static void issue_inputs(const struct case_of *c, uint8_t ret[SHA256_BYTES])
+static void issue_inputs(struct planner *p, const struct case_of *c, uint8_t ret[SHA256_BYTES])
 {
 	CLEANUP(buf_release) struct buf b = { 0 };
 	const struct id_plan *ip = c->ip;
@@ -140,6 +140,7 @@ static void issue_inputs(const struct case_of *c, uint8_t ret[SHA256_BYTES])
 	buf_printf(&b, "%s %d %d %d %lld", ip->issuer == NULL ? "" : ip->issuer->o.name,
 	           ip->generation, ip->id->def->renew, ip->id->def->generation,
 	           m == NULL ? 0LL : (long long)m->renew_asked.s);
+	plan_check_buf(p, &b);
 	pki_sha256(b.p, b.len, ret);
 }
 
@@ -248,7 +249,7 @@ static bool may_issue(struct planner *p, const struct case_of *c, uint8_t inputs
 	if (str_equal(c->d.code, "IncorrectIssuer") && !trust_ready(p, c)) {
 		return false;
 	}
-	issue_inputs(c, inputs);
+	issue_inputs(p, c, inputs);
 	if (ip->mem != NULL &&
 	    held_back(p, &ip->mem->issue, inputs, waiting_for(c, "BackOff", NULL))) {
 		ip->waits_for = "BackOff";

@@ -80,7 +80,7 @@ const struct seen_cert *anchor_of(struct planner *p, const char *issuer, int gen
 	return *known;
 }
 
-static bool subject_name(const struct subject_spec *s, struct arena *a, struct buf *out)
+static enum err_code subject_name(const struct subject_spec *s, struct arena *a, struct buf *out)
 {
 	struct subject sub = { .common_name = s->common_name.s,
 		               .serial_number = s->serial_number.s };
@@ -102,11 +102,12 @@ static bool subject_name(const struct subject_spec *s, struct arena *a, struct b
 		*to[i] = (struct str_list){ .v = v, .n = v == NULL ? 0 : from[i]->n };
 	}
 	der_writer_init(&w);
-	bool fine = dn_put(&w, &sub, &ignored) == ERR_OK &&
-	            der_writer_finish(&w, out, &ignored) == ERR_OK;
-
+	enum err_code rc = dn_put(&w, &sub, &ignored);
+	if (rc == ERR_OK) {
+		rc = der_writer_finish(&w, out, &ignored);
+	}
 	der_writer_release(&w);
-	return fine;
+	return rc;
 }
 
 static bool signed_under(struct planner *p, const struct seen_chain *c, struct bytes name)
@@ -145,8 +146,11 @@ static bool fleet_shows(struct planner *p, const struct issuer_plan *ip)
 	CLEANUP(buf_release) struct buf name = { 0 };
 
 	buf_init(&name, 65536);
-	return subject_name(&ip->def->private_ca->subject, p->a, &name) &&
-	       observed_under(p, buf_view(&name));
+	enum err_code rc = subject_name(&ip->def->private_ca->subject, p->a, &name);
+	if (rc == ERR_NOMEM) {
+		p->rc = p->rc == ERR_OK ? err_nomem(p->err) : p->rc;
+	}
+	return rc == ERR_OK && observed_under(p, buf_view(&name));
 }
 
 static bool nothing_readable(const struct planner *p)

@@ -30,6 +30,13 @@ const char *action_word(enum action_kind k)
 	return k < ACTION_COUNT ? words[k] : "?";
 }
 
+void plan_check_buf(struct planner *p, const struct buf *b)
+{
+	if (p->rc == ERR_OK) {
+		p->rc = buf_check(b, "a text of the plan", p->err);
+	}
+}
+
 struct draft *draft_new(struct planner *p, enum action_kind kind, enum stage stage,
                         enum kind object_kind, const char *name)
 {

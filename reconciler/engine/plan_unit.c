@@ -127,7 +127,7 @@ static void add_entries(struct buf *b, const struct planner *p, const struct sto
 	}
 }
 
-static void store_inputs(const struct planner *p, struct store_plan *sp)
+static void store_inputs(struct planner *p, struct store_plan *sp)
 {
 	CLEANUP(buf_release) struct buf b = { 0 };
 	const struct deliver_spec *dl = sp->ws->deliver;
@@ -144,6 +144,7 @@ static void store_inputs(const struct planner *p, struct store_plan *sp)
 	}
 	add_entries(&b, p, sp);
 	add_target(&b, sp->ws->target);
+	plan_check_buf(p, &b);
 	pki_sha256(b.p, b.len, sp->inputs);
 }
 

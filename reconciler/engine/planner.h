@@ -196,6 +196,8 @@ struct draft *draft_new(struct planner *p, enum action_kind kind, enum stage sta
                         enum kind object_kind, const char *name);
 void draft_depends(struct planner *p, struct draft *d, struct draft *on);
 void reason_add(struct planner *p, struct reasons *r, const struct reason *reason);
+/* A text that a decision hangs on: when it is not whole, there is no plan. */
+void plan_check_buf(struct planner *p, const struct buf *b);
 void report_conflict(struct planner *p, const struct conflict *c);
 void report_waiting(struct planner *p, const struct waiting *w);
 void report_unobserved(struct planner *p, const struct unobserved *u);

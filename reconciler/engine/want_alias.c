@@ -76,6 +76,9 @@ static enum err_code base_alias(struct want_build *b, const struct want_store *s
 		return ERR_OK;
 	}
 	scope.cert = parsed(b, m->cert);
+	if (scope.cert == NULL && arena_failed(b->a)) {
+		return err_nomem(err);
+	}
 	if (scope.cert == NULL) {
 		return err_set(err, ERR_INVALID, "alias %s: the certificate does not parse",
 		               spec->alias.s);
