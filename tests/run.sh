@@ -4,6 +4,7 @@
 #
 # Usage: tests/run.sh [ARGUMENTS OF CTEST...]      e.g. tests/run.sh -R unit/base
 # CERTWRIGHT_BUILD_DIR: where to build (build/ci below the checkout).
+# CERTWRIGHT_THREADS=1: what runs in threads once more, under ThreadSanitizer, which is a third build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -47,18 +48,31 @@ install_missing() {
 	fi
 }
 
-# configure_and_build NAME TARGET CMAKE-ARGUMENT...
+# configure_and_build NAME "TARGET..." CMAKE-ARGUMENT...
 configure_and_build() {
-	local dir=$build/$1 target=$2
+	local dir=$build/$1 targets
+	read -ra targets <<<"$2"
 	shift 2
 	cmake -S . -B "$dir" -G Ninja -DWERROR=ON -DCMAKE_C_COMPILER_LAUNCHER=ccache "$@"
-	ninja -C "$dir" -j "$jobs" "$target"
+	ninja -C "$dir" -j "$jobs" "${targets[@]}"
+}
+
+# The tests of what runs in threads, once more under the sanitizer that sees threads.
+threads() {
+	local test
+	configure_and_build threads "unit_state_resolve unit_state_probe" -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=thread
+	for test in unit_state_resolve unit_state_probe; do
+		"$build/threads/tests/$test"
+	done
 }
 
 install_missing
 # The second compiler sees the program; its tests run under the sanitizers of the first.
 configure_and_build gcc certwright -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Release
 configure_and_build clang all -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=address,undefined
+if [[ -n ${CERTWRIGHT_THREADS:-} ]]; then
+	threads
+fi
 
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 cd "$build/clang"
