@@ -209,8 +209,9 @@ static void check_certificate(struct loader *l, struct object *o)
 	check_names(l, o, c);
 	check_times(l, o, c);
 	check_keys(l, o, c);
-	if (c->mode == MODE_MANAGED && !object_has(o, "issuerRef") &&
-	    !object_has(o, "issuerRefs")) {
+	/* Taken over and never renewed: nobody is asked for anything. */
+	bool needs_issuer = c->mode == MODE_MANAGED && (c->adopt == NULL || !c->renewal_disabled);
+	if (needs_issuer && !object_has(o, "issuerRef") && !object_has(o, "issuerRefs")) {
 		loader_report_at(l, o, o->pos, "add issuerRef: {name: ISSUER}, or mode: Monitored",
 		                 "Certificate '%s' needs issuerRef", o->name);
 	}

@@ -150,7 +150,8 @@ static const struct field table_adopt_fields[] = {
 	    .groups = 1, .doc = "A certificate file in the repository, with keyRef."),
 	ROW("keyRef", SECRET, AT(adopt_spec, key), .sub = &table_secret,
 	    .doc = "The key of that certificate."),
-	ROW("imported", UNSUPPORTED, .groups = 1, .doc = "What `import` sealed."),
+	ROW("imported", TEXT, AT(adopt_spec, imported), HOST_T, .min = 1, .max = 253, .groups = 1,
+	    .doc = "The name under which `certwright import` sealed it."),
 };
 static TABLE(table_adopt, adopt_spec, "adopt",
              "Take over a pair that exists, as it is; nothing is issued before its own renewal "
@@ -189,7 +190,9 @@ static const struct field table_certificate_fields[] = {
 	ROW("secretTemplate", POINTER, .width = 0, .sub = &table_secret_template,
 	    .doc = "Accepted and ignored: there is no Secret."),
 	ROW("issuerRef", ISSUER_ONE, AT(certificate, issuers), .sub = &table_issuer_ref,
-	    .groups = 4, .doc = "Who issues it. Needed unless Monitored."),
+	    .groups = 4,
+	    .doc = "Who issues it. Needed unless Monitored, or adopted with renewal "
+	           "Disabled."),
 	ROW("issuerRefs", ISSUER_REFS, AT(certificate, issuers), .sub = &table_issuer_ref,
 	    .groups = 4, .doc = "Who issues it: first choice, then fallbacks."),
 	ROW("duration", DURATION, AT(certificate, duration_s), .dflt = 90 * DAY, .min = 3600,

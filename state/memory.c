@@ -27,6 +27,12 @@ static int by_issuer(const void *a, const void *b)
 	              ((const struct issuer_memory *)b)->name);
 }
 
+static int by_imported(const void *a, const void *b)
+{
+	return strcmp(((const struct imported_memory *)a)->name,
+	              ((const struct imported_memory *)b)->name);
+}
+
 static int by_slot(const void *a, const void *b)
 {
 	const struct slot_memory *x = a;
@@ -61,6 +67,13 @@ const struct issuer_memory *memory_issuer(const struct memory *m, const char *na
 	const struct issuer_memory key = { .name = name };
 
 	return find(&key, m->issuers, m->n_issuers, sizeof(key), by_issuer);
+}
+
+const struct imported_memory *memory_imported(const struct memory *m, const char *name)
+{
+	const struct imported_memory key = { .name = name };
+
+	return find(&key, m->imported, m->n_imported, sizeof(key), by_imported);
 }
 
 const struct slot_memory *memory_slot(const struct memory *m, const char *store_key,
@@ -111,6 +124,7 @@ enum err_code memory_index(struct memory *m, struct err *err)
 	sort(m->identities, m->n_identities, sizeof(*m->identities), by_identity);
 	sort(m->stores, m->n_stores, sizeof(*m->stores), by_store);
 	sort(m->issuers, m->n_issuers, sizeof(*m->issuers), by_issuer);
+	sort(m->imported, m->n_imported, sizeof(*m->imported), by_imported);
 	sort(m->slots, m->n_slots, sizeof(*m->slots), by_slot);
 	return ERR_OK;
 }

@@ -116,6 +116,13 @@ struct source_memory {
 	const char *error; /* why they are not known; NULL: they are */
 };
 
+/* A pair that `import` sealed. */
+struct imported_memory {
+	const char *name;
+	struct seen_chain chain; /* leaf first, without root */
+	struct wall imported_at;
+};
+
 struct rename;
 struct memory {
 	struct arena *arena;
@@ -135,6 +142,8 @@ struct memory {
 	size_t n_issuers;
 	const struct suspension *suspensions;
 	size_t n_suspensions;
+	const struct imported_memory *imported;
+	size_t n_imported;
 	const struct source_memory *sources; /* in no order; few */
 	size_t n_sources;
 	/* What has another name in these rows than in the store, where it is not renamed yet; and
@@ -147,6 +156,7 @@ const struct store_memory *memory_store(const struct memory *m, const char *key)
 const struct slot_memory *memory_slot(const struct memory *m, const char *store_key,
                                       const char *folded_alias);
 const struct issuer_memory *memory_issuer(const struct memory *m, const char *name);
+const struct imported_memory *memory_imported(const struct memory *m, const char *name);
 /* NULL: not asked for. */
 const struct source_memory *memory_source(const struct memory *m, const char *name);
 /* An empty one (no state yet). */

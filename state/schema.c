@@ -156,8 +156,16 @@ static const char *const version_3[] = {
 	NULL,
 };
 
+static const char *const version_4[] = {
+	/* what `import` brought in, until a Certificate adopts it and after; keys are in sealed */
+	"CREATE TABLE imported ("
+	" name TEXT NOT NULL PRIMARY KEY, chain BLOB NOT NULL, imported_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+	"PRAGMA user_version=4;",
+	NULL,
+};
+
 /* steps[i] leads from version i to i + 1. */
-static const char *const *const steps[] = { version_1, version_2, version_3 };
+static const char *const *const steps[] = { version_1, version_2, version_3, version_4 };
 static_assert(ARRAY_LEN(steps) == SCHEMA_VERSION, "one step for every version");
 
 enum err_code schema_version(struct db *db, int *ret, struct err *err)

@@ -387,6 +387,7 @@ static bool collect(struct writer *w, const struct observed *o, const struct mem
 	          add_section(w, SECTION_SLOTS, m->slots, m->n_slots) &&
 	          add_section(w, SECTION_ANCHORS, m->anchors, m->n_anchors) &&
 	          add_section(w, SECTION_ISSUERS, m->issuers, m->n_issuers) &&
+	          add_section(w, SECTION_IMPORTED, m->imported, m->n_imported) &&
 	          add_section(w, SECTION_SUSPENSIONS, m->suspensions, m->n_suspensions) &&
 	          add_section(w, SECTION_SOURCES, m->sources, m->n_sources);
 

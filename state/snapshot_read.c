@@ -485,6 +485,7 @@ static void fill_memory(struct reader *r, const struct snapshot_header *header, 
 	m->slots = take_section(r, SECTION_SLOTS, &m->n_slots);
 	m->anchors = take_section(r, SECTION_ANCHORS, &m->n_anchors);
 	m->issuers = take_section(r, SECTION_ISSUERS, &m->n_issuers);
+	m->imported = take_section(r, SECTION_IMPORTED, &m->n_imported);
 	m->suspensions = take_section(r, SECTION_SUSPENSIONS, &m->n_suspensions);
 	m->sources = take_section(r, SECTION_SOURCES, &m->n_sources);
 }

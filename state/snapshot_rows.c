@@ -210,6 +210,12 @@ static const struct field issuer_fields[] = {
 	SCALAR(struct issuer_memory, "name", name, FIELD_TEXT),
 };
 
+static const struct field imported_fields[] = {
+	SCALAR(struct imported_memory, "chain", chain, FIELD_LEAF),
+	SCALAR(struct imported_memory, "importedAt", imported_at, FIELD_TIME),
+	SCALAR(struct imported_memory, "name", name, FIELD_TEXT),
+};
+
 static const struct field suspension_fields[] = {
 	SCALAR(struct suspension, "kind", kind, FIELD_TEXT),
 	SCALAR(struct suspension, "name", name, FIELD_TEXT),
@@ -274,6 +280,11 @@ static void issuer_sort_key(const void *row, struct buf *out)
 	buf_add_str(out, ((const struct issuer_memory *)row)->name);
 }
 
+static void imported_sort_key(const void *row, struct buf *out)
+{
+	buf_add_str(out, ((const struct imported_memory *)row)->name);
+}
+
 static void suspension_sort_key(const void *row, struct buf *out)
 {
 	const struct suspension *s = row;
@@ -302,6 +313,8 @@ const struct section_def snapshot_sections[SECTIONS] = {
 	                      anchor_sort_key },
 	[SECTION_ISSUERS] = { "issuer", ROWS(struct issuer_memory, issuer_fields),
 	                      issuer_sort_key },
+	[SECTION_IMPORTED] = { "imported", ROWS(struct imported_memory, imported_fields),
+	                       imported_sort_key },
 	[SECTION_SUSPENSIONS] = { "suspension", ROWS(struct suspension, suspension_fields),
 	                          suspension_sort_key },
 	[SECTION_SOURCES] = { "caSource", ROWS(struct source_memory, source_fields),

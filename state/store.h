@@ -71,6 +71,20 @@ struct adoption {
 /* Take over a pair as it is: becomes revisions[0]. */
 enum err_code store_identity_adopt(struct store *s, const struct adoption *a, int *ret_revision,
                                    struct err *err);
+/* A pair from a file, sealed under a name of its own until spec.adopt names it. Again with the same
+ * pair changes nothing (*ret_written false). ERR_CONFLICT: the name holds another pair and
+ * `replace` is not set. The key must belong to the leaf; that is for the caller to see. */
+struct imported_pair {
+	const char *name;
+	struct chain chain;
+	const struct secret *pkcs8;
+	bool replace;
+};
+enum err_code store_import(struct store *s, const struct imported_pair *p, bool *ret_written,
+                           struct err *err);
+/* ERR_NOT_FOUND: nothing was imported under that name; ERR_DENIED: does not unseal. */
+enum err_code store_imported_key(struct store *s, const char *name, struct secret *ret_pkcs8,
+                                 struct err *err);
 /* ERR_NOT_FOUND: no such revision or no key; ERR_DENIED: does not unseal. */
 enum err_code store_identity_key(struct store *s, const char *identity, int revision,
                                  struct secret *ret_pkcs8, struct err *err);

@@ -65,6 +65,7 @@ enum err_code sealed_rename(struct store *s, const char *kind, const char *from,
 #define SEALED_IDENTITY  "identity"
 #define SEALED_CA        "ca"
 #define SEALED_GENERATED "generated"
+#define SEALED_IMPORTED  "imported"
 
 /* books.c */
 void store_books_init(struct store *s);

@@ -9,21 +9,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "state/store_certs.h"
-#include "state/store_impl.h"
-
-struct loading {
-	struct store *s;
-	struct arena *arena;
-	struct memory *m;
-	struct cert_rows certs;
-	/* writable views of what m points to */
-	struct identity_memory *identities;
-	struct held *held;
-	struct store_memory *stores;
-	struct issuer_memory *issuers;
-	struct ca_generation *generations;
-};
+#include "state/store_loading.h"
 
 static enum err_code count_rows(struct loading *l, const char *sql, size_t *ret, struct err *err)
 {
@@ -42,9 +28,8 @@ static enum err_code count_rows(struct loading *l, const char *sql, size_t *ret,
 	return rc;
 }
 
-/* Room for one more than there are, so that no rows is an array, too. */
-static void *room(struct loading *l, const char *sql, size_t size, size_t *ret_n,
-                  enum err_code *ret, struct err *err)
+void *loading_room(struct loading *l, const char *sql, size_t size, size_t *ret_n,
+                   enum err_code *ret, struct err *err)
 {
 	void *v = NULL;
 
@@ -63,8 +48,8 @@ static enum err_code load_names(struct loading *l, struct err *err)
 	size_t n = 0;
 	enum err_code rc;
 
-	l->identities =
-		room(l, "SELECT count(*) FROM identity", sizeof(*l->identities), &n, &rc, err);
+	l->identities = loading_room(l, "SELECT count(*) FROM identity", sizeof(*l->identities), &n,
+	                             &rc, err);
 	if (rc == ERR_OK) {
 		rc = db_query(l->s->db,
 		              "SELECT name, renew_asked, approved_at, archived FROM identity"
@@ -196,8 +181,8 @@ static enum err_code load_revisions(struct loading *l, struct err *err)
 	size_t n_held = 0;
 	enum err_code rc;
 
-	l->held = room(l, "SELECT count(*) FROM revision WHERE status = 1", sizeof(*l->held),
-	               &limit, &rc, err);
+	l->held = loading_room(l, "SELECT count(*) FROM revision WHERE status = 1",
+	                       sizeof(*l->held), &limit, &rc, err);
 	if (rc == ERR_OK) {
 		rc = db_query(l->s->db,
 		              "SELECT name, revision, status, issuer, issuer_generation, renew,"
@@ -220,7 +205,7 @@ static enum err_code load_stores(struct loading *l, struct err *err)
 	size_t n = 0;
 	enum err_code rc;
 
-	l->stores = room(l, "SELECT count(*) FROM store", sizeof(*l->stores), &n, &rc, err);
+	l->stores = loading_room(l, "SELECT count(*) FROM store", sizeof(*l->stores), &n, &rc, err);
 	if (rc == ERR_OK) {
 		rc = db_query(l->s->db,
 		              "SELECT key, target, host, path, written, written_at, activated,"
@@ -274,7 +259,7 @@ static enum err_code load_slots(struct loading *l, struct err *err)
 	size_t at = 0;
 	enum err_code rc;
 
-	v = room(l, "SELECT count(*) FROM slot", sizeof(*v), &n, &rc, err);
+	v = loading_room(l, "SELECT count(*) FROM slot", sizeof(*v), &n, &rc, err);
 	if (rc == ERR_OK) {
 		rc = db_query(l->s->db,
 		              "SELECT store_key, alias, identity, sha256 FROM slot"
@@ -306,7 +291,7 @@ static enum err_code load_anchors(struct loading *l, struct err *err)
 	size_t at = 0;
 	enum err_code rc;
 
-	v = room(l, "SELECT count(*) FROM anchor", sizeof(*v), &n, &rc, err);
+	v = loading_room(l, "SELECT count(*) FROM anchor", sizeof(*v), &n, &rc, err);
 	if (rc == ERR_OK) {
 		rc = db_query(l->s->db,
 		              "SELECT store_key, sha256, alias, first_at, left_at FROM anchor"
@@ -341,7 +326,8 @@ static enum err_code load_issuers(struct loading *l, struct err *err)
 	size_t n = 0;
 	enum err_code rc;
 
-	l->issuers = room(l, "SELECT count(*) FROM ca_book", sizeof(*l->issuers), &n, &rc, err);
+	l->issuers =
+		loading_room(l, "SELECT count(*) FROM ca_book", sizeof(*l->issuers), &n, &rc, err);
 	if (rc == ERR_OK) {
 		rc = db_query(
 			l->s->db,
@@ -414,8 +400,9 @@ static enum err_code load_generations(struct loading *l, struct err *err)
 	enum err_code rc;
 
 	l->generations =
-		room(l, "SELECT (SELECT count(*) FROM ca) + (SELECT count(*) FROM ca_request)",
-	             sizeof(*l->generations), &n, &rc, err);
+		loading_room(l,
+	                     "SELECT (SELECT count(*) FROM ca) + (SELECT count(*) FROM ca_request)",
+	                     sizeof(*l->generations), &n, &rc, err);
 	if (rc == ERR_OK) {
 		rc = db_query(
 			l->s->db,
@@ -435,37 +422,6 @@ static enum err_code load_generations(struct loading *l, struct err *err)
 		rc = i >= n ? db_damaged(err, "ca", "more rows than counted")
 		            : take_generation(l, &r, &at, &l->generations[i], err);
 	}
-	return rc;
-}
-
-static enum err_code load_suspensions(struct loading *l, struct err *err)
-{
-	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
-	struct suspension *v;
-	bool row = false;
-	size_t n = 0;
-	enum err_code rc;
-
-	v = room(l, "SELECT count(*) FROM suspension", sizeof(*v), &n, &rc, err);
-	if (rc == ERR_OK) {
-		rc = db_query(l->s->db,
-		              "SELECT kind, name, reason, until FROM suspension"
-		              " ORDER BY kind, name",
-		              /* values= */ NULL, 0, &q, err);
-	}
-	for (size_t i = 0; rc == ERR_OK && (rc = db_next(q, &row, err)) == ERR_OK && row; i++) {
-		struct row r = row_of(q, "suspension", l->arena);
-		if (i >= n) {
-			return db_damaged(err, "suspension", "more rows than counted");
-		}
-		v[i] = (struct suspension){ .kind = row_str(&r, 0),
-			                    .name = row_str(&r, 1),
-			                    .reason = row_str(&r, 2),
-			                    .until = row_wall(&r, 3) };
-		rc = row_check(&r, err);
-		l->m->n_suspensions = i + 1;
-	}
-	l->m->suspensions = v;
 	return rc;
 }
 
@@ -517,33 +473,12 @@ static enum err_code load_backoffs(struct loading *l, struct err *err)
 	return rc;
 }
 
-static enum err_code load_newest_journal(struct loading *l, struct err *err)
-{
-	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
-	bool found = false;
-	/* The last written, not the latest: once the operator has confirmed a clock that was set
-	 * back, the next entry ends the matter. */
-	enum err_code rc = db_query(l->s->db,
-	                            "SELECT max(at, coalesce(done_at, at)) FROM journal"
-	                            " ORDER BY seq DESC LIMIT 1",
-	                            /* values= */ NULL, 0, &q, err);
-
-	if (rc == ERR_OK) {
-		rc = db_next(q, &found, err);
-	}
-	if (rc == ERR_OK && found) {
-		struct row r = row_of(q, "journal", /* arena= */ NULL);
-		l->m->newest_journal = row_wall(&r, 0);
-		rc = row_check(&r, err);
-	}
-	return rc;
-}
-
 static enum err_code load_all(struct loading *l, struct err *err)
 {
 	static enum err_code (*const parts[])(struct loading *, struct err *) = {
-		load_names,   load_revisions,   load_stores,      load_slots,          load_anchors,
-		load_issuers, load_generations, load_suspensions, load_newest_journal,
+		load_names,       load_revisions,      load_stores,      load_slots,
+		load_anchors,     load_issuers,        load_generations, load_imported,
+		load_suspensions, load_newest_journal,
 	};
 	enum err_code rc = ERR_OK;
 

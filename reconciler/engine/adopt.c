@@ -130,6 +130,49 @@ static enum err_code pair_by_reference(struct engine *e, struct pass *p, const s
 	return ERR_OK;
 }
 
+/* From what `import` sealed. */
+static enum err_code pair_imported(struct engine *e, struct pass *p, const struct identity *id,
+                                   struct chain *ret, struct secret *ret_key, struct err *err)
+{
+	const struct scope scope = { .target = id->target, .host = id->host };
+	const char *name = NULL;
+
+	enum err_code rc = expand_text(id->def->adopt->imported.s, &scope, &p->arena, &name, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	const struct imported_memory *im = memory_imported(p->memory, name);
+	if (im == NULL) {
+		return err_set(err, ERR_NOT_FOUND, "nothing was imported as '%s'", name);
+	}
+	const struct cert **v = ARENA_ARRAY(&p->arena, const struct cert *, im->chain.n);
+	for (size_t i = 0; v != NULL && i < im->chain.n; i++) {
+		v[i] = seen_cert_parse(im->chain.v[i], &p->arena);
+		if (v[i] == NULL) {
+			return err_set(err, ERR_INVALID, "imported '%s': damaged certificate",
+			               name);
+		}
+	}
+	if (v == NULL) {
+		return err_nomem(err);
+	}
+	*ret = (struct chain){ .v = v, .n = im->chain.n };
+	return store_imported_key(e->store, name, ret_key, err);
+}
+
+static enum err_code find_pair(struct engine *e, struct pass *p, const struct action *a,
+                               struct chain *ret, struct secret *ret_key, struct err *err)
+{
+	const struct adopt_spec *spec = a->identity->def->adopt;
+
+	if (a->store != NULL) {
+		return pair_in_store(e, p, a, ret, ret_key, err);
+	}
+	return spec != NULL && spec->imported.s != NULL
+	               ? pair_imported(e, p, a->identity, ret, ret_key, err)
+	               : pair_by_reference(e, p, a->identity, ret, ret_key, err);
+}
+
 enum err_code adopt_identity(struct engine *e, struct pass *p, const struct action *a,
                              struct fresh *ret, struct err *err)
 {
@@ -139,9 +182,7 @@ enum err_code adopt_identity(struct engine *e, struct pass *p, const struct acti
 	int generation = 0;
 	int revision = 0;
 
-	enum err_code rc = a->store != NULL
-	                           ? pair_in_store(e, p, a, &chain, &key, err)
-	                           : pair_by_reference(e, p, a->identity, &chain, &key, err);
+	enum err_code rc = find_pair(e, p, a, &chain, &key, err);
 	if (rc == ERR_OK) {
 		rc = check_pin(a, secret_view(&key), chain.v[0], err);
 	}

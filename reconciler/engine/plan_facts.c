@@ -27,13 +27,36 @@ static bool slot_named(const struct slot *s, const struct adopt_spec *a)
 	        str_equal(a->alias.s, s->we->folded));
 }
 
-static bool pin_agrees(const struct adopt_spec *a, const struct slot *s)
+static bool pin_agrees(const struct adopt_spec *a, const uint8_t spki_sha256[SHA256_BYTES])
 {
 	uint8_t pinned[SHA256_BYTES];
 
-	return a->key_sha256.s == NULL ||
-	       (fingerprint_parse(a->key_sha256.s, pinned) &&
-	        memcmp(pinned, s->oe->key_spki_sha256, sizeof(pinned)) == 0);
+	return a->key_sha256.s == NULL || (fingerprint_parse(a->key_sha256.s, pinned) &&
+	                                   memcmp(pinned, spki_sha256, sizeof(pinned)) == 0);
+}
+
+const struct imported_memory *imported_of(struct planner *p, const struct identity *id)
+{
+	const struct scope scope = { .target = id->target, .host = id->host };
+	const char *name = NULL;
+
+	enum err_code rc = expand_text(id->def->adopt->imported.s, &scope, p->a, &name, p->err);
+	if (rc != ERR_OK) {
+		p->rc = p->rc == ERR_OK ? rc : p->rc;
+		return NULL;
+	}
+	return memory_imported(p->in->memory, name);
+}
+
+static enum adopt_look look_at_imported(struct planner *p, const struct identity *id)
+{
+	const struct imported_memory *im = imported_of(p, id);
+
+	if (im == NULL) {
+		return ADOPT_ABSENT;
+	}
+	return pin_agrees(id->def->adopt, im->chain.v[0]->spki_sha256) ? ADOPT_READABLE
+	                                                               : ADOPT_DISAGREE;
 }
 
 const struct slot *adoption_slot(struct planner *p, struct id_plan *ip, enum adopt_look *ret)
@@ -41,8 +64,12 @@ const struct slot *adoption_slot(struct planner *p, struct id_plan *ip, enum ado
 	const struct adopt_spec *a = ip->id->def->adopt;
 	const struct slot *best = NULL;
 
-	if (a->certificate.s != NULL || a->imported.s != NULL) {
+	if (a->certificate.s != NULL) {
 		*ret = ADOPT_READABLE;
+		return NULL;
+	}
+	if (a->imported.s != NULL) {
+		*ret = look_at_imported(p, ip->id);
 		return NULL;
 	}
 	*ret = ADOPT_ABSENT;
@@ -57,7 +84,7 @@ const struct slot *adoption_slot(struct planner *p, struct id_plan *ip, enum ado
 		if (s->oe == NULL) {
 			continue;
 		}
-		if (!pin_agrees(a, s) ||
+		if (!pin_agrees(a, s->oe->key_spki_sha256) ||
 		    (best != NULL && best->oe->chain.v[0] != s->oe->chain.v[0])) {
 			*ret = ADOPT_DISAGREE;
 			return NULL;

@@ -328,8 +328,27 @@ static void draft_adopt(struct planner *p, const struct case_of *c)
 		d->a.detail =
 			say(p, "%s from %s", say_cert(p, from->oe->chain.v[0]), from->sp->ws->key);
 	}
+	if (c->f.adopt && ip->id->def->adopt->imported.s != NULL) {
+		const struct imported_memory *im = imported_of(p, ip->id);
+		d->a.detail = im == NULL ? NULL
+		                         : say(p, "%s, imported as %s", say_cert(p, im->chain.v[0]),
+		                               im->name);
+	}
 	ip->draft = d;
 	ip->adopting = true;
+}
+
+static void imported_conflict(struct planner *p, const struct case_of *c, struct conflict *x)
+{
+	const char *name = c->ip->id->def->adopt->imported.s;
+
+	if (c->f.adopt_look == ADOPT_DISAGREE) {
+		x->message = say(p, "what was imported as %s has another key than keySha256 names",
+		                 name);
+		return;
+	}
+	x->message = say(p, "nothing was imported as %s", name);
+	x->hint = say(p, "certwright import FILE --name %s seals it here", name);
 }
 
 static void conflict_of(struct planner *p, const struct case_of *c)
@@ -346,6 +365,9 @@ static void conflict_of(struct planner *p, const struct case_of *c)
 	                    : "there is nothing to adopt where adopt says";
 	x.hint = adopt ? "correct spec.adopt, or remove it to have one issued"
 	               : "adopt one of them by name (spec.adopt with host)";
+	if (adopt && c->ip->id->def->adopt->imported.s != NULL) {
+		imported_conflict(p, c, &x);
+	}
 	c->ip->waits_for = c->d.code;
 	report_conflict(p, &x);
 }

@@ -236,6 +236,8 @@ void plan_identities(struct planner *p);
 void identity_facts_gather(struct planner *p, struct id_plan *ip, struct identity_facts *ret,
                            const char **ret_field, struct spec_digest *ret_digest);
 const struct slot *adoption_slot(struct planner *p, struct id_plan *ip, enum adopt_look *ret);
+/* What its adopt.imported means; NULL: nothing was imported under that name. */
+const struct imported_memory *imported_of(struct planner *p, const struct identity *id);
 
 /* plan_trust.c: who verifies whom */
 void trust_index(struct planner *p);

@@ -355,6 +355,40 @@ static bool resume(struct stage *st, const struct statement *s, struct err *err)
 	return store_resume(st->lab.store, kind, slash == NULL ? NULL : slash + 1, err) == ERR_OK;
 }
 
+static enum err_code seal_entry(struct stage *st, const struct keystore *ks, const char *name,
+                                struct err *err)
+{
+	CLEANUP(secret_release) struct secret key = { 0 };
+	struct keystore_entry e = { .alias = NULL };
+	const struct cert *leaf = NULL;
+	bool written = false;
+
+	ks->ops->entry(ks, 0, &e);
+	enum err_code rc = ks->ops->key(ks, 0, &key, err);
+	if (rc == ERR_OK) {
+		rc = cert_parse(e.chain[0], &st->arena, &leaf, err);
+	}
+	const struct imported_pair pair = { .name = name,
+		                            .chain = { .v = &leaf, .n = 1 },
+		                            .pkcs8 = &key };
+	return rc == ERR_OK ? store_import(st->lab.store, &pair, &written, err) : rc;
+}
+
+/* import HOST PATH as NAME: the first entry of that file, as `certwright import` would seal it. */
+static bool import(struct stage *st, const struct statement *s, struct err *err)
+{
+	const char *name = word_after(s, "as");
+	struct keystore *ks =
+		name == NULL ? NULL : world_open_store(st->lab.world, s->v[1], s->v[2], NULL);
+
+	if (ks == NULL) {
+		return false;
+	}
+	enum err_code rc = seal_entry(st, ks, name, err);
+	ks->ops->close(ks);
+	return rc == ERR_OK;
+}
+
 static bool operate(struct stage *st, const struct statement *s, struct err *err)
 {
 	const char *verb = s->v[0];
@@ -372,6 +406,9 @@ static bool operate(struct stage *st, const struct statement *s, struct err *err
 	}
 	if (str_equal(verb, "forget")) {
 		return s->n == 3 && forget_key(st, s->v[2], err);
+	}
+	if (str_equal(verb, "import")) {
+		return import(st, s, err);
 	}
 	if (str_equal(verb, "renew")) {
 		return store_renew_asked(store, name, err) == ERR_OK;
@@ -427,6 +464,7 @@ static const struct {
 	{ "restart", act_restart },
 	{ "delete", act_delete },
 	{ "forget", act_operator },
+	{ "import", act_operator },
 	{ "renew", act_operator },
 	{ "approve", act_operator },
 	{ "release", act_operator },

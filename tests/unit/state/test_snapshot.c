@@ -276,6 +276,16 @@ static struct issuer_memory some_issuer(void)
 		                       .last_revocation = some_time() };
 }
 
+static struct imported_memory some_imported(void)
+{
+	const struct seen_cert **v = ARENA_ARRAY(&arena, const struct seen_cert *, 1);
+
+	v[0] = seen[rng_below(&rng, CERTS)];
+	return (struct imported_memory){ .name = word(),
+		                         .chain = { .v = v, .n = 1 },
+		                         .imported_at = some_time() };
+}
+
 static struct suspension some_suspension(void)
 {
 	return (struct suspension){
@@ -310,6 +320,7 @@ static void some_world(struct observed *o, struct memory *m)
 	SOME(struct slot_memory, some_slot, m->slots, m->n_slots);
 	SOME(struct anchor_memory, some_anchor, m->anchors, m->n_anchors);
 	SOME(struct issuer_memory, some_issuer, m->issuers, m->n_issuers);
+	SOME(struct imported_memory, some_imported, m->imported, m->n_imported);
 	SOME(struct suspension, some_suspension, m->suspensions, m->n_suspensions);
 }
 
