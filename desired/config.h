@@ -40,6 +40,7 @@ struct config {
 	struct secret_ref http_password;
 	struct authority authority;
 	struct budget budget;
+	int keep_revisions; /* of each certificate, with their keys, however old */
 	bool accept_rewind;
 };
 

@@ -141,6 +141,8 @@ static const struct field table_config_fields[] = {
 	ROW("authority", MAP, AT(config, authority), .sub = &table_authority,
 	    .doc = "What a commit may make certwright do."),
 	ROW("budget", MAP, AT(config, budget), .sub = &table_budget, .doc = "Brakes a bad commit."),
+	ROW("keepRevisions", INT, AT(config, keep_revisions), .dflt = 10, .min = 1, .max = 1000000,
+	    .doc = "Revisions of a certificate that are kept with their keys however old; one below goes a month after it expired, when nothing presents it any more."),
 	ROW("acceptRewind", BOOL, AT(config, accept_rewind), .flags = FIELD_SHOW_DEFAULT,
 	    .doc = "Accept history that does not fast-forward."),
 };

@@ -16,6 +16,7 @@
 static const char *const version_1[] = {
 	"CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;",
 
+	/* What refers to these is listed in store_collect.c: the rest is swept. */
 	"CREATE TABLE certificate ("
 	" id INTEGER PRIMARY KEY,"
 	" sha256 BLOB NOT NULL UNIQUE,"

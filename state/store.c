@@ -173,6 +173,35 @@ enum err_code meta_put_blob(struct store *s, const char *name, struct bytes v, s
 	              DB_VALUES(db_text(name), db_blob(v)), err);
 }
 
+enum err_code meta_int(struct store *s, const char *name, int64_t *ret, struct err *err)
+{
+	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
+	bool found = false;
+	enum err_code rc = db_query(s->db, "SELECT value FROM meta WHERE name = ?1",
+	                            DB_VALUES(db_text(name)), &q, err);
+
+	if (rc == ERR_OK) {
+		rc = db_next(q, &found, err);
+	}
+	if (rc == ERR_OK && found) {
+		struct row r = row_of(q, "meta", /* arena= */ NULL);
+		int64_t v = row_int(&r, 0, 0, INT64_MAX - 1);
+		rc = row_check(&r, err);
+		*ret = rc == ERR_OK ? v : *ret;
+	} else if (rc == ERR_OK) {
+		*ret = 0;
+	}
+	return rc;
+}
+
+enum err_code meta_put_int(struct store *s, const char *name, int64_t v, struct err *err)
+{
+	return db_run(s->db,
+	              "INSERT INTO meta (name, value) VALUES (?1, ?2)"
+	              " ON CONFLICT DO UPDATE SET value = excluded.value",
+	              DB_VALUES(db_text(name), db_int(v)), err);
+}
+
 static enum err_code load_id(struct store *s, bool make, struct err *err)
 {
 	CLEANUP(buf_release) struct buf id = { 0 };
@@ -290,6 +319,7 @@ enum err_code store_begin(struct store *s, enum store_tx kind, struct err *err)
 		return err_set(err, ERR_DENIED, "only the reconciler that holds %s writes this",
 		               s->dir);
 	}
+	s->collections_read = false;
 	s->noted = kind == TX_OPERATOR || kind == TX_RECONCILER;
 	return db_begin(s->db, write, err);
 }

@@ -19,23 +19,57 @@ struct stored_ders {
 	struct cert_ders ders;
 	struct store *store;
 	struct arena *arena;
+	int64_t collections; /* that there had been by then */
 };
 
 static const char insert_sql[] = "INSERT INTO certificate"
 				 " (sha256, spki_sha256, not_before, not_after, self_signed, der)"
 				 " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
 
+static enum err_code collections(struct store *s, int64_t *ret, struct err *err)
+{
+	enum err_code rc =
+		s->collections_read ? ERR_OK : meta_int(s, META_COLLECTIONS, &s->collections, err);
+
+	s->collections_read = rc == ERR_OK;
+	*ret = s->collections;
+	return rc;
+}
+
+/* What came from here is here, unless somebody swept in between. */
+static enum err_code is_here(struct store *s, const struct seen_cert *c, bool *ret, struct err *err)
+{
+	const struct stored_ders *from =
+		c->ders == NULL ? NULL : CONTAINER_OF(c->ders, struct stored_ders, ders);
+	int64_t now = 0;
+
+	*ret = false;
+	if (from == NULL || from->store != s) {
+		return ERR_OK;
+	}
+	enum err_code rc = collections(s, &now, err);
+	*ret = now == from->collections;
+	return rc;
+}
+
 enum err_code cert_row_put_seen(struct store *s, const struct seen_cert *c, struct err *err)
 {
-	/* Rows are never deleted: what came from here is here. */
-	if (c->ders != NULL && CONTAINER_OF(c->ders, struct stored_ders, ders)->store == s) {
-		return ERR_OK;
+	bool here = false;
+	enum err_code rc = is_here(s, c, &here, err);
+
+	if (rc != ERR_OK || here) {
+		return rc;
+	}
+	struct bytes der = seen_cert_der(c);
+	if (der.n == 0 && c->ders != NULL) {
+		return err_set(err, ERR_CONFLICT,
+		               "a certificate was forgotten while it was in use");
 	}
 	return db_run(s->db, insert_sql,
 	              DB_VALUES(db_blob(bytes_of(c->sha256, SHA256_BYTES)),
 	                        db_blob(bytes_of(c->spki_sha256, SHA256_BYTES)),
 	                        db_wall(c->not_before), db_wall(c->not_after),
-	                        db_int(c->self_signed), db_blob(seen_cert_der(c))),
+	                        db_int(c->self_signed), db_blob(der)),
 	              err);
 }
 
@@ -150,10 +184,14 @@ static enum err_code load_all(struct store *s, struct seen_certs *set, struct er
 		return err_nomem(err);
 	}
 	*from = (struct stored_ders){ .ders.read = read_der, .store = s, .arena = set->arena };
-	enum err_code rc = db_query(s->db,
-	                            "SELECT sha256, spki_sha256, not_before, not_after,"
-	                            " self_signed FROM certificate ORDER BY id",
-	                            /* values= */ NULL, 0, &q, err);
+	enum err_code rc = collections(s, &from->collections, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	rc = db_query(s->db,
+	              "SELECT sha256, spki_sha256, not_before, not_after,"
+	              " self_signed FROM certificate ORDER BY id",
+	              /* values= */ NULL, 0, &q, err);
 
 	while (rc == ERR_OK && (rc = db_next(q, &row, err)) == ERR_OK && row) {
 		rc = take_row(q, set, &from->ders, err);

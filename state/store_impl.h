@@ -18,6 +18,8 @@ struct store {
 	char id[17];
 	bool made_master_key;
 	bool noted;             /* the transaction under way changes what plans read */
+	bool collections_read;  /* ... and `collections` was read in it */
+	int64_t collections;    /* how often certificates were swept */
 	struct secret data_key; /* empty: not unwrapped yet */
 	struct buf wrapped;     /* the box it came from: a rekey elsewhere is noticed */
 	struct ca_books books;
@@ -74,3 +76,8 @@ void store_books_init(struct store *s);
 enum err_code meta_blob(struct store *s, const char *name, struct buf *ret, bool *ret_found,
                         struct err *err);
 enum err_code meta_put_blob(struct store *s, const char *name, struct bytes v, struct err *err);
+/* 0: there is none. */
+enum err_code meta_int(struct store *s, const char *name, int64_t *ret, struct err *err);
+enum err_code meta_put_int(struct store *s, const char *name, int64_t v, struct err *err);
+#define META_COLLECTED_AT "collected_at"
+#define META_COLLECTIONS  "collections"

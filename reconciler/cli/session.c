@@ -444,6 +444,7 @@ enum err_code session_engine(struct session *s, bool probes, struct err *err)
 		.authority = &s->config.authority,
 		.secrets_dir = s->config.secrets_dir.s,
 		.registry = s->cli->registry,
+		.keep_revisions = s->config.keep_revisions,
 		.store = s->store,
 		.clock = s->cli->clock,
 		.clock_confirmed = s->cli->now_given,

@@ -5,6 +5,7 @@
  */
 #include "reconciler/engine/rename.h"
 #include "reconciler/engine/run.h"
+#include "state/store_collect.h"
 
 #define CLOCK_TOLERANCE_S 120
 
@@ -70,6 +71,16 @@ static enum err_code one_pass(struct engine *e, struct pass *p, struct converge_
 	return rc;
 }
 
+/* Between passes: what a pass has loaded is in use until it is released. */
+static enum err_code forget_what_is_old(struct engine *e, struct err *err)
+{
+	struct collected c;
+
+	return e->store == NULL || e->read_only || e->keep_revisions == 0
+	               ? ERR_OK
+	               : store_collect(e->store, e->keep_revisions, &c, err);
+}
+
 enum err_code engine_converge(struct engine *e, unsigned max_rounds, struct converge_result *ret,
                               struct pass *ret_last, struct err *err)
 {
@@ -81,6 +92,9 @@ enum err_code engine_converge(struct engine *e, unsigned max_rounds, struct conv
 	*p = (struct pass){ 0 };
 	*ret = (struct converge_result){ 0 };
 	enum err_code rc = engine_take_requests(e, err);
+	if (rc == ERR_OK) {
+		rc = forget_what_is_old(e, err);
+	}
 	while (rc == ERR_OK && ret->rounds < max_rounds) {
 		pass_release(p);
 		rc = one_pass(e, p, ret, err);

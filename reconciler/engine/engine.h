@@ -19,6 +19,7 @@ struct engine {
 	const struct authority *authority;
 	const char *secrets_dir;
 	struct budget budget; /* zero: none */
+	int keep_revisions;   /* of each identity, however old; 0: all of them */
 	struct registry *registry;
 	struct prober *prober;
 	struct store *store; /* NULL: nothing is remembered (plan without a state) */

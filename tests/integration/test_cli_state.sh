@@ -158,6 +158,17 @@ the_state() {
 	prints "1 certificate"
 }
 
+# Years later: what was out of date for long goes, with its key.
+forgetting() {
+	expect 0 state show --state "$work/lost"
+	prints_not "(1 revision,"
+	printf 'masterKey: %s/second.key\nkeepRevisions: 1\n' "$work" >"$CERTWRIGHT_CONFIG"
+	expect 2 apply --yes --state "$work/lost" --now 2036-01-01T00:00:00Z
+	expect 0 state show --state "$work/lost"
+	prints "(1 revision, keys sealed)"
+	prints "done        collect"
+}
+
 the_ca
 note "the CA"
 revoking
@@ -165,4 +176,6 @@ note "revoking"
 by_hand
 note "by hand"
 the_state
+note "the state"
+forgetting
 echo "operators are obeyed"
