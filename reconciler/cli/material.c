@@ -188,6 +188,12 @@ enum err_code material_read(struct material *m, const char *path, const struct s
 		words->password == NULL ? NULL : args_get(m->tool->args, words->password);
 	enum err_code rc = store_file_open(m->tool, path, words, STORE_LOOK, &f, err);
 
+	/* What lies beside it may be of another format, and is then read on its own. */
+	if (rc == ERR_INVALID && f.n_parts > 1) {
+		store_file_release(&f);
+		err_clear(err);
+		rc = store_file_open(m->tool, path, words, STORE_ALONE, &f, err);
+	}
 	if (rc == ERR_INVALID && f.ops == NULL &&
 	    read_bare_key(m, path, word, /* err= */ NULL) == ERR_OK) {
 		err_clear(err);

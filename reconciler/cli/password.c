@@ -63,8 +63,8 @@ static enum err_code split_words(const char *s, struct arena *arena, struct text
 	return arena_failed(arena) ? err_nomem(err) : ERR_OK;
 }
 
-static enum err_code absolute(const char *path, struct arena *arena, const char **ret,
-                              struct err *err)
+enum err_code path_absolute(const char *path, struct arena *arena, const char **ret,
+                            struct err *err)
 {
 	CLEANUP(cleanup_free) char *here = NULL;
 
@@ -96,7 +96,7 @@ static enum err_code read_word(const char *word, struct arena *arena, struct sec
 		if (ret->kind == SECRET_EXEC) {
 			return split_words(rest, arena, &ret->argv, err);
 		}
-		return ret->kind == SECRET_FILE ? absolute(rest, arena, &ret->value.s, err)
+		return ret->kind == SECRET_FILE ? path_absolute(rest, arena, &ret->value.s, err)
 		                                : ERR_OK;
 	}
 	/* The word itself may be somebody's password: it is not repeated. */

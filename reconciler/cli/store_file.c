@@ -222,7 +222,7 @@ static enum err_code decode_open(struct store_file *f, enum store_use use, struc
 	const struct keystore_passwords none = { .store = NULL };
 	const struct keystore_passwords blank = { .store = &empty };
 
-	if (use != STORE_LOOK && f->ops->has_password) {
+	if ((use == STORE_EDIT || use == STORE_ANY) && f->ops->has_password) {
 		if (secret_set_str(&empty, "") < 0) {
 			return err_nomem(err);
 		}
@@ -310,7 +310,7 @@ enum err_code store_file_open(struct store_tool *t, const char *path,
 	if (rc == ERR_OK) {
 		rc = find_format(f, words, err);
 	}
-	if (rc == ERR_OK) {
+	if (rc == ERR_OK && use != STORE_ALONE) {
 		rc = read_other_parts(f, err);
 	}
 	if (rc == ERR_OK) {

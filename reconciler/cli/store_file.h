@@ -50,9 +50,10 @@ struct store_file {
 void store_file_release(struct store_file *f); /* accepts a zeroed one */
 
 enum store_use {
-	STORE_LOOK, /* without a password where the format can be read so */
-	STORE_EDIT, /* will be written again */
-	STORE_ANY,  /* as STORE_EDIT, but there may be no file: f->ks stays NULL */
+	STORE_LOOK,  /* without a password where the format can be read so */
+	STORE_ALONE, /* the same, of the file named and none that belongs to it */
+	STORE_EDIT,  /* will be written again */
+	STORE_ANY,   /* as STORE_EDIT, but there may be no file: f->ks stays NULL */
 };
 /* Files and passwords; asks on the terminal when it has to. */
 enum err_code store_file_open(struct store_tool *t, const char *path,

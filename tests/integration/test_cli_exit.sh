@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/cli.sh"
 
 verbs=(init validate plan apply run status report discover get explain observe probe approve renew revoke push rollback suspend
-	resume state ca schema completion version)
+	resume state import keystore ca schema completion version)
 
 help_of_every_verb() {
 	local verb
