@@ -8,6 +8,8 @@
  */
 #include "desired/bind.h"
 
+#include <assert.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,10 @@
 #define CHUNK_SIZE      4096u
 #define RECENT_LENGTH   40u
 #define MERGE_DEPTH_MAX 64u
+#define ELEMENT_MAX     384u
+#define KEPT_MAX        1024u /* octets */
+#define KEPT_SLOTS      2048u
+#define PARTS_MIN       ((size_t)4 << 10)
 
 bool seen_has(const struct seen *s, const char *field)
 {
@@ -44,6 +50,7 @@ void bind_release(struct bind *b)
 	free(b->texts);
 	free(b->parts);
 	free(b->labels.v);
+	free(b->kept);
 	*b = (struct bind){ 0 };
 }
 
@@ -164,23 +171,68 @@ static const char *store_packed(struct bind *b, const char *s, size_t n)
 	return p;
 }
 
+/* Only ever compared within one run, and equal hashes only cost memory. */
+static size_t hash_of(const void *p, size_t n)
+{
+	const char *at = p;
+	uint64_t hash = n;
+	uint64_t word;
+
+	for (; n >= sizeof(word); n -= sizeof(word), at += sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	for (; n > 0; n--) {
+		hash = (hash ^ (uint8_t)*at++) * UINT64_C(0x9e3779b97f4a7c15);
+	}
+	return hash ^ (hash >> 32);
+}
+
+static bool is_kept(const struct kept *k, const void *p, size_t n)
+{
+	return k->p != NULL && k->n == n && memcmp(k->p, p, n) == 0;
+}
+
+/* In pairs, the one met last in front: what all objects say is not driven out by what one says.
+ * Without p: to be kept. */
+static struct kept *kept_at(struct kept *v, size_t slots, const void *p, size_t n)
+{
+	struct kept *k = &v[hash_of(p, n) % slots & ~(size_t)1];
+	struct kept first = k[0];
+
+	if (!is_kept(k, p, n)) {
+		k[0] = is_kept(&k[1], p, n) ? k[1] : (struct kept){ .n = n };
+		k[1] = first;
+	}
+	return k;
+}
+
 const char *bind_store(struct bind *b, const char *s, size_t n)
 {
-	uint32_t hash = 2166136261u;
-
 	if (n > RECENT_LENGTH) {
 		return store_packed(b, s, n);
 	}
-	for (size_t i = 0; i < n; i++) {
-		hash = (hash ^ (uint8_t)s[i]) * 16777619u;
+	struct kept *k = kept_at(b->recent, ARRAY_LEN(b->recent), s, n);
+	if (k->p == NULL) {
+		k->p = store_packed(b, s, n);
 	}
-	size_t slot = (hash ^ (hash >> 16)) % ARRAY_LEN(b->recent);
-	if (b->recent[slot].s == NULL || b->recent[slot].n != n ||
-	    memcmp(b->recent[slot].s, s, n) != 0) {
-		b->recent[slot].s = store_packed(b, s, n);
-		b->recent[slot].n = n;
+	return k->p;
+}
+
+const void *bind_keep(struct bind *b, const void *p, size_t n)
+{
+	if (b->kept == NULL) {
+		b->kept = calloc(KEPT_SLOTS, sizeof(*b->kept));
 	}
-	return b->recent[slot].s;
+	if (n > KEPT_MAX || b->kept == NULL) {
+		return arena_copy(b->arena, p, n);
+	}
+	struct kept *k = kept_at(b->kept, KEPT_SLOTS, p, n);
+	if (k->p == NULL) {
+		k->p = arena_copy(b->arena, p, n);
+	}
+	return k->p;
 }
 
 void bind_each(struct bind *b, const struct field *f, const struct yml_event *first,
@@ -227,47 +279,40 @@ struct texts bind_take_texts(struct bind *b, size_t mark)
 	struct texts ret = { 0 };
 
 	if (n > 0) {
-		ret.v = arena_copy(b->arena, b->texts + mark, n * sizeof(*b->texts));
+		ret.v = bind_keep(b, b->texts + mark, n * sizeof(*b->texts));
 		ret.n = ret.v != NULL ? n : 0;
 	}
 	b->n_texts = mark;
 	return ret;
 }
 
-bool bind_push_part(struct bind *b, void *part)
+void bind_push_part(struct bind *b, const void *part, size_t size)
 {
-	if (part == NULL) {
-		return false;
-	}
-	if (b->n_parts == b->cap_parts) {
-		size_t cap = b->cap_parts == 0 ? 16 : b->cap_parts * 2;
-		void **v = reallocarray(b->parts, cap, sizeof(*v));
+	if (size > b->cap_parts - b->n_parts) {
+		size_t cap = (b->cap_parts + size) * 2;
+		char *v = realloc(b->parts, cap < PARTS_MIN ? PARTS_MIN : cap);
 		if (v == NULL) {
 			b->arena->failed = true;
-			return false;
+			return;
 		}
 		b->parts = v;
-		b->cap_parts = cap;
+		b->cap_parts = cap < PARTS_MIN ? PARTS_MIN : cap;
 	}
-	b->parts[b->n_parts++] = part;
-	return true;
+	memcpy(b->parts + b->n_parts, part, size);
+	b->n_parts += size;
 }
 
-void *bind_take_parts(struct bind *b, size_t mark, size_t size, size_t *ret_n)
+const void *bind_take_parts(struct bind *b, size_t mark, size_t size, bool shared, size_t *ret_n)
 {
 	size_t n = b->n_parts - mark;
-	char *v = NULL;
+	const void *v = NULL;
 
-	if (n == 1) {
-		v = b->parts[mark];
-	} else if (n > 1) {
-		v = arena_array(b->arena, n, size);
-		for (size_t i = 0; v != NULL && i < n; i++) {
-			memcpy(v + i * size, b->parts[mark + i], size);
-		}
+	if (n > 0) {
+		v = shared ? bind_keep(b, b->parts + mark, n)
+		           : arena_copy(b->arena, b->parts + mark, n);
 	}
 	b->n_parts = mark;
-	*ret_n = v != NULL ? n : 0;
+	*ret_n = v != NULL ? n / size : 0;
 	return v;
 }
 
@@ -451,15 +496,13 @@ void bind_map(struct bind *b, const struct table *t, void *obj, const struct yml
 static void bind_list_element(struct bind *b, const struct field *f, const struct yml_event *ev,
                               void *arg)
 {
-	void *element = arena_alloc(b->arena, f->sub->size);
+	alignas(max_align_t) char element[ELEMENT_MAX] = { 0 };
 
 	(void)arg;
-	if (!bind_push_part(b, element)) {
-		bind_skip(b, ev);
-		return;
-	}
+	assert(f->sub->size <= sizeof(element));
 	table_defaults(f->sub, element);
 	bind_map(b, f->sub, element, ev, /* ret_seen= */ NULL);
+	bind_push_part(b, element, f->sub->size);
 }
 
 static void bind_list(struct bind *b, const struct field *f, const struct yml_event *first,
@@ -467,30 +510,46 @@ static void bind_list(struct bind *b, const struct field *f, const struct yml_ev
 {
 	size_t mark = b->n_parts;
 	struct {
-		void *v;
+		const void *v;
 		size_t n;
 	} list = { 0 };
 
 	bind_each(b, f, first, bind_list_element, /* arg= */ NULL);
-	list.v = bind_take_parts(b, mark, f->sub->size, &list.n);
+	list.v = bind_take_parts(b, mark, f->sub->size, f->sub->shared, &list.n);
 	if (f->width != 0) {
 		memcpy(at, &list, sizeof(list));
 	}
 }
 
+static const void *bind_shared(struct bind *b, const struct table *t, const struct yml_event *first)
+{
+	alignas(max_align_t) char sub[ELEMENT_MAX] = { 0 };
+
+	assert(t->size <= sizeof(sub));
+	table_defaults(t, sub);
+	bind_map(b, t, sub, first, /* ret_seen= */ NULL);
+	return bind_keep(b, sub, t->size);
+}
+
 static void bind_pointer(struct bind *b, const struct field *f, const struct yml_event *first,
                          void *at)
 {
-	void *sub = arena_alloc(b->arena, f->sub->size);
+	const void *kept = NULL;
 
-	if (sub == NULL) {
-		bind_skip(b, first);
-		return;
+	if (f->sub->shared) {
+		kept = bind_shared(b, f->sub, first);
+	} else {
+		void *sub = arena_alloc(b->arena, f->sub->size);
+		if (sub == NULL) {
+			bind_skip(b, first);
+			return;
+		}
+		table_defaults(f->sub, sub);
+		bind_map(b, f->sub, sub, first, /* ret_seen= */ NULL);
+		kept = sub;
 	}
-	table_defaults(f->sub, sub);
-	bind_map(b, f->sub, sub, first, /* ret_seen= */ NULL);
 	if (f->width != 0) {
-		memcpy(at, &sub, sizeof(sub));
+		memcpy(at, &kept, sizeof(kept));
 	}
 }
 

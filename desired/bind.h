@@ -34,21 +34,22 @@ struct bind {
 
 	struct text *texts; /* scratch stacks: lists of unknown length grow here */
 	size_t n_texts, cap_texts;
-	void **parts;
-	size_t n_parts, cap_parts;
+	char *parts;
+	size_t n_parts, cap_parts; /* octets */
 	struct {
 		struct label_part *v;
 		size_t n, cap;
 	} labels;
 
-	/* Texts are packed: a field's value is 12 octets on average, alignment would add 4. Those
-	 * met lately ("corp-ca", "Example Corporation") are not stored again. */
+	/* Texts are packed: a field's value is 12 octets on average, alignment would add 4. The
+	 * objects of a fleet resemble one another: texts ("corp-ca", "Example Corporation") and
+	 * blocks met lately are not stored again. */
 	char *chunk;
 	size_t chunk_left;
-	struct {
-		const char *s;
+	struct kept {
+		const void *p;
 		size_t n;
-	} recent[256];
+	} recent[1024], *kept;
 };
 /* A label while its mapping is being read. */
 struct label_part {
@@ -98,9 +99,12 @@ void bind_each(struct bind *b, const struct field *f, const struct yml_event *fi
 const char *bind_store(struct bind *b, const char *s, size_t n);
 bool bind_push_text(struct bind *b, struct text t);
 struct texts bind_take_texts(struct bind *b, size_t mark);
-bool bind_push_part(struct bind *b, void *part);
+void bind_push_part(struct bind *b, const void *part, size_t size);
 /* One contiguous array of the parts since mark. */
-void *bind_take_parts(struct bind *b, size_t mark, size_t size, size_t *ret_n);
+const void *bind_take_parts(struct bind *b, size_t mark, size_t size, bool shared, size_t *ret_n);
+/* A block as it is, in the arena: an equal one that was kept lately is used again, so nobody may
+ * write to it. NULL: no memory. */
+const void *bind_keep(struct bind *b, const void *p, size_t n);
 void bind_texts(struct bind *b, const struct field *f, const struct yml_event *first,
                 struct texts *ret);
 bool bind_text(struct bind *b, const struct field *f, const struct yml_event *ev, struct text *ret);

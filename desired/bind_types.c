@@ -150,14 +150,11 @@ void bind_secret(struct bind *b, const struct field *f, const struct yml_event *
 static void secret_element(struct bind *b, const struct field *f, const struct yml_event *ev,
                            void *arg)
 {
-	struct secret_ref *ref = ARENA_NEW(b->arena, struct secret_ref);
+	struct secret_ref ref = { 0 };
 
 	(void)arg;
-	if (!bind_push_part(b, ref)) {
-		bind_skip(b, ev);
-		return;
-	}
-	bind_secret(b, f, ev, ref);
+	bind_secret(b, f, ev, &ref);
+	bind_push_part(b, &ref, sizeof(ref));
 }
 
 static bool issuer_ref(struct bind *b, const struct field *f, const struct yml_event *ev,
@@ -231,14 +228,11 @@ static void bind_command(struct bind *b, const struct field *f, const struct yml
 static void command_element(struct bind *b, const struct field *f, const struct yml_event *ev,
                             void *arg)
 {
-	struct command_spec *c = ARENA_NEW(b->arena, struct command_spec);
+	struct command_spec c = { 0 };
 
 	(void)arg;
-	if (!bind_push_part(b, c)) {
-		bind_skip(b, ev);
-		return;
-	}
-	bind_command(b, f, ev, c);
+	bind_command(b, f, ev, &c);
+	bind_push_part(b, &c, sizeof(c));
 }
 
 struct usages {
@@ -321,8 +315,9 @@ static void bind_label_pairs(struct bind *b, const struct field *f, bool merged)
 static void bind_labels(struct bind *b, const struct field *f, const struct yml_event *first,
                         void *at)
 {
+	size_t mark = b->n_parts;
 	struct {
-		struct label *v;
+		const void *v;
 		size_t n;
 	} list = { 0 };
 
@@ -332,14 +327,10 @@ static void bind_labels(struct bind *b, const struct field *f, const struct yml_
 	}
 	b->labels.n = 0;
 	bind_label_pairs(b, f, /* merged= */ false);
-	list.n = b->labels.n;
-	list.v = list.n > 0 ? ARENA_ARRAY(b->arena, struct label, list.n) : NULL;
-	for (size_t i = 0; list.v != NULL && i < list.n; i++) {
-		list.v[i] = b->labels.v[i].label;
+	for (size_t i = 0; i < b->labels.n; i++) {
+		bind_push_part(b, &b->labels.v[i].label, sizeof(struct label));
 	}
-	if (list.v == NULL) {
-		list.n = 0;
-	}
+	list.v = bind_take_parts(b, mark, sizeof(struct label), /* shared= */ true, &list.n);
 	memcpy(at, &list, f->width != 0 ? sizeof(list) : 0);
 }
 
@@ -393,7 +384,7 @@ void bind_special(struct bind *b, const struct field *f, void *obj, const struct
 	struct usages usages = { 0 };
 	struct text t = { 0 };
 	struct {
-		void *v;
+		const void *v;
 		size_t n;
 	} list = { 0 };
 
@@ -406,7 +397,8 @@ void bind_special(struct bind *b, const struct field *f, void *obj, const struct
 		return;
 	case FIELD_SECRETS:
 		bind_each(b, f, first, secret_element, /* arg= */ NULL);
-		list.v = bind_take_parts(b, mark, sizeof(struct secret_ref), &list.n);
+		list.v = bind_take_parts(b, mark, sizeof(struct secret_ref), /* shared= */ false,
+		                         &list.n);
 		memcpy(at, &list, sizeof(list));
 		return;
 	case FIELD_ISSUER_REF:
@@ -425,7 +417,8 @@ void bind_special(struct bind *b, const struct field *f, void *obj, const struct
 		return;
 	case FIELD_COMMANDS:
 		bind_each(b, f, first, command_element, /* arg= */ NULL);
-		list.v = bind_take_parts(b, mark, sizeof(struct command_spec), &list.n);
+		list.v = bind_take_parts(b, mark, sizeof(struct command_spec), /* shared= */ true,
+		                         &list.n);
 		memcpy(at, &list, sizeof(list));
 		return;
 	case FIELD_USAGES:

@@ -51,16 +51,15 @@ void spec_note_written(struct bind *b, void *obj, const struct seen *seen)
 {
 	struct object *o = obj;
 	size_t n = 0;
-	struct pos *at =
-		ARENA_ARRAY(b->arena, struct pos, (size_t)__builtin_popcountll(seen->bits));
+	struct pos at[ARRAY_LEN(seen->at)];
 
 	o->written = seen->bits;
 	o->set = seen->bits;
 	o->misread = seen->misread;
-	o->at = at;
-	for (uint64_t bits = seen->bits; at != NULL && bits != 0; bits &= bits - 1) {
+	for (uint64_t bits = seen->bits; bits != 0; bits &= bits - 1) {
 		at[n++] = seen->at[__builtin_ctzll(bits)];
 	}
+	o->at = bind_keep(b, at, n * sizeof(*at));
 }
 
 static bool mentions(struct bytes data, const char *word)
@@ -385,7 +384,7 @@ static void load_document(struct loader *l, const struct yml_event *root)
 enum err_code load_file(struct loader *l, const char *path, struct bytes data, struct err *err)
 {
 	struct yml_event ev;
-	const char *file = arena_str(l->arena, path);
+	const char *file = bind_store(&l->bind, path, strlen(path));
 
 	if (file == NULL) {
 		return err_nomem(err);

@@ -104,7 +104,8 @@ struct table {
 	const struct field *fields;
 	size_t n;
 	size_t size;
-	bool late; /* spec of a kind: required rows are judged after Defaults came in */
+	bool late;   /* spec of a kind: required rows are judged after Defaults came in */
+	bool shared; /* equal ones of a commit may be one: nothing is filled in after reading */
 	/* Rules between fields, after the mapping was read; may be NULL. */
 	void (*check)(struct bind *b, void *obj, const struct seen *seen);
 };

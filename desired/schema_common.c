@@ -159,7 +159,7 @@ static const struct field table_subject_fields[] = {
 	ROW("serialNumber", TEXT, AT(subject_spec, serial_number), HOST_T, .max = 64, .min = 1,
 	    .doc = "serialNumber attribute."),
 };
-TABLE(table_subject, subject_spec, "subject", "Attributes of the subject name.");
+TABLE(table_subject, subject_spec, "subject", "Attributes of the subject name.", .shared = true);
 
 static const struct word words_algorithm[] = {
 	{ "RSA", KEY_RSA }, { "ECDSA", KEY_ECDSA }, { "Ed25519", KEY_ED25519 }, { NULL, 0 }
@@ -312,11 +312,11 @@ static const struct field table_window_fields[] = {
 	ROW("deny", BOOL, AT(window_spec, deny),
 	    .doc = "A time when nothing may be activated, whatever other windows say."),
 };
-TABLE(table_window, window_spec, "window", "A time when changes may be activated.",
+TABLE(table_window, window_spec, "window", "A time when changes may be activated.", .shared = true,
       .check = check_window);
 static const struct field table_renewal_window_fields[] = { WINDOW_ROWS("windowDuration") };
 TABLE(table_renewal_window, window_spec, "window", "A time when a renewal may begin.",
-      .check = check_window);
+      .shared = true, .check = check_window);
 
 void check_http_url(struct bind *b, struct pos pos, const char *url)
 {

@@ -188,7 +188,7 @@ static const struct field table_activate_fields[] = {
 	ROW("drain", UNSUPPORTED, .doc = "Take the server out of a load balancer meanwhile."),
 };
 static TABLE(table_activate, activate_spec, "activation", "How new files come into use.",
-             .check = check_activate);
+             .shared = true, .check = check_activate);
 
 static void check_verify(struct bind *b, void *obj, const struct seen *seen)
 {
