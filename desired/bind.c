@@ -15,7 +15,6 @@
 
 #define MERGES_MAX      16u
 #define LIST_MAX        100000u
-#define CHUNK_SIZE      4096u
 #define RECENT_LENGTH   40u
 #define MERGE_DEPTH_MAX 64u
 #define ELEMENT_MAX     384u
@@ -151,26 +150,6 @@ void bind_wrong_type(struct bind *b, const struct field *f, const char *expected
 	bind_skip(b, ev);
 }
 
-static const char *store_packed(struct bind *b, const char *s, size_t n)
-{
-	if (n + 1 > CHUNK_SIZE / 8) {
-		return arena_strn(b->arena, s, n);
-	}
-	if (n + 1 > b->chunk_left) {
-		b->chunk = arena_alloc(b->arena, CHUNK_SIZE);
-		b->chunk_left = b->chunk != NULL ? CHUNK_SIZE : 0;
-		if (b->chunk == NULL) {
-			return NULL;
-		}
-	}
-	char *p = b->chunk;
-	memcpy(p, s, n);
-	p[n] = '\0';
-	b->chunk += n + 1;
-	b->chunk_left -= n + 1;
-	return p;
-}
-
 /* Only ever compared within one run, and equal hashes only cost memory. */
 static size_t hash_of(const void *p, size_t n)
 {
@@ -211,11 +190,11 @@ static struct kept *kept_at(struct kept *v, size_t slots, const void *p, size_t 
 const char *bind_store(struct bind *b, const char *s, size_t n)
 {
 	if (n > RECENT_LENGTH) {
-		return store_packed(b, s, n);
+		return arena_strn(b->arena, s, n);
 	}
 	struct kept *k = kept_at(b->recent, ARRAY_LEN(b->recent), s, n);
 	if (k->p == NULL) {
-		k->p = store_packed(b, s, n);
+		k->p = arena_strn(b->arena, s, n);
 	}
 	return k->p;
 }

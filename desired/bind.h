@@ -41,11 +41,8 @@ struct bind {
 		size_t n, cap;
 	} labels;
 
-	/* Texts are packed: a field's value is 12 octets on average, alignment would add 4. The
-	 * objects of a fleet resemble one another: texts ("corp-ca", "Example Corporation") and
-	 * blocks met lately are not stored again. */
-	char *chunk;
-	size_t chunk_left;
+	/* The objects of a fleet resemble one another: texts ("corp-ca", "Example Corporation")
+	 * and blocks met lately are not stored again. */
 	struct kept {
 		const void *p;
 		size_t n;

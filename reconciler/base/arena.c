@@ -132,9 +132,20 @@ void *arena_copy(struct arena *a, const void *p, size_t n)
 	return to;
 }
 
+/* From the end of the block, where nothing needs aligning. */
+static char *alloc_text(struct arena *a, size_t n)
+{
+	if (n > a->left) {
+		return arena_alloc(a, n);
+	}
+	a->left -= n;
+	a->used += n;
+	return a->at + a->left;
+}
+
 char *arena_strn(struct arena *a, const char *s, size_t n)
 {
-	char *to = n == SIZE_MAX ? fail(a) : arena_alloc(a, n + 1);
+	char *to = n == SIZE_MAX ? fail(a) : alloc_text(a, n + 1);
 
 	if (to != NULL && n > 0) {
 		memcpy(to, s, n);
@@ -159,7 +170,7 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 	if (n < 0) {
 		return fail(a);
 	}
-	to = arena_alloc(a, (size_t)n + 1);
+	to = alloc_text(a, (size_t)n + 1);
 	if (to != NULL) {
 		va_start(ap, fmt);
 		int m = vsnprintf(to, (size_t)n + 1, fmt, ap);

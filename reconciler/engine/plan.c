@@ -246,13 +246,11 @@ enum err_code plan_build(const struct plan_input *in, struct arena *arena, const
 {
 	struct planner p = { .in = in, .a = arena, .now = in->now, .w = in->wants, .err = err };
 
-	map_init(&p.unit_of_target);
 	map_init(&p.anchors);
 	map_init(&p.revisions);
 	enum err_code rc = build(&p, ret, err);
 
 	map_release(&p.revisions);
 	map_release(&p.anchors);
-	map_release(&p.unit_of_target);
 	return rc;
 }

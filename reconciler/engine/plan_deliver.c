@@ -171,7 +171,9 @@ void slot_reason(struct planner *p, struct slot *s, const struct slot_decision *
 		                          : say(p, "alias %s holds %s, wanted: %s", s->we->alias,
 		                                r.observed, wanted);
 	}
-	reason_add(p, later ? &s->sp->later_reasons : &s->sp->reasons, &r);
+	struct store_work *work = work_for(p, s->sp);
+
+	reason_add(p, later ? &work->later_reasons : &work->reasons, &r);
 }
 
 void slot_keep(struct planner *p, struct slot *s, bool ours)

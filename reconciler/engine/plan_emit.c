@@ -88,10 +88,10 @@ static void emit_write(struct planner *p, struct unit_plan *u, struct store_plan
 	d->a.n_entries = sp->changes.n;
 	d->a.expect_sha256 = sp->readable && !sp->absent ? sp->os->sha256 : NULL;
 	d->a.detail = sp->ws->path;
-	memcpy(d->a.inputs, sp->inputs, SHA256_BYTES);
-	d->reasons = sp->reasons;
-	for (size_t i = 0; i < sp->deps.n; i++) {
-		draft_depends(p, d, sp->deps.v[i]);
+	memcpy(d->a.inputs, work_of(sp)->inputs, SHA256_BYTES);
+	d->reasons = work_of(sp)->reasons;
+	for (size_t i = 0; i < work_of(sp)->deps.n; i++) {
+		draft_depends(p, d, work_of(sp)->deps.v[i]);
 	}
 	for (size_t i = 0; i < sp->n_slots; i++) {
 		if (sp->slots[i].first) {
@@ -245,7 +245,8 @@ static const struct store_plan *cause(const struct planner *p, const struct unit
 	for (size_t i = 0; i < u->n_stores; i++) {
 		const struct store_plan *sp = &p->stores[u->first_store + i];
 
-		if ((sp->write && sp->reload) || sp->activate.code != NULL || sp->need_load) {
+		if ((sp->write && sp->reload) || work_of(sp)->activate.code != NULL ||
+		    sp->need_load) {
 			return sp;
 		}
 	}
@@ -261,8 +262,8 @@ static void activation_reasons(struct planner *p, const struct unit_plan *u, str
 	for (size_t i = 0; i < u->n_stores; i++) {
 		const struct store_plan *sp = &p->stores[u->first_store + i];
 
-		if (sp->activate.code != NULL) {
-			reason_add(p, &d->reasons, &sp->activate);
+		if (work_of(sp)->activate.code != NULL) {
+			reason_add(p, &d->reasons, &work_of(sp)->activate);
 		} else if (sp->need_load && !sp->write) {
 			reason_add(p, &d->reasons, &trust);
 		}
@@ -284,7 +285,7 @@ static struct draft *emit_activate(struct planner *p, struct unit_plan *u)
 	}
 	if (sp != NULL) {
 		d->a.store = sp->ws;
-		memcpy(d->a.inputs, sp->inputs, SHA256_BYTES);
+		memcpy(d->a.inputs, work_of(sp)->inputs, SHA256_BYTES);
 	}
 	choose_steps(p, u, d);
 	activation_reasons(p, u, d);

@@ -75,7 +75,7 @@ static void undesired_slot(struct planner *p, struct store_plan *sp, const struc
 	if (d.op == SLOT_RETIRE) {
 		r.field = say(p, "entries.%s", e->alias);
 		r.message = say(p, "alias %s is not desired any more", e->alias);
-		reason_add(p, &sp->reasons, &r);
+		reason_add(p, &work_for(p, sp)->reasons, &r);
 		(void)change_add(p, sp, ENTRY_REMOVE, /* we= */ NULL, e, NULL);
 		sp->retires = true;
 	} else if (d.op == SLOT_REPORT) {
@@ -110,7 +110,7 @@ static void abandoned_stores(struct planner *p)
 	for (size_t i = 0; i < m->n_stores; i++) {
 		const struct store_memory *s = &m->stores[i];
 
-		if (map_get_str(&p->w->store_by_key, s->key) == NULL) {
+		if (wants_store(p->w, s->key) == NULL) {
 			not_desired(p, s->target, s->host, KIND_TARGET,
 			            say(p, "%s is not delivered to any more", s->path));
 		}

@@ -250,7 +250,7 @@ static void ask_abandoned(struct planner *p, const struct question *q)
 	for (size_t i = 0; i < m->n_slots; i++) {
 		const struct slot_memory *s = &m->slots[i];
 
-		if (s->identity == NULL || map_get_str(&p->w->store_by_key, s->store_key) != NULL) {
+		if (s->identity == NULL || wants_store(p->w, s->store_key) != NULL) {
 			continue;
 		}
 		const struct revision_ref *r = revision_of(p, s->sha256);

@@ -77,8 +77,8 @@ static bool only_renewals(const struct planner *p, const struct unit_plan *u)
 	for (size_t i = 0; i < u->n_stores; i++) {
 		const struct store_plan *sp = &p->stores[u->first_store + i];
 
-		for (size_t k = 0; sp->write && k < sp->reasons.n; k++) {
-			if (!str_equal(sp->reasons.v[k].row, "B4")) {
+		for (size_t k = 0; sp->write && k < work_of(sp)->reasons.n; k++) {
+			if (!str_equal(work_of(sp)->reasons.v[k].row, "B4")) {
 				return false;
 			}
 		}
@@ -130,7 +130,7 @@ static struct rollout_state *state_new(struct planner *p, const struct target *t
 
 static struct rollout_state *state_of(struct planner *p, const struct unit_plan *u)
 {
-	struct unit_plan *first = map_get_str(&p->unit_of_target, u->target->o.name);
+	struct unit_plan *first = plan_of_unit(p, u->target, u->target->hosts);
 
 	if (first->state == NULL) {
 		first->state = state_new(p, u->target);

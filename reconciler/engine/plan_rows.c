@@ -39,9 +39,21 @@ struct issuer_plan *plan_of_issuer(const struct planner *p, const char *name)
 struct unit_plan *plan_of_unit(const struct planner *p, const struct target *t,
                                const struct host *h)
 {
-	struct unit_plan *first = map_get_str(&p->unit_of_target, t->o.name);
+	const struct desired *d = p->in->desired;
+	size_t at = 0;
 
-	return first == NULL ? NULL : first + (h - t->hosts);
+	for (size_t hi = d->n_targets; at < hi;) {
+		size_t mid = at + (hi - at) / 2;
+
+		if (strcmp(d->targets[mid]->o.name, t->o.name) < 0) {
+			at = mid + 1;
+		} else {
+			hi = mid;
+		}
+	}
+	return at < d->n_targets && str_equal(d->targets[at]->o.name, t->o.name)
+	               ? &p->units[p->first_unit[at] + (size_t)(h - t->hosts)]
+	               : NULL;
 }
 
 static bool unit_selected(const struct planner *p, const struct target *t)
@@ -183,7 +195,7 @@ static void identity_row(struct planner *p, struct cursor *at, size_t i)
 	ip->due.s = INT64_MAX;
 }
 
-static enum err_code unit_rows(struct planner *p, struct err *err)
+static void unit_rows(struct planner *p)
 {
 	const struct desired *d = p->in->desired;
 	struct unit_plan *u = p->units;
@@ -192,9 +204,7 @@ static enum err_code unit_rows(struct planner *p, struct err *err)
 		const struct target *t = d->targets[i];
 		bool selected = unit_selected(p, t);
 
-		if (map_put_str(&p->unit_of_target, t->o.name, u, NULL) < 0) {
-			return err_nomem(err);
-		}
+		p->first_unit[i] = (size_t)(u - p->units);
 		for (size_t h = 0; h < t->n_hosts; h++, u++) {
 			u->target = t;
 			u->host = &t->hosts[h];
@@ -205,7 +215,6 @@ static enum err_code unit_rows(struct planner *p, struct err *err)
 			}
 		}
 	}
-	return ERR_OK;
 }
 
 static const struct obs_entry *entry_at(const struct obs_store *os, const char *folded)
@@ -304,10 +313,9 @@ static void store_row(struct planner *p, struct cursor *at, size_t i)
 	for (size_t k = 0; k < sp->ws->n_entries; k++) {
 		keys += sp->ws->entries[k].source == ENTRY_CERTIFICATE ? 1 : 0;
 	}
-	sp->slots = ARENA_ARRAY(p->a, struct slot, keys + 1);
+	sp->slots = ARENA_ARRAY(p->a, struct slot, keys);
 	/* Most stores keep what they have: room for that and no more. */
-	sp->changes.v = ARENA_ARRAY(p->a, struct entry_change, sp->ws->n_entries + 1);
-	sp->changes.cap = sp->changes.v == NULL ? 0 : sp->ws->n_entries + 1;
+	ARENA_RESERVE(p->a, &sp->changes, sp->ws->n_entries);
 	for (size_t k = 0; sp->slots != NULL && k < sp->ws->n_entries; k++) {
 		const struct want_entry *we = &sp->ws->entries[k];
 
@@ -365,6 +373,7 @@ static enum err_code allocate(struct planner *p, struct err *err)
 	p->issuers = ARENA_ARRAY(p->a, struct issuer_plan, d->n_issuers + 1);
 	p->stores = ARENA_ARRAY(p->a, struct store_plan, p->w->n_stores + 1);
 	p->units = ARENA_ARRAY(p->a, struct unit_plan, p->n_units + 1);
+	p->first_unit = ARENA_ARRAY(p->a, size_t, d->n_targets);
 	return arena_failed(p->a) ? err_nomem(err) : ERR_OK;
 }
 
@@ -374,12 +383,10 @@ enum err_code planner_rows(struct planner *p, struct err *err)
 	struct cursor at = { 0 };
 	enum err_code rc = allocate(p, err);
 
-	if (rc == ERR_OK) {
-		rc = unit_rows(p, err);
-	}
 	if (rc != ERR_OK) {
 		return rc;
 	}
+	unit_rows(p);
 	for (size_t i = 0; i < d->n_identities; i++) {
 		identity_row(p, &at, i);
 	}

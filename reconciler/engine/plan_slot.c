@@ -193,11 +193,13 @@ static void activate(struct planner *p, struct slot *s, const struct slot_decisi
 		           say(p, "activated %u times without effect", activations(sp)));
 		return;
 	}
-	if (sp->activate.code == NULL) {
-		sp->activate = (struct reason){ .row = d->row, .code = d->code };
-		sp->activate.message = e == NULL ? "what was written was never loaded"
-		                                 : say(p, "%s:%d does not serve what is stored",
-		                                       e->we->host, e->we->port);
+	if (work_of(sp)->activate.code == NULL) {
+		struct reason *r = &work_for(p, sp)->activate;
+
+		*r = (struct reason){ .row = d->row, .code = d->code };
+		r->message = e == NULL ? "what was written was never loaded"
+		                       : say(p, "%s:%d does not serve what is stored", e->we->host,
+		                             e->we->port);
 	}
 }
 
@@ -352,7 +354,7 @@ static bool entry_differs(struct planner *p, struct slot *s)
 		return false;
 	}
 	r.field = say(p, "entries.%s", s->we->alias);
-	reason_add(p, &s->sp->reasons, &r);
+	reason_add(p, &work_for(p, s->sp)->reasons, &r);
 	return true;
 }
 

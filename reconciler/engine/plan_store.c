@@ -28,9 +28,24 @@ static const char *change_alias(const struct store_plan *sp, const struct want_e
 	return we->certificate_only && !sp->ws->has_aliases && oe != NULL ? oe->alias : we->alias;
 }
 
+const struct store_work *work_of(const struct store_plan *sp)
+{
+	static const struct store_work none;
+
+	return sp->work == NULL ? &none : sp->work;
+}
+
+struct store_work *work_for(struct planner *p, struct store_plan *sp)
+{
+	if (sp->work == NULL) {
+		sp->work = ARENA_NEW(p->a, struct store_work);
+	}
+	return sp->work == NULL ? &p->no_work : sp->work;
+}
+
 static void wait_for_draft(struct planner *p, struct store_plan *sp, struct draft *on)
 {
-	struct draft **slot = ARENA_PUSH(p->a, &sp->later_deps);
+	struct draft **slot = ARENA_PUSH(p->a, &work_for(p, sp)->later_deps);
 
 	if (slot != NULL) {
 		*slot = on;
@@ -41,7 +56,8 @@ struct entry_change *change_add(struct planner *p, struct store_plan *sp, enum e
                                 const struct want_entry *we, const struct obs_entry *oe,
                                 struct draft *on)
 {
-	struct entry_change *ch = ARENA_PUSH(p->a, on == NULL ? &sp->changes : &sp->later);
+	struct entry_changes *list = on == NULL ? &sp->changes : &work_for(p, sp)->later;
+	struct entry_change *ch = ARENA_PUSH(p->a, list);
 
 	if (ch == NULL) {
 		return NULL;
@@ -94,17 +110,19 @@ static void unreadable(struct planner *p, struct store_plan *sp)
 
 static void merge_later(struct planner *p, struct store_plan *sp)
 {
-	for (size_t i = 0; i < sp->later.n; i++) {
+	struct store_work *work = work_for(p, sp);
+
+	for (size_t i = 0; i < work->later.n; i++) {
 		struct entry_change *ch = ARENA_PUSH(p->a, &sp->changes);
 
 		if (ch != NULL) {
-			*ch = sp->later.v[i];
+			*ch = work->later.v[i];
 		}
 	}
-	for (size_t i = 0; i < sp->later_reasons.n; i++) {
-		reason_add(p, &sp->reasons, &sp->later_reasons.v[i]);
+	for (size_t i = 0; i < work->later_reasons.n; i++) {
+		reason_add(p, &work->reasons, &work->later_reasons.v[i]);
 	}
-	sp->deps = sp->later_deps;
+	work->deps = work->later_deps;
 	sp->write = true;
 	sp->reload = true;
 }
@@ -112,14 +130,16 @@ static void merge_later(struct planner *p, struct store_plan *sp)
 /* What there is now stays for this write; the next pass plans the rest. */
 static void keep_for_later(struct planner *p, struct store_plan *sp)
 {
-	for (size_t i = 0; i < sp->later.n; i++) {
-		if (sp->later.v[i].from == NULL) {
+	const struct entry_changes *later = &work_of(sp)->later;
+
+	for (size_t i = 0; i < later->n; i++) {
+		if (later->v[i].from == NULL) {
 			continue;
 		}
 		struct entry_change *ch = ARENA_PUSH(p->a, &sp->changes);
 
 		if (ch != NULL) {
-			*ch = sp->later.v[i];
+			*ch = later->v[i];
 			ch->op = ENTRY_KEEP;
 			ch->to = NULL;
 		}
@@ -142,7 +162,7 @@ static void classify(struct store_plan *sp)
 
 static void settle(struct planner *p, struct store_plan *sp)
 {
-	if (sp->later.n > 0) {
+	if (work_of(sp)->later.n > 0) {
 		if (sp->absent || !sp->write) {
 			merge_later(p, sp);
 		} else {
@@ -165,16 +185,15 @@ static void trust_only_load(struct planner *p, struct store_plan *sp)
 	static const uint8_t never[SHA256_BYTES];
 	const struct store_memory *sm = sp->sm;
 
-	(void)p;
 	if (sp->n_slots > 0 || sp->write || sm == NULL || sp->ws->target->n_activate == 0 ||
 	    sp->absent || memcmp(sm->written, never, SHA256_BYTES) == 0 ||
 	    memcmp(sm->written, sp->os->sha256, SHA256_BYTES) != 0 ||
 	    memcmp(sm->activated, sm->written, SHA256_BYTES) == 0) {
 		return;
 	}
-	sp->activate = (struct reason){ .row = "B12",
-		                        .code = "NotReloaded",
-		                        .message = "what was written was never loaded" };
+	work_for(p, sp)->activate = (struct reason){
+		.row = "B12", .code = "NotReloaded", .message = "what was written was never loaded"
+	};
 }
 
 static void rolled_back(struct planner *p, const struct store_plan *sp)
@@ -205,7 +224,7 @@ static void broken(struct planner *p, const struct store_plan *sp)
 /* What is wrong with a file as a file is ours to mend only when something in it is ours. */
 static void leave_foreign(struct store_plan *sp)
 {
-	bool ours = sp->n_slots == 0 || sp->sm != NULL || sp->later.n > 0;
+	bool ours = sp->n_slots == 0 || sp->sm != NULL || work_of(sp)->later.n > 0;
 
 	for (size_t i = 0; i < sp->n_slots; i++) {
 		ours = ours || sp->slots[i].stored != STORED_FOREIGN;

@@ -16,7 +16,7 @@ static void differs(struct planner *p, struct store_plan *sp, const char *code, 
 
 	r.message =
 		observed == NULL ? field : say(p, "%s is %s, wanted: %s", field, observed, desired);
-	reason_add(p, &sp->reasons, &r);
+	reason_add(p, &work_for(p, sp)->reasons, &r);
 	sp->write = true;
 }
 

@@ -59,12 +59,13 @@ static void trust_reason(struct planner *p, struct store_plan *sp, const struct 
 {
 	struct reason r = { .row = sp->absent ? "B2" : "B7",
 		            .code = sp->absent ? "KeystoreMissing" : "WrongTrust" };
+	struct store_work *work = work_for(p, sp);
 
 	r.field = say(p, "entries.%s", we->alias);
 	r.desired = later ? "known after issue" : say_cert(p, we->anchor);
 	r.message = say(p, "trust in %s %s%s%s", later ? "what is issued first" : r.desired, verb,
 	                we->alias[0] == '\0' ? "" : " under ", we->alias);
-	reason_add(p, later ? &sp->later_reasons : &sp->reasons, &r);
+	reason_add(p, later ? &work->later_reasons : &work->reasons, &r);
 }
 
 static void mark(struct planner *p, const struct store_plan *sp, const struct want_entry *we,

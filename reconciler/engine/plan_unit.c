@@ -145,18 +145,20 @@ static void store_inputs(struct planner *p, struct store_plan *sp)
 	add_entries(&b, p, sp);
 	add_target(&b, sp->ws->target);
 	plan_check_buf(p, &b);
-	pki_sha256(b.p, b.len, sp->inputs);
+	pki_sha256(b.p, b.len, work_for(p, sp)->inputs);
 }
 
 static bool wants_something(const struct store_plan *sp)
 {
-	return sp->write || sp->activate.code != NULL || sp->need_load;
+	return sp->write || work_of(sp)->activate.code != NULL || sp->need_load;
 }
 
 static void give_up(struct store_plan *sp)
 {
 	sp->write = false;
-	sp->activate.code = NULL;
+	if (sp->work != NULL) {
+		sp->work->activate.code = NULL;
+	}
 	sp->need_load = false;
 }
 
@@ -197,7 +199,7 @@ static void gate_store(struct planner *p, struct unit_plan *u, struct store_plan
 	}
 	store_inputs(p, sp);
 	if (sp->sm != NULL &&
-	    held_back(p, &sp->sm->push, sp->inputs, waiting_of(u, "BackOff", NULL))) {
+	    held_back(p, &sp->sm->push, work_of(sp)->inputs, waiting_of(u, "BackOff", NULL))) {
 		u->waits_for = "BackOff";
 		u->failing = true;
 		give_up(sp);
@@ -273,7 +275,7 @@ static enum stage stage_of(const struct planner *p, const struct unit_plan *u)
 		}
 		adds = adds || (sp->write && sp->trust_adds) || sp->need_load;
 		takes = takes || (sp->write && sp->drops);
-		other = other || sp->activate.code != NULL;
+		other = other || work_of(sp)->activate.code != NULL;
 	}
 	if (other && !adds) {
 		return STAGE_DELIVERY;
@@ -315,7 +317,7 @@ bool unit_activates(const struct planner *p, const struct unit_plan *u)
 	for (size_t i = 0; i < u->n_stores; i++) {
 		const struct store_plan *sp = &p->stores[u->first_store + i];
 
-		load = load || (sp->write && sp->reload) || sp->activate.code != NULL ||
+		load = load || (sp->write && sp->reload) || work_of(sp)->activate.code != NULL ||
 		       sp->need_load;
 	}
 	return load && u->target->n_activate > 0;

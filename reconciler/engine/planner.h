@@ -97,15 +97,8 @@ struct entry_changes {
 	struct entry_change *v;
 	size_t n, cap;
 };
-struct store_plan {
-	const struct want_store *ws;
-	const struct obs_store *os;    /* NULL: not looked at */
-	const struct store_memory *sm; /* NULL */
-	struct unit_plan *unit;
-	struct slot *slots;
-	size_t n_slots;
-	bool readable, absent;
-	struct entry_changes changes;
+/* Nearly every store of a fleet is in order and has none. */
+struct store_work {
 	struct reasons reasons;
 	struct drafts deps;
 	/* What must wait for an issue of this plan: written with the rest when nothing is there
@@ -114,14 +107,25 @@ struct store_plan {
 	struct entry_changes later;
 	struct reasons later_reasons;
 	struct drafts later_deps;
-	bool write;
-	bool identity_changes, identity_first, trust_adds, drops, retires;
-	bool reload;            /* the software must load what is written */
-	bool incomplete;        /* absent, and a key entry cannot be had yet */
-	bool need_load;         /* others wait for it to be loaded */
 	struct reason activate; /* code NULL: no activation of its own */
 	uint8_t inputs[SHA256_BYTES];
+};
+struct store_plan {
+	const struct want_store *ws;
+	const struct obs_store *os;    /* NULL: not looked at */
+	const struct store_memory *sm; /* NULL */
+	struct unit_plan *unit;
+	struct slot *slots;
+	size_t n_slots;
+	struct entry_changes changes;
+	struct store_work *work; /* NULL: none; work_of() and work_for() */
 	struct draft *draft;
+	bool readable, absent;
+	bool write;
+	bool identity_changes, identity_first, trust_adds, drops, retires;
+	bool reload;     /* the software must load what is written */
+	bool incomplete; /* absent, and a key entry cannot be had yet */
+	bool need_load;  /* others wait for it to be loaded */
 };
 
 struct unit_plan {
@@ -175,9 +179,9 @@ struct planner {
 	struct store_plan *stores;   /* as wants->stores */
 	struct unit_plan *units;     /* targets x hosts */
 	size_t n_units;
-	struct map unit_of_target; /* target name to its first unit */
-	struct map anchors;        /* fingerprint to struct anchor_plan */
-	struct map revisions;      /* leaf fingerprint to struct revision_ref; filled on demand */
+	size_t *first_unit;   /* of desired->targets */
+	struct map anchors;   /* fingerprint to struct anchor_plan */
+	struct map revisions; /* leaf fingerprint to struct revision_ref; filled on demand */
 	bool revisions_ready;
 	struct drafts drafts;
 	PLANNER_ROWS(conflict) conflicts;
@@ -187,6 +191,7 @@ struct planner {
 	PLANNER_ROWS(verdict) verdicts;
 	PLANNER_ROWS(mark) marks;
 	struct wall wake;
+	struct store_work no_work; /* what work_for() gives when memory has run out */
 	struct err *err;
 	enum err_code rc; /* first failure */
 };
@@ -264,6 +269,9 @@ const struct held *held_by_leaf(struct planner *p, const struct seen_cert *leaf,
 
 /* plan_store.c: table B */
 void plan_stores(struct planner *p);
+/* To be read, and to be added to. */
+const struct store_work *work_of(const struct store_plan *sp);
+struct store_work *work_for(struct planner *p, struct store_plan *sp);
 void plan_store_trust(struct planner *p, struct store_plan *sp);          /* plan_store_trust.c */
 void plan_store_facts(struct planner *p, struct store_plan *sp);          /* plan_store_facts.c */
 void plan_store_undesired(struct planner *p, struct store_plan *sp);      /* plan_leftover.c */

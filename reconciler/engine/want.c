@@ -421,16 +421,22 @@ static enum err_code add_all(struct want_build *b, struct err *err)
 	return rc;
 }
 
-static enum err_code index_stores(struct wants *w, struct err *err)
+static int compare_store(const void *key, const void *row)
 {
-	for (size_t i = 0; i < w->n_stores; i++) {
-		void *old = NULL;
-		void *row = (void *)(uintptr_t)&w->stores[i];
+	return strcmp(key, ((const struct want_store *)row)->key);
+}
 
-		if (map_put_str(&w->store_by_key, w->stores[i].key, row, &old) < 0) {
-			return err_nomem(err);
-		}
-		if (old != NULL) {
+const struct want_store *wants_store(const struct wants *w, const char *key)
+{
+	return w->n_stores == 0
+	               ? NULL
+	               : bsearch(key, w->stores, w->n_stores, sizeof(*w->stores), compare_store);
+}
+
+static enum err_code check_twice(const struct wants *w, struct err *err)
+{
+	for (size_t i = 1; i < w->n_stores; i++) {
+		if (str_equal(w->stores[i - 1].key, w->stores[i].key)) {
 			(void)err_set(err, ERR_INVALID, "%s is delivered to twice",
 			              w->stores[i].key);
 			return err_hint(err, "put both into one Keystore");
@@ -456,8 +462,7 @@ static enum err_code finish(struct want_build *b, struct wants **ret, struct err
 		             .n_endpoints = b->endpoints.n,
 		             .configs = b->configs.v,
 		             .n_configs = b->configs.n };
-	map_init(&w->store_by_key);
-	enum err_code rc = index_stores(w, err);
+	enum err_code rc = check_twice(w, err);
 
 	if (rc != ERR_OK) {
 		wants_release(w);
@@ -486,7 +491,5 @@ enum err_code wants_build(const struct desired *d, const struct memory *m, struc
 
 void wants_release(struct wants *w)
 {
-	if (w != NULL) {
-		map_release(&w->store_by_key);
-	}
+	(void)w;
 }

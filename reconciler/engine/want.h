@@ -73,12 +73,13 @@ struct wants {
 	size_t n_endpoints;
 	const struct want_config *configs;
 	size_t n_configs;
-	struct map store_by_key;
 };
+/* NULL: nothing is delivered under this key. */
+const struct want_store *wants_store(const struct wants *w, const char *key);
 
 enum err_code wants_build(const struct desired *d, const struct memory *m, struct arena *arena,
                           struct wants **ret, struct err *err);
-/* The maps; the rows die with the arena. Accepts NULL. */
+/* Nothing beside the arena, today. Accepts NULL. */
 void wants_release(struct wants *w);
 /* What a source that is not in the commit is called in memory.h. Arena; NULL: no memory. */
 const char *ca_source_name(struct arena *arena, const struct ca_source *src);
