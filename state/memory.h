@@ -50,9 +50,9 @@ struct identity_memory {
 	const struct held *revisions; /* newest first; revisions[0] is what table A holds */
 	size_t n_revisions;
 	const struct pending *pending; /* NULL: none */
-	struct backoff issue;
-	struct wall renew_asked; /* by `renew NAME`, 0: no */
-	struct wall approved_at; /* by `approve NAME` */
+	const struct backoff *issue;   /* NULL: it never failed */
+	struct wall renew_asked;       /* by `renew NAME`, 0: no */
+	struct wall approved_at;       /* by `approve NAME` */
 	bool archived;
 };
 
@@ -65,8 +65,8 @@ struct store_memory {
 	struct wall activated_at;        /* when a success of `activate` was recorded */
 	uint8_t activated[SHA256_BYTES]; /* digest of the content loaded by it */
 	unsigned activations;            /* since written_at, or since the last that was proved */
-	struct backoff push;
 	int hold_revision; /* `rollback` holds re-push: the revision it went back to, 0: no */
+	const struct backoff *push; /* NULL: it never failed */
 };
 
 /* A slot (store, alias) is ours when it is listed here. */

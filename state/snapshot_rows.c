@@ -155,7 +155,7 @@ static const struct rows pending_rows = ROWS(struct pending, pending_fields);
 static const struct field identity_fields[] = {
 	SCALAR(struct identity_memory, "approvedAt", approved_at, FIELD_TIME),
 	SCALAR(struct identity_memory, "archived", archived, FIELD_BOOL),
-	NESTED(struct identity_memory, "issue", issue, FIELD_STRUCT, backoff_rows),
+	NESTED(struct identity_memory, "issue", issue, FIELD_MAYBE, backoff_rows),
 	SCALAR(struct identity_memory, "name", name, FIELD_TEXT),
 	NESTED(struct identity_memory, "pending", pending, FIELD_MAYBE, pending_rows),
 	SCALAR(struct identity_memory, "renewAsked", renew_asked, FIELD_TIME),
@@ -170,7 +170,7 @@ static const struct field store_memory_fields[] = {
 	SCALAR(struct store_memory, "host", host, FIELD_TEXT),
 	SCALAR(struct store_memory, "key", key, FIELD_TEXT),
 	SCALAR(struct store_memory, "path", path, FIELD_TEXT),
-	NESTED(struct store_memory, "push", push, FIELD_STRUCT, backoff_rows),
+	NESTED(struct store_memory, "push", push, FIELD_MAYBE, backoff_rows),
 	SCALAR(struct store_memory, "target", target, FIELD_TEXT),
 	SCALAR(struct store_memory, "written", written, FIELD_DIGEST),
 	SCALAR(struct store_memory, "writtenAt", written_at, FIELD_TIME),

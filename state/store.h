@@ -175,10 +175,12 @@ enum err_code store_approve(struct store *s, const char *identity, struct err *e
 enum err_code store_release(struct store *s, const char *what, struct err *err);
 
 /* Observations, snapshots, secrets, memo. */
-/* The last look, replaced row by row; changes of status or fingerprint go to the history. */
+/* The last look, replaced row by row; changes of status or fingerprint go to the history. What is
+ * read shares the texts of `like`, which may be NULL. */
 enum err_code store_observed_save(struct store *s, const struct observed *o, struct err *err);
 enum err_code store_observed_load(struct store *s, struct arena *arena, struct seen_certs *certs,
-                                  struct observed **ret, struct err *err);
+                                  const struct memory *like, struct observed **ret,
+                                  struct err *err);
 enum observed_what { OBSERVED_STORE, OBSERVED_ENDPOINT, OBSERVED_CONFIG };
 struct observed_change {
 	struct wall at;

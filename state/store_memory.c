@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "reconciler/base/str.h"
 #include "state/store_loading.h"
 
 static enum err_code count_rows(struct loading *l, const char *sql, size_t *ret, struct err *err)
@@ -198,6 +199,14 @@ static enum err_code load_revisions(struct loading *l, struct err *err)
 	return rc;
 }
 
+/* A key ends with its path. */
+static const char *path_of_key(struct row *r, const char *key)
+{
+	const char *path = row_str_borrowed(r, 3);
+
+	return str_ends(key, path) ? key + strlen(key) - strlen(path) : row_str(r, 3);
+}
+
 static enum err_code load_stores(struct loading *l, struct err *err)
 {
 	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
@@ -221,7 +230,7 @@ static enum err_code load_stores(struct loading *l, struct err *err)
 		sm->key = row_str(&r, 0);
 		sm->target = row_str_like(&r, 1, i == 0 ? NULL : sm[-1].target);
 		sm->host = row_str(&r, 2);
-		sm->path = row_str_like(&r, 3, i == 0 ? NULL : sm[-1].path);
+		sm->path = path_of_key(&r, sm->key);
 		row_fixed(&r, 4, sm->written, SHA256_BYTES);
 		sm->written_at = row_wall(&r, 5);
 		row_fixed(&r, 6, sm->activated, SHA256_BYTES);
@@ -250,6 +259,14 @@ static const char *row_store_key(struct loading *l, struct row *r, size_t *at)
 	return l->stores[*at].key;
 }
 
+/* The string of the identity when there is one: a slot's may be gone. */
+static const char *row_identity(struct loading *l, struct row *r, int col)
+{
+	const struct identity_memory *im = memory_identity(l->m, row_str_borrowed(r, col));
+
+	return im == NULL ? row_str(r, col) : im->name;
+}
+
 static enum err_code load_slots(struct loading *l, struct err *err)
 {
 	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
@@ -273,7 +290,7 @@ static enum err_code load_slots(struct loading *l, struct err *err)
 		}
 		v[i].store_key = row_store_key(l, &r, &at);
 		v[i].alias = row_str_like(&r, 1, i == 0 ? NULL : v[i - 1].alias);
-		v[i].identity = row_is_null(&r, 2) ? NULL : row_str(&r, 2);
+		v[i].identity = row_is_null(&r, 2) ? NULL : row_identity(l, &r, 2);
 		row_fixed(&r, 3, v[i].sha256, SHA256_BYTES);
 		rc = row_check(&r, err);
 		l->m->n_slots = i + 1;
@@ -428,19 +445,24 @@ static enum err_code load_generations(struct loading *l, struct err *err)
 /* Where the back-off of `what` goes; NULL for what plans do not ask about. */
 static struct backoff *backoff_of(struct loading *l, const char *what)
 {
+	const struct backoff **at = NULL;
+
 	if (strncmp(what, "issue:", 6) == 0) {
 		const struct identity_memory *im = memory_identity(l->m, what + 6);
-		return im == NULL ? NULL : &l->identities[im - l->identities].issue;
-	}
-	if (strncmp(what, "issuer:", 7) == 0) {
+		at = im == NULL ? NULL : &l->identities[im - l->identities].issue;
+	} else if (strncmp(what, "issuer:", 7) == 0) {
 		const struct issuer_memory *im = memory_issuer(l->m, what + 7);
 		return im == NULL ? NULL : &l->issuers[im - l->issuers].make;
-	}
-	if (strncmp(what, "push:", 5) == 0) {
+	} else if (strncmp(what, "push:", 5) == 0) {
 		const struct store_memory *sm = memory_store(l->m, what + 5);
-		return sm == NULL ? NULL : &l->stores[sm - l->stores].push;
+		at = sm == NULL ? NULL : &l->stores[sm - l->stores].push;
 	}
-	return NULL;
+	struct backoff *b = at == NULL ? NULL : ARENA_NEW(l->arena, struct backoff);
+
+	if (b != NULL) {
+		*at = b;
+	}
+	return b;
 }
 
 static enum err_code load_backoffs(struct loading *l, struct err *err)
@@ -488,7 +510,10 @@ static enum err_code load_all(struct loading *l, struct err *err)
 	if (rc == ERR_OK) {
 		rc = memory_index(l->m, err);
 	}
-	return rc == ERR_OK ? load_backoffs(l, err) : rc;
+	if (rc == ERR_OK) {
+		rc = load_backoffs(l, err);
+	}
+	return rc == ERR_OK && arena_failed(l->arena) ? err_nomem(err) : rc;
 }
 
 enum err_code memory_load(struct store *s, struct arena *arena, struct seen_certs *certs,

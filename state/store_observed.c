@@ -275,6 +275,7 @@ enum err_code store_observed_save(struct store *s, const struct observed *o, str
 struct loading {
 	struct store *s;
 	struct arena *arena;
+	const struct memory *like; /* NULL: none */
 	struct observed *o;
 	struct cert_rows certs;
 };
@@ -308,11 +309,13 @@ static enum err_code take_store(struct loading *l, struct stmt *q, const struct 
                                 struct obs_store *o, struct err *err)
 {
 	struct row r = row_of(q, "seen_store", l->arena);
+	const struct store_memory *sm =
+		l->like == NULL ? NULL : memory_store(l->like, row_str_borrowed(&r, 15));
 	enum err_code rc;
 
-	o->target = row_str_like(&r, 0, last == NULL ? NULL : last->target);
-	o->host = row_str(&r, 1);
-	o->path = row_str_like(&r, 2, last == NULL ? NULL : last->path);
+	o->target = row_str_like(&r, 0, sm == NULL ? NULL : sm->target);
+	o->host = row_str_like(&r, 1, sm == NULL ? NULL : sm->host);
+	o->path = row_str_like(&r, 2, sm == NULL ? NULL : sm->path);
 	o->status = (enum look_status)row_int(&r, 3, 0, LOOK_WRONG_PASSWORD);
 	o->error = row_str_or_null(&r, 4);
 	o->at = row_wall(&r, 5);
@@ -349,7 +352,7 @@ static enum err_code load_stores(struct loading *l, struct err *err)
 		rc = db_query(l->s->db,
 		              "SELECT target, host, path, status, error, at, format,"
 		              " profile, password, mode, owner, grp, sha256, warnings,"
-		              " entries FROM seen_store ORDER BY key",
+		              " entries, key FROM seen_store ORDER BY key",
 		              /* values= */ NULL, 0, &q, err);
 	}
 	for (size_t i = 0; rc == ERR_OK && (rc = db_next(q, &row, err)) == ERR_OK && row; i++) {
@@ -493,9 +496,11 @@ static enum err_code load_all(struct loading *l, struct err *err)
 }
 
 enum err_code store_observed_load(struct store *s, struct arena *arena, struct seen_certs *certs,
-                                  struct observed **ret, struct err *err)
+                                  const struct memory *like, struct observed **ret, struct err *err)
 {
-	struct loading l = { .s = s, .arena = arena, .o = ARENA_NEW(arena, struct observed) };
+	struct loading l = {
+		.s = s, .arena = arena, .like = like, .o = ARENA_NEW(arena, struct observed)
+	};
 	enum err_code rc;
 
 	if (l.o == NULL) {

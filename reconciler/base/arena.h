@@ -4,7 +4,7 @@
  *
  * Everything inside a desired or observed snapshot or a plan is borrowed from its arena.
  * Allocation failure is sticky like buf's: the allocator returns NULL and arena_failed()
- * stays true. Zeroed memory, 8-byte aligned.
+ * stays true. Zeroed memory, 8-byte aligned; texts are packed.
  */
 #pragma once
 

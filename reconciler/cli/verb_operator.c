@@ -256,7 +256,7 @@ static enum err_code release_stores(struct session *s, const struct memory *m, c
 		const struct store_memory *sm = &m->stores[i];
 		if (strlen(sm->target) != len || strncmp(sm->target, name, len) != 0 ||
 		    (at != NULL && !str_equal(sm->host, at + 1)) ||
-		    (sm->hold_revision == 0 && sm->push.failures == 0)) {
+		    (sm->hold_revision == 0 && sm->push == NULL)) {
 			continue;
 		}
 		const char *what = arena_printf(&s->arena, "push:%s", sm->key);
@@ -275,7 +275,7 @@ static enum err_code release_identity(struct session *s, const struct memory *m,
 {
 	const struct identity_memory *im = memory_identity(m, name);
 
-	if (im == NULL || im->issue.failures == 0) {
+	if (im == NULL || im->issue == NULL) {
 		return ERR_OK;
 	}
 	const char *what = arena_printf(&s->arena, "issue:%s", name);

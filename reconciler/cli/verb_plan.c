@@ -75,6 +75,7 @@ static enum err_code make(struct session *s, struct pass *p, struct err *err)
 		rc = session_engine(s, probes(s), err);
 	}
 	s->engine.read_only = true;
+	s->engine.no_verdicts = true;
 	if (rc == ERR_OK) {
 		rc = look(s, p, err);
 	}

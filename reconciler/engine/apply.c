@@ -160,7 +160,7 @@ static const struct backoff *backoff_before(const struct memory *m, bool of_issu
 	const struct issuer_memory *issuer = of_issuer ? memory_issuer(m, name) : NULL;
 	const struct identity_memory *identity = of_issuer ? NULL : memory_identity(m, name);
 
-	return issuer != NULL ? &issuer->make : identity != NULL ? &identity->issue : NULL;
+	return issuer != NULL ? &issuer->make : identity != NULL ? identity->issue : NULL;
 }
 
 static enum err_code do_single(struct run *r, size_t i, struct err *err)

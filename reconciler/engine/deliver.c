@@ -395,7 +395,7 @@ static enum err_code finish(struct work *w, const struct err *why, struct err *e
 		rc = what == NULL ? err_nomem(err)
 		     : why->code == ERR_OK
 		             ? store_succeeded(w->run->engine->store, what, err)
-		             : run_failed(w->run, what, sm == NULL ? NULL : &sm->push, a, why, err);
+		             : run_failed(w->run, what, sm == NULL ? NULL : sm->push, a, why, err);
 		if (rc != ERR_OK) {
 			return rc;
 		}

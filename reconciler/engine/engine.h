@@ -30,6 +30,7 @@ struct engine {
 	bool clock_confirmed; /* --now, or the operator's word: a journal from the future does not
 	                         stop us */
 	bool read_only;       /* plan: nothing is written to the store */
+	bool no_verdicts;     /* nobody asks how each object is */
 	/* Wait between looks while a server comes up; tests move their clock instead. */
 	void (*pause_ms)(struct engine *e, int64_t ms);
 	/* Asked before and told of each step; NULL: nobody listens. */

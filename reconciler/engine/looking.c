@@ -304,7 +304,7 @@ enum err_code engine_recorded(struct engine *e, struct pass *p, struct err *err)
 	if (e->store == NULL) {
 		return err_set(err, ERR_NOT_FOUND, "nothing was recorded yet: there is no state");
 	}
-	rc = store_observed_load(e->store, &p->arena, &p->certs, &p->observed, err);
+	rc = store_observed_load(e->store, &p->arena, &p->certs, p->memory, &p->observed, err);
 	return rc == ERR_OK ? renames_of_observed(p->memory, p->observed, err) : rc;
 }
 
@@ -344,6 +344,7 @@ enum err_code engine_plan(struct engine *e, struct pass *p, struct err *err)
 		.budget_disrupt_percent = e->budget.disrupt_percent,
 		.budget_retire = e->budget.retire,
 		.source_stale = e->source_stale,
+		.no_verdicts = e->no_verdicts,
 	};
 
 	return plan_build(&in, &p->arena, &p->plan, err);

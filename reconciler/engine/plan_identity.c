@@ -251,7 +251,7 @@ static bool may_issue(struct planner *p, const struct case_of *c, uint8_t inputs
 	}
 	issue_inputs(p, c, inputs);
 	if (ip->mem != NULL &&
-	    held_back(p, &ip->mem->issue, inputs, waiting_for(c, "BackOff", NULL))) {
+	    held_back(p, ip->mem->issue, inputs, waiting_for(c, "BackOff", NULL))) {
 		ip->waits_for = "BackOff";
 		return false;
 	}

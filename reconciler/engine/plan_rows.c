@@ -112,7 +112,7 @@ bool held_back(struct planner *p, const struct backoff *b, const uint8_t inputs[
                struct waiting w)
 {
 	/* Other inputs are another action: what failed before says nothing about it. */
-	if (b->failures == 0 || memcmp(b->inputs, inputs, SHA256_BYTES) != 0) {
+	if (b == NULL || b->failures == 0 || memcmp(b->inputs, inputs, SHA256_BYTES) != 0) {
 		return false;
 	}
 	const char *error = b->error == NULL ? "" : b->error;

@@ -199,7 +199,7 @@ static void gate_store(struct planner *p, struct unit_plan *u, struct store_plan
 	}
 	store_inputs(p, sp);
 	if (sp->sm != NULL &&
-	    held_back(p, &sp->sm->push, work_of(sp)->inputs, waiting_of(u, "BackOff", NULL))) {
+	    held_back(p, sp->sm->push, work_of(sp)->inputs, waiting_of(u, "BackOff", NULL))) {
 		u->waits_for = "BackOff";
 		u->failing = true;
 		give_up(sp);

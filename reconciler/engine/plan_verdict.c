@@ -212,12 +212,15 @@ static void unit_verdict(struct planner *p, const struct unit_plan *u)
 
 void plan_verdicts(struct planner *p)
 {
-	ARENA_RESERVE(p->a, &p->verdicts, p->in->desired->n_identities + p->n_units);
 	for (size_t i = 0; i < p->w->n_endpoints; i++) {
 		if (p->w->endpoints[i].monitored != NULL) {
 			judge_monitor(p, &p->w->endpoints[i]);
 		}
 	}
+	if (p->in->no_verdicts) {
+		return;
+	}
+	ARENA_RESERVE(p->a, &p->verdicts, p->in->desired->n_identities + p->n_units);
 	for (size_t i = 0; i < p->in->desired->n_identities; i++) {
 		if (p->ids[i].selected) {
 			identity_verdict(p, &p->ids[i]);

@@ -22,13 +22,13 @@ static enum err_code release_all(struct engine *e, struct pass *p, size_t *n, st
 	enum err_code rc = ERR_OK;
 
 	for (size_t i = 0; rc == ERR_OK && i < m->n_stores; i++) {
-		if (m->stores[i].push.failures > 0 || m->stores[i].hold_revision != 0) {
+		if (m->stores[i].push != NULL || m->stores[i].hold_revision != 0) {
 			rc = release(e, p, "push", m->stores[i].key, err);
 			*n += 1;
 		}
 	}
 	for (size_t i = 0; rc == ERR_OK && i < m->n_identities; i++) {
-		if (m->identities[i].issue.failures > 0) {
+		if (m->identities[i].issue != NULL) {
 			rc = release(e, p, "issue", m->identities[i].name, err);
 			*n += 1;
 		}

@@ -12,6 +12,8 @@
 #include "reconciler/base/str.h"
 #include "reconciler/engine/want_build.h"
 
+#define SCRATCH_LIMIT ((size_t)1 << 20)
+
 static int by_store_key(const void *a, const void *b)
 {
 	return strcmp(((const struct want_store *)a)->key, ((const struct want_store *)b)->key);
@@ -159,6 +161,20 @@ static enum err_code choose_path(struct want_build *b, const struct deliver_spec
 	return ERR_OK;
 }
 
+/* The memory's own text when it knows the store, as it does nearly always. */
+static const char *key_of_store(struct want_build *b, const char *target, const char *host,
+                                const char *path)
+{
+	const char *key = store_key(&b->scratch, target, host, path);
+	const struct store_memory *sm = key == NULL ? NULL : memory_store(b->m, key);
+	const char *kept = sm != NULL ? sm->key : key == NULL ? NULL : arena_str(b->a, key);
+
+	if (b->scratch.used > SCRATCH_LIMIT) {
+		arena_release(&b->scratch);
+	}
+	return kept;
+}
+
 static enum err_code add_store(struct want_build *b, const struct target *t,
                                const struct host *host, const struct deliver_spec *dl,
                                struct err *err)
@@ -170,7 +186,7 @@ static enum err_code add_store(struct want_build *b, const struct target *t,
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	s.key = store_key(b->a, t->o.name, host->name, s.path);
+	s.key = key_of_store(b, t->o.name, host->name, s.path);
 	s.keystore = dl->keystore.s == NULL ? NULL : desired_keystore(b->d, dl->keystore.s);
 	s.format = s.keystore == NULL ? "pem" : s.keystore->format.s;
 	s.has_aliases = format_has_aliases(s.format);
@@ -477,6 +493,7 @@ enum err_code wants_build(const struct desired *d, const struct memory *m, struc
 {
 	struct want_build b = { .d = d, .m = m, .a = arena };
 
+	arena_init(&b.scratch);
 	map_init(&b.sets);
 	map_init(&b.parsed);
 	enum err_code rc = add_all(&b, err);
@@ -486,6 +503,7 @@ enum err_code wants_build(const struct desired *d, const struct memory *m, struc
 	}
 	map_release(&b.parsed);
 	map_release(&b.sets);
+	arena_release(&b.scratch);
 	return rc;
 }
 

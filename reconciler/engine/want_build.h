@@ -26,6 +26,7 @@ struct want_build {
 	const struct desired *d;
 	const struct memory *m;
 	struct arena *a;
+	struct arena scratch; /* thrown away now and then */
 	struct {
 		struct want_store *v;
 		size_t n, cap;

@@ -205,13 +205,13 @@ static void heal(struct run *r)
 		struct w_store *s = r->w.stores.v[i];
 
 		s->dark = false;
-		s->sm.push = (struct backoff){ 0 };
+		s->sm.push = NULL;
 	}
 	for (size_t i = 0; i < r->w.endpoints.n; i++) {
 		r->w.endpoints.v[i]->status = ENDPOINT_OK;
 	}
 	for (size_t i = 0; i < r->w.identities.n; i++) {
-		r->w.identities.v[i]->im.issue = (struct backoff){ 0 };
+		r->w.identities.v[i]->im.issue = NULL;
 	}
 	r->failing = 0;
 }

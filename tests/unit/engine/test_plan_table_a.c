@@ -390,8 +390,9 @@ START_TEST(an_issue_that_fails_backs_off_and_is_held_only_when_told)
 	settled(FLEET);
 	world_pass(&w, 61 * WORLD_DAY);
 	const struct action *a = planned(ACTION_RENEW, "A10", "Renewing");
-	struct backoff *b = &world_identity(&w, "web")->im.issue;
+	struct backoff *b = ARENA_NEW(&w.arena, struct backoff);
 
+	world_identity(&w, "web")->im.issue = b;
 	*b = (struct backoff){ .failures = 1, .same = 1, .next_at = { w.now.s + 60 } };
 	memcpy(b->inputs, a->inputs, SHA256_BYTES);
 	(void)world_plan(&w);

@@ -574,8 +574,9 @@ START_TEST(the_same_push_that_failed_is_held_until_an_input_changes)
 	world_entry(store, "web")->key_matches = false;
 	const struct action *a = planned(ACTION_PUSH, "B5", "KeystoreEntryMismatch");
 
-	store->sm.push = (struct backoff){ .failures = 2, .same = 2, .held = true };
-	memcpy(store->sm.push.inputs, a->inputs, SHA256_BYTES);
+	struct backoff held = { .failures = 2, .same = 2, .held = true };
+	store->sm.push = &held;
+	memcpy(held.inputs, a->inputs, SHA256_BYTES);
 	(void)world_plan(&w);
 	ck_assert_uint_eq(w.plan->n_actions, 0);
 	ck_assert_ptr_nonnull(plan_waiting(w.plan, "Held"));

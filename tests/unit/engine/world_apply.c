@@ -67,7 +67,7 @@ static void push_revision(struct world *w, struct w_identity *id, const struct h
 	id->revisions = v;
 	id->n++;
 	id->im.renew_asked.s = 0;
-	id->im.issue = (struct backoff){ 0 };
+	id->im.issue = NULL;
 	id->im.pending = NULL;
 	id->im.archived = false;
 }
@@ -292,7 +292,7 @@ static void note_written(struct world *w, struct w_store *s, const struct action
 	world_digest(s, s->sm.written);
 	s->sm.written_at = w->now;
 	s->sm.activations = 0;
-	s->sm.push = (struct backoff){ 0 };
+	s->sm.push = NULL;
 }
 
 static void write_store(struct world *w, const struct action *a)
@@ -419,19 +419,23 @@ static void keep_marks(struct world *w, const struct plan *p)
 
 static void note_failure(struct world *w, const struct action *a)
 {
-	struct backoff *b = NULL;
+	const struct backoff **at = NULL;
 
 	if (a->identity != NULL) {
-		b = &world_identity(w, a->identity->name)->im.issue;
+		at = &world_identity(w, a->identity->name)->im.issue;
 	} else if (a->store != NULL) {
 		struct w_store *s = world_store(w, a->store->key);
 
 		s->remembered = true;
-		b = &s->sm.push;
+		at = &s->sm.push;
 	}
-	if (b == NULL) {
+	if (at == NULL) {
 		return;
 	}
+	struct backoff *b = ARENA_NEW(&w->arena, struct backoff);
+
+	*b = *at == NULL ? (struct backoff){ 0 } : **at;
+	*at = b;
 	b->failures++;
 	b->same++;
 	b->last_at = w->now;

@@ -87,16 +87,20 @@ static struct seen_chain chain(size_t least)
 	return (struct seen_chain){ .v = v, .n = n };
 }
 
-static struct backoff some_backoff(void)
+static const struct backoff *some_backoff(void)
 {
-	struct backoff b = { .failures = rng_below(&rng, 9),
-		             .same = rng_below(&rng, 9),
-		             .last_at = some_time(),
-		             .next_at = some_time(),
-		             .error = maybe_word(),
-		             .held = flag() };
+	struct backoff *b = flag() ? ARENA_NEW(&arena, struct backoff) : NULL;
 
-	digest(b.inputs);
+	if (b == NULL) {
+		return NULL;
+	}
+	*b = (struct backoff){ .failures = rng_below(&rng, 9),
+		               .same = rng_below(&rng, 9),
+		               .last_at = some_time(),
+		               .next_at = some_time(),
+		               .error = maybe_word(),
+		               .held = flag() };
+	digest(b->inputs);
 	return b;
 }
 

@@ -129,7 +129,7 @@ START_TEST(every_field_of_an_identity_arrives)
 		                                  .revisions = &held,
 		                                  .n_revisions = 1,
 		                                  .pending = &pending,
-		                                  .issue = a_backoff,
+		                                  .issue = &a_backoff,
 		                                  .renew_asked = { NOW + 6 },
 		                                  .approved_at = { NOW + 7 },
 		                                  .archived = true };
@@ -146,7 +146,7 @@ START_TEST(every_field_of_an_identity_arrives)
 	ck_assert_int_eq(i->renew_asked.s, NOW + 6);
 	ck_assert_int_eq(i->approved_at.s, NOW + 7);
 	ck_assert(i->archived);
-	assert_backoff(&i->issue);
+	assert_backoff(i->issue);
 	ck_assert_uint_eq(i->n_revisions, 1);
 	assert_held(&i->revisions[0]);
 	assert_pending(i->pending);
@@ -165,7 +165,7 @@ START_TEST(every_field_of_a_delivery_arrives)
 		                            .activated_at = { NOW + 2 },
 		                            .activated = { 2 },
 		                            .activations = 3,
-		                            .push = a_backoff,
+		                            .push = &a_backoff,
 		                            .hold_revision = 4 };
 	const struct slot_memory slot = {
 		.store_key = "t@h:/p", .alias = "web", .identity = "w", .sha256 = { 5 }
@@ -194,7 +194,7 @@ START_TEST(every_field_of_a_delivery_arrives)
 	ck_assert_int_eq(s->activated_at.s, NOW + 2);
 	ck_assert_uint_eq(s->activated[0], 2);
 	ck_assert_uint_eq(s->activations, 3);
-	assert_backoff(&s->push);
+	assert_backoff(s->push);
 	ck_assert_int_eq(s->hold_revision, 4);
 	ck_assert_ptr_nonnull(l);
 	ck_assert_str_eq(l->identity, "w");

@@ -93,7 +93,8 @@ static struct observed *reload(struct fixture *f, struct seen_certs *certs)
 	struct observed *o = NULL;
 
 	seen_certs_init(certs, &f->arena);
-	ck_assert_ok(store_observed_load(f->s, &f->arena, certs, &o, &f->err), &f->err);
+	ck_assert_ok(store_observed_load(f->s, &f->arena, certs, /* like= */ NULL, &o, &f->err),
+	             &f->err);
 	return o;
 }
 
@@ -250,7 +251,8 @@ START_TEST(memory_and_observation_share_their_certificates)
 	             &f.err);
 	ck_assert_ok(store_observed_save(f.s, &w.o, &f.err), &f.err);
 	struct memory *m = fixture_memory(&f, &certs);
-	ck_assert_ok(store_observed_load(f.s, &f.arena, &certs, &o, &f.err), &f.err);
+	ck_assert_ok(store_observed_load(f.s, &f.arena, &certs, /* like= */ NULL, &o, &f.err),
+	             &f.err);
 	ck_assert_ptr_eq(memory_identity(m, "web")->revisions[0].chain.v[0],
 	                 observed_endpoint(o, "h1:443")->served.v[0]);
 	observed_release(o);

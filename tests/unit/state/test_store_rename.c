@@ -82,7 +82,8 @@ static void expect_names(struct fixture *f, bool renamed)
 	ck_assert_ok(books->load_ca(books, ca, 1, &ca_key, &der, &f->err), &f->err);
 	ck_assert_uint_eq(m->n_stores, 1);
 	ck_assert_ptr_nonnull(memory_store(m, store));
-	ck_assert_uint_eq(memory_store(m, store)->push.failures, 2);
+	ck_assert_ptr_nonnull(memory_store(m, store)->push);
+	ck_assert_uint_eq(memory_store(m, store)->push->failures, 2);
 	ck_assert_ptr_nonnull(memory_slot(m, store, "x"));
 	ck_assert_str_eq(memory_slot(m, store, "x")->identity, id);
 	ck_assert_str_eq(m->suspensions[0].name, renamed ? "is@h1" : "was@h1");
