@@ -210,8 +210,8 @@ static void check_target_host(struct findings *f, const struct target *t, const 
 		if (t->verify[i].kind == VERIFY_TLS) {
 			check_endpoint(f, &t->o, &t->verify[i].tls, t, h);
 		} else if (t->verify[i].kind == VERIFY_HTTP) {
-			const char *host = url_host(f->arena, t->verify[i].http_url.s);
-			check_host(f, &t->o, t->verify[i].http_url.pos,
+			const char *host = url_host(f->arena, t->verify[i].http->url.s);
+			check_host(f, &t->o, t->verify[i].http->url.pos,
 			           host == NULL ? NULL : plain_value(f, host, &scope));
 		}
 	}
@@ -227,7 +227,7 @@ static void check_target(struct findings *f, const struct target *t)
 	}
 	for (size_t i = 0; i < t->n_verify; i++) {
 		if (t->verify[i].kind == VERIFY_COMMAND) {
-			check_command(f, &t->o, &t->verify[i].command);
+			check_command(f, &t->o, t->verify[i].command);
 		}
 	}
 	for (size_t i = 0; i < t->n_hosts; i++) {

@@ -413,7 +413,10 @@ void bind_special(struct bind *b, const struct field *f, void *obj, const struct
 		bind_path_choice(b, f, first, at);
 		return;
 	case FIELD_COMMAND:
-		bind_command(b, f, first, (struct command_spec *)(void *)at);
+		command_element(b, f, first, /* arg= */ NULL);
+		list.v = bind_take_parts(b, mark, sizeof(struct command_spec), /* shared= */ true,
+		                         &list.n);
+		memcpy(at, &list.v, sizeof(list.v));
 		return;
 	case FIELD_COMMANDS:
 		bind_each(b, f, first, command_element, /* arg= */ NULL);

@@ -53,14 +53,14 @@ struct label {
 /* First member of every kind. */
 struct object {
 	enum kind kind;
+	bool suspend, protect;
+	bool misread; /* its spec held an unknown key: what is missing may be just that */
 	const char *name;
 	const char *file; /* path in the repository */
 	struct pos pos;   /* of metadata.name */
 	const struct label *labels;
 	size_t n_labels;
 	struct texts former_names;
-	bool suspend, protect;
-	bool misread;         /* its spec held an unknown key: what is missing may be just that */
 	uint64_t set;         /* bit per spec field that has a value, in table order ... */
 	uint64_t written;     /* ... in the object itself; the rest comes from Defaults */
 	const struct pos *at; /* of each written spec field, in table order */
@@ -141,13 +141,13 @@ struct window_spec {
 };
 struct endpoint_spec {    /* verify[].tls and monitor.endpoints[] */
 	struct text host; /* monitor only, or from url; default: the target's host */
-	int port;
-	struct text url; /* https://host:port instead */
+	struct text url;  /* https://host:port instead */
 	struct text server_name;
 	struct text starttls;
 	struct text present; /* Certificate name; default: the one key entry delivered */
 	struct text client_certificate, ca_set;
 	int64_t grace_s; /* default 2m */
+	int port;
 	bool from_target;
 	bool once;
 	struct pos pos;
@@ -183,6 +183,7 @@ struct other_name_spec {
 struct certificate {
 	struct object o;
 	enum { MODE_MANAGED, MODE_MONITORED } mode;
+	bool renewal_disabled, is_ca, encode_usages, approval_required;
 	struct text for_each; /* Target */
 	struct texts issuers; /* issuerRef or issuerRefs in order; names */
 	struct text common_name, literal_subject, secret_name;
@@ -192,13 +193,10 @@ struct certificate {
 	size_t n_other_names;
 	int64_t duration_s;     /* default 90d */
 	int64_t renew_before_s; /* 0: not written */
-	int renew_before_percentage;
-	bool renewal_disabled;
 	const struct window_spec *renewal_windows;
 	size_t n_renewal_windows;
-	bool is_ca;
+	int renew_before_percentage;
 	uint32_t key_usage, ext_usage; /* resolved from usages, or the default */
-	bool encode_usages;
 	enum signature_algorithm signature;
 	struct private_key_spec key;
 	const struct name_constraints_spec *name_constraints;
@@ -211,7 +209,6 @@ struct certificate {
 	struct texts allow_targets;
 	int generation; /* raised by hand after IssuerKeyLost */
 	int renew;
-	bool approval_required;
 };
 
 enum ca_source_kind { CA_FILE, CA_INLINE, CA_ISSUER, CA_CERTIFICATE, CA_SYSTEM, CA_URL };
@@ -301,11 +298,14 @@ struct activate_spec {
 	bool when_configured;
 	struct pos pos;
 };
+struct http_spec {
+	struct text url, expect, ca_set;
+};
 struct verify_spec {
 	enum { VERIFY_TLS, VERIFY_COMMAND, VERIFY_HTTP } kind;
 	struct endpoint_spec tls;
-	struct command_spec command;
-	struct text http_url, http_expect, http_ca_set;
+	const struct command_spec *command; /* of its kind, else NULL; likewise: */
+	const struct http_spec *http;
 };
 enum on_failure { FAIL_ROLLBACK, FAIL_STOP, FAIL_CONTINUE };
 struct rollout_spec {
@@ -337,7 +337,6 @@ struct target {
 	const char *const *columns; /* of the inventory, as in its header */
 	size_t n_columns;
 	struct text via; /* "local" */
-	bool take_over;
 	const struct deliver_spec *deliver;
 	size_t n_deliver;
 	const struct configure_spec *configure;
@@ -352,7 +351,7 @@ struct target {
 	int64_t urgent_before_s; /* -1: never; 0: min(3d, life/6) */
 	const struct consumer_spec *consumers;
 	size_t n_consumers;
-	bool prune;
+	bool take_over, prune;
 };
 
 /* A Certificate as one identity: itself, or one instance per host of its forEach Target. */

@@ -305,7 +305,10 @@ static void walk_value(struct walker *k, const struct field *f, const char *at)
 		walk_secret(k, f, p);
 		return;
 	case FIELD_COMMAND:
-		walk_commands(k, f, p, 1);
+		memcpy(&sub, at, sizeof(sub));
+		if (sub != NULL) {
+			walk_commands(k, f, (const void *)sub, 1);
+		}
 		return;
 	case FIELD_USAGES:
 	case FIELD_LABELS:

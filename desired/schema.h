@@ -35,7 +35,7 @@ enum field_type {
 	FIELD_ISSUER_ONE, /* the same into struct texts */
 	FIELD_ISSUER_REFS,   /* struct texts: a list of them */
 	FIELD_PATH_CHOICE,   /* struct text followed by struct texts: PATH or {oneOf: [PATH]} */
-	FIELD_COMMAND,       /* struct command_spec */
+	FIELD_COMMAND,       /* const struct command_spec * */
 	FIELD_COMMANDS,      /* { const struct command_spec *v; size_t n } */
 	FIELD_USAGES,        /* two uint32_t */
 	FIELD_LABELS,        /* { const struct label *v; size_t n } */

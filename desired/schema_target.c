@@ -202,29 +202,30 @@ static void check_verify(struct bind *b, void *obj, const struct seen *seen)
 
 static void check_http(struct bind *b, void *obj, const struct seen *seen)
 {
-	const struct verify_spec *v = obj;
+	const struct http_spec *h = obj;
 
-	if (v->http_url.s != NULL) {
-		check_http_url(b, seen_pos(seen, "url"), v->http_url.s);
+	if (h->url.s != NULL) {
+		check_http_url(b, seen_pos(seen, "url"), h->url.s);
 	}
 }
 
 static const struct field table_http_fields[] = {
-	ROW("url", TEXT, AT(verify_spec, http_url), HOST_T | FIELD_REQUIRED, .min = 1,
+	ROW("url", TEXT, AT(http_spec, url), HOST_T | FIELD_REQUIRED, .min = 1,
 	    .doc = "http:// or https://, asked with GET. Below 400 is a success."),
-	ROW("expect", TEXT, AT(verify_spec, http_expect), HOST_T, .min = 1,
+	ROW("expect", TEXT, AT(http_spec, expect), HOST_T, .min = 1,
 	    .doc = "Text that the answer holds."),
-	ROW("caSetRef", REF, AT(verify_spec, http_ca_set), .ref = KIND_CASET,
-	    .dflt_text = "the system's", .doc = "Anchors for https."),
+	ROW("caSetRef", REF, AT(http_spec, ca_set), .ref = KIND_CASET, .dflt_text = "the system's",
+	    .doc = "Anchors for https."),
 };
-static TABLE(table_http, verify_spec, "http", "An HTTP request.", .check = check_http);
+static TABLE(table_http, http_spec, "http", "An HTTP request.", .check = check_http);
 
 static const struct field table_verify_fields[] = {
 	ROW("tls", MAP, AT(verify_spec, tls), .sub = &table_endpoint, .groups = 1,
 	    .flags = FIELD_REQUIRED, .doc = "A TLS handshake."),
-	ROW("command", COMMAND, AT(verify_spec, command), .sub = &table_command, HOST_T,
+	ROW("command", COMMAND, AT_POINTER(verify_spec, command), .sub = &table_command, HOST_T,
 	    .groups = 1, .doc = "A program that succeeds."),
-	ROW("http", MAP, .sub = &table_http, WITHIN, .groups = 1, .doc = "An HTTP request."),
+	ROW("http", POINTER, AT_POINTER(verify_spec, http), .sub = &table_http, .groups = 1,
+	    .doc = "An HTTP request."),
 };
 static TABLE(table_verify, verify_spec, "verification", "How success is proven.",
              .check = check_verify);

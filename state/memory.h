@@ -22,11 +22,11 @@ struct backoff {
 /* One revision of an identity that we hold or held. */
 struct held {
 	int revision;            /* from 1, rising */
+	int issuer_generation;   /* privateCA generation that signed it */
 	struct seen_chain chain; /* leaf first, without root */
 	uint8_t request_digest[32],
 		key_digest[32]; /* of the spec it was made for (spec.h); zero when adopted */
 	const char *issuer;     /* Issuer name, "" when adopted from elsewhere */
-	int issuer_generation;  /* privateCA generation that signed it */
 	struct wall issued_at;
 	int renew;    /* spec.renew it answers */
 	bool has_key; /* sealed here */

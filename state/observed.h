@@ -76,6 +76,7 @@ struct obs_entry {
 struct obs_store {
 	const char *target, *host, *path; /* path of part 0 */
 	enum look_status status;
+	unsigned warnings;
 	const char *error; /* sentence when status is not OK or ABSENT */
 	struct wall at;
 	const char *format;           /* keystore type that read it */
@@ -84,7 +85,6 @@ struct obs_store {
 	uint32_t mode;                /* loosest of all parts that hold a key, else of part 0 */
 	const char *owner, *group;    /* names, or decimal ids */
 	uint8_t sha256[SHA256_BYTES]; /* over all parts in order */
-	unsigned warnings;
 	const struct obs_entry *entries; /* in file order */
 	size_t n_entries;
 };
@@ -111,11 +111,11 @@ struct obs_address {
 struct obs_endpoint {
 	const char *key; /* endpoint_key(): host:port, server name, starttls, client identity */
 	enum endpoint_status status;
+	enum proof proof;
 	const char *error; /* with ENDPOINT_OK: why there is no proof of possession though it was
 	                    * wanted, how the server refused the client identity shown, or that it
 	                    * refuses the name and serves this without one */
 	struct wall at;
-	enum proof proof;
 	struct seen_chain served;
 	const char *protocol, *cipher;
 	bool client_cert_asked;

@@ -80,6 +80,9 @@ static void add_commands(struct buf *b, const struct command_spec *c, size_t n)
 /* How the host is activated and proven: changing it in git lets a held action go again. */
 static void add_target(struct buf *b, const struct target *t)
 {
+	static const struct command_spec no_command;
+	static const struct http_spec no_http;
+
 	for (size_t i = 0; i < t->n_activate; i++) {
 		const struct activate_spec *s = &t->activate[i];
 
@@ -91,11 +94,12 @@ static void add_target(struct buf *b, const struct target *t)
 	}
 	for (size_t i = 0; i < t->n_verify; i++) {
 		const struct verify_spec *v = &t->verify[i];
+		const struct http_spec *http = v->http == NULL ? &no_http : v->http;
 
-		add_commands(b, &v->command, 1);
-		add_text(b, &v->http_url);
-		add_text(b, &v->http_expect);
-		add_text(b, &v->http_ca_set);
+		add_commands(b, v->command == NULL ? &no_command : v->command, 1);
+		add_text(b, &http->url);
+		add_text(b, &http->expect);
+		add_text(b, &http->ca_set);
 		add_text(b, &v->tls.url);
 		add_text(b, &v->tls.server_name);
 		add_text(b, &v->tls.starttls);

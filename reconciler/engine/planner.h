@@ -136,9 +136,9 @@ struct unit_plan {
 	const struct want_config *configs;
 	size_t n_configs;
 	bool selected, urgent, down, failing;
-	const char *suspended; /* reason; NULL: not */
-	bool configures;       /* an edit of its own is due */
+	bool configures; /* an edit of its own is due */
 	enum stage stage;
+	const char *suspended;       /* reason; NULL: not */
 	size_t rank;                 /* within its Target's rollout */
 	struct rollout_state *state; /* of its Target; on the Target's first unit only */
 	struct drafts first, last;   /* what others wait for, and what waits */

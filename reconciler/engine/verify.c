@@ -182,7 +182,7 @@ enum err_code verify_host(struct run *r, const struct unit *u, struct err *err)
 	for (size_t i = 0; i < u->target->n_verify; i++) {
 		const struct verify_spec *v = &u->target->verify[i];
 		enum err_code rc = v->kind == VERIFY_COMMAND
-		                           ? run_commands(r, u, &v->command, 1, 60, err)
+		                           ? run_commands(r, u, v->command, 1, 60, err)
 		                   : v->kind == VERIFY_HTTP ? verify_http(r, u, v, err)
 		                                            : ERR_OK;
 		if (rc != ERR_OK) {

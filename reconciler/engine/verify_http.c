@@ -119,9 +119,9 @@ enum err_code verify_http(struct run *r, const struct unit *u, const struct veri
 	const char *expect = NULL;
 
 	buf_init(&pem, BUF_LIMIT_TEXT);
-	enum err_code rc = expand_text(v->http_url.s, &scope, &r->pass->arena, &req.url, err);
-	if (rc == ERR_OK && v->http_expect.s != NULL) {
-		rc = expand_text(v->http_expect.s, &scope, &r->pass->arena, &expect, err);
+	enum err_code rc = expand_text(v->http->url.s, &scope, &r->pass->arena, &req.url, err);
+	if (rc == ERR_OK && v->http->expect.s != NULL) {
+		rc = expand_text(v->http->expect.s, &scope, &r->pass->arena, &expect, err);
 	}
 	if (rc == ERR_OK) {
 		rc = http_url_host(req.url, &host, err);
@@ -129,8 +129,8 @@ enum err_code verify_http(struct run *r, const struct unit *u, const struct veri
 	if (rc == ERR_OK) {
 		rc = authority_host(r->engine->authority, host, err);
 	}
-	if (rc == ERR_OK && v->http_ca_set.s != NULL) {
-		rc = anchors_pem(r, v->http_ca_set.s, &pem, err);
+	if (rc == ERR_OK && v->http->ca_set.s != NULL) {
+		rc = anchors_pem(r, v->http->ca_set.s, &pem, err);
 	}
 	if (rc == ERR_OK) {
 		req.anchors_pem = buf_view(&pem);

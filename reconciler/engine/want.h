@@ -16,16 +16,16 @@
 struct want_entry {
 	const char *alias, *folded;
 	enum entry_source source;
-	const struct identity *identity; /* key entry or pin */
-	const struct ca_set *ca_set;     /* anchor */
-	const struct seen_cert *anchor;  /* trust: the certificate wanted; NULL: not known yet */
-	int revision;                    /* pin: of the identity; 0: not issued yet */
-	const struct issuer_def *issuer; /* anchor: the root Issuer it belongs to, or NULL */
-	int issuer_generation;           /* of that Issuer */
-	int64_t overlap_s;               /* trust: how long it stays once it left */
+	int revision;          /* pin: of the identity; 0: not issued yet */
+	int issuer_generation; /* of `issuer` */
 	bool certificate_only;
 	bool leaving; /* not desired any more, kept for order's sake */
 	bool orphan; /* leaving, and its entry is gone from the Keystore: dropped only with prune */
+	const struct identity *identity; /* key entry or pin */
+	const struct ca_set *ca_set;     /* anchor */
+	const struct seen_cert *anchor;  /* trust: the certificate wanted; NULL: not known yet */
+	const struct issuer_def *issuer; /* anchor: the root Issuer it belongs to, or NULL */
+	int64_t overlap_s;               /* trust: how long it stays once it left */
 };
 
 struct want_store {
