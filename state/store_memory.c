@@ -203,7 +203,6 @@ static enum err_code load_revisions(struct loading *l, struct err *err)
 static const char *path_of_key(struct row *r, const char *key)
 {
 	const char *path = row_str_borrowed(r, 3);
-
 	return str_ends(key, path) ? key + strlen(key) - strlen(path) : row_str(r, 3);
 }
 
@@ -484,11 +483,10 @@ static enum err_code load_backoffs(struct loading *l, struct err *err)
 			.error = row_str(&r, 6),
 			.held = row_bool(&r, 7),
 		};
-		const char *what = row_str_borrowed(&r, 0);
 		row_fixed(&r, 5, b.inputs, SHA256_BYTES);
+		struct backoff *to = backoff_of(l, row_str_borrowed(&r, 0));
 		rc = row_check(&r, err);
-		struct backoff *to = rc == ERR_OK ? backoff_of(l, what) : NULL;
-		if (to != NULL) {
+		if (rc == ERR_OK && to != NULL) {
 			*to = b;
 		}
 	}
@@ -510,10 +508,7 @@ static enum err_code load_all(struct loading *l, struct err *err)
 	if (rc == ERR_OK) {
 		rc = memory_index(l->m, err);
 	}
-	if (rc == ERR_OK) {
-		rc = load_backoffs(l, err);
-	}
-	return rc == ERR_OK && arena_failed(l->arena) ? err_nomem(err) : rc;
+	return rc == ERR_OK ? load_backoffs(l, err) : rc;
 }
 
 enum err_code memory_load(struct store *s, struct arena *arena, struct seen_certs *certs,
