@@ -32,8 +32,9 @@ struct config {
 	struct text repository, ref, path;
 	struct text state;
 	struct text secrets_dir;
-	struct text master_key; /* file; default next to the configuration */
-	int64_t interval_s;     /* default 5m */
+	struct text master_key;           /* file; default next to the configuration */
+	struct secret_ref master_key_ref; /* or a credential or a program */
+	int64_t interval_s;               /* default 5m */
 	struct text inbox;
 	struct texts watch; /* more files to watch */
 	struct text ssh_identity, ssh_known_hosts, tls_ca_file, http_user;
@@ -48,3 +49,8 @@ struct config {
 enum err_code config_load(const char *path, struct arena *arena, struct config *ret,
                           struct diagnostics *ret_diag, struct err *err);
 void config_defaults(struct config *c);
+/* Keys from CERTWRIGHT_ variables over what is there: tlsCAFile from CERTWRIGHT_TLS_CA_FILE. `get`
+ * gives a variable's value, which must live as long as the arena; NULL or "": not set. */
+typedef const char *config_variable(const char *name);
+enum err_code config_from_environment(config_variable *get, struct arena *arena, struct config *c,
+                                      struct diagnostics *ret_diag, struct err *err);

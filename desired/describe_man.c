@@ -158,7 +158,13 @@ void schema_write_man(struct buf *out)
 		add_section(shared[i].title, shared[i].table, DESCRIBE_DEPTH_MAX, out);
 	}
 	add_section("CONFIGURATION", &table_config, DESCRIBE_DEPTH_MAX, out);
-	buf_add_str(out, ".Sh FILES\n"
+	buf_add_str(out, ".Pp\n"
+	                 "A variable of the environment stands for each key and beats the file:\n"
+	                 ".Ev CERTWRIGHT_TLS_CA_FILE\n"
+	                 "for tlsCAFile.\n"
+	                 "What is more than a word is written as in the file:\n"
+	                 ".Ev CERTWRIGHT_BUDGET Ns ='{retire: 3}'.\n"
+	                 ".Sh FILES\n"
 	                 ".Bl -tag -width Ds\n"
 	                 ".It Pa /etc/certwright/certwright.yaml\n"
 	                 "The configuration.\n"

@@ -11,6 +11,7 @@
  */
 #include "state/seal.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <gnutls/crypto.h>
@@ -281,5 +282,35 @@ enum err_code master_key_load(const char *path, const char *state_dir, bool make
 	if (rc == ERR_OK) {
 		*ret_made = made;
 	}
+	return rc;
+}
+
+enum err_code master_key_take(const struct secret *given, struct secret *ret, struct err *err)
+{
+	char hex[2 * SEAL_KEY_BYTES + 1] = "";
+	uint8_t key[SEAL_KEY_BYTES];
+	size_t n = given->n;
+	size_t got = 0;
+	enum err_code rc = ERR_OK;
+
+	while (n > SEAL_KEY_BYTES && isspace(given->p[n - 1])) {
+		n--;
+	}
+	if (n == SEAL_KEY_BYTES) {
+		memcpy(key, given->p, SEAL_KEY_BYTES);
+		got = n;
+	} else if (n == sizeof(hex) - 1) {
+		memcpy(hex, given->p, n);
+		got = hex_decode(hex, key, sizeof(key), &got) ? got : 0;
+	}
+	if (got != SEAL_KEY_BYTES) {
+		rc = err_set(err, ERR_DENIED,
+		             "what was given is neither %d octets nor %d hexadecimal digits",
+		             SEAL_KEY_BYTES, 2 * SEAL_KEY_BYTES);
+	} else if (secret_set(ret, key, sizeof(key)) < 0) {
+		rc = err_nomem(err);
+	}
+	secret_wipe(key, sizeof(key));
+	secret_wipe(hex, sizeof(hex));
 	return rc;
 }

@@ -31,3 +31,6 @@ enum err_code unseal(const struct secret *key, struct bytes place, struct bytes 
  * file of 32 octets, or when it lies inside `state_dir` (resolved). */
 enum err_code master_key_load(const char *path, const char *state_dir, bool make,
                               struct secret *ret, bool *ret_made, struct err *err);
+/* The same from what a credential or a program gave: 32 octets, or 64 hexadecimal digits and space
+ * after them. ERR_DENIED: neither. */
+enum err_code master_key_take(const struct secret *given, struct secret *ret, struct err *err);

@@ -267,7 +267,10 @@ enum err_code store_open(const struct store_options *opt, struct store **ret, st
 	if (s == NULL) {
 		return err_nomem(err);
 	}
-	*s = (struct store){ .mode = opt->mode, .clock = opt->clock, .lock_fd = -1 };
+	*s = (struct store){ .mode = opt->mode,
+		             .clock = opt->clock,
+		             .master_source = opt->master_source,
+		             .lock_fd = -1 };
 	buf_init(&s->wrapped, META_MAX);
 	store_books_init(s);
 	rc = open_all(s, opt, err);

@@ -23,10 +23,16 @@ enum store_mode {
 	                     generated secrets, memos */
 	STORE_RECONCILER, /* the lock; ERR_CONFLICT names the pid that has it */
 };
+/* The master key from elsewhere: a systemd credential, a program. Asked when it is needed. */
+struct master_source {
+	/* 32 octets or 64 hexadecimal digits; space at the end is passed over. */
+	enum err_code (*get)(struct master_source *m, struct secret *ret, struct err *err);
+};
 struct store_options {
-	const char *dir;        /* made (0700) when missing, but in STORE_READ */
-	const char *master_key; /* file outside dir; made (0600) on first use, told by
-	                           store_made_master_key() */
+	const char *dir;                     /* made (0700) when missing, but in STORE_READ */
+	const char *master_key;              /* file outside dir; made (0600) on first use, told by
+	                                        store_made_master_key() */
+	struct master_source *master_source; /* instead of the file; outlives the store */
 	enum store_mode mode;
 	const struct clock *clock;
 };

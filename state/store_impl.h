@@ -12,6 +12,7 @@ struct store {
 	struct db *db;
 	char *dir; /* resolved */
 	char *master_path;
+	struct master_source *master_source; /* NULL: the file */
 	enum store_mode mode;
 	const struct clock *clock;
 	int lock_fd;

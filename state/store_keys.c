@@ -55,6 +55,20 @@ static enum err_code load_master(struct store *s, const char *path, bool make, s
 	return rc;
 }
 
+static enum err_code own_master(struct store *s, bool make, struct secret *ret, struct err *err)
+{
+	CLEANUP(secret_release) struct secret given = { 0 };
+
+	if (s->master_source == NULL) {
+		return load_master(s, s->master_path, make, ret, err);
+	}
+	enum err_code rc = s->master_source->get(s->master_source, &given, err);
+	if (rc == ERR_OK) {
+		rc = master_key_take(&given, ret, err);
+	}
+	return rc == ERR_OK ? rc : err_wrap(err, "master key");
+}
+
 static enum err_code wrap(struct store *s, const struct secret *master, const struct secret *key,
                           struct buf *out, struct err *err)
 {
@@ -68,7 +82,7 @@ static enum err_code unwrap(struct store *s, struct bytes box, struct secret *re
 {
 	CLEANUP(buf_release) struct buf place = { 0 };
 	CLEANUP(secret_release) struct secret master = { 0 };
-	enum err_code rc = load_master(s, s->master_path, /* make= */ false, &master, err);
+	enum err_code rc = own_master(s, /* make= */ false, &master, err);
 
 	if (rc != ERR_OK) {
 		return rc;
@@ -84,8 +98,9 @@ static enum err_code unwrap(struct store *s, struct bytes box, struct secret *re
 		return rc;
 	}
 	if (rc != ERR_OK) {
-		(void)err_hint(err, "is this the master key file of this state?");
-		return err_wrap(err, "master key %s", s->master_path);
+		(void)err_hint(err, "is this the master key of this state?");
+		return err_wrap(err, "master key %s",
+		                s->master_source == NULL ? s->master_path : "that was given");
 	}
 	return ERR_OK;
 }
@@ -95,7 +110,7 @@ static enum err_code make_data_key(struct store *s, struct secret *ret, struct b
 {
 	CLEANUP(secret_release) struct secret master = { 0 };
 	uint8_t fresh[SEAL_KEY_BYTES];
-	enum err_code rc = load_master(s, s->master_path, /* make= */ true, &master, err);
+	enum err_code rc = own_master(s, /* make= */ true, &master, err);
 
 	if (rc != ERR_OK) {
 		return rc;
@@ -483,6 +498,7 @@ enum err_code store_rekey(struct store *s, const char *new_master_key, struct er
 		forget_key(s);
 		return err_wrap(err, "rekey the state in %s", s->dir);
 	}
+	s->master_source = NULL;
 	char *old = s->master_path;
 	s->master_path = TAKE_PTR(path);
 	path = old;

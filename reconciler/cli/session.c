@@ -81,36 +81,34 @@ static enum err_code check_config_file(const char *path, struct err *err)
 	return ERR_OK;
 }
 
-/* Every key can come from the environment; lists and authority stay in the file. */
-static enum err_code from_environment(struct config *c, struct err *err)
+/* Those with a flag are left to setting(), which also takes what is relative. */
+static const char *variable(const char *name)
 {
-	const struct {
-		const char *variable;
-		struct text *key;
-	} texts[] = {
-		{ "CERTWRIGHT_PATH", &c->path },
-		{ "CERTWRIGHT_SECRETS_DIR", &c->secrets_dir },
-		{ "CERTWRIGHT_MASTER_KEY", &c->master_key },
-		{ "CERTWRIGHT_INBOX", &c->inbox },
-		{ "CERTWRIGHT_SSH_IDENTITY", &c->ssh_identity },
-		{ "CERTWRIGHT_SSH_KNOWN_HOSTS", &c->ssh_known_hosts },
-		{ "CERTWRIGHT_TLS_CA_FILE", &c->tls_ca_file },
-		{ "CERTWRIGHT_HTTP_USER", &c->http_user },
-	};
-	const char *interval = secure_getenv("CERTWRIGHT_INTERVAL");
+	static const char *const flags[] = { "CERTWRIGHT_REPOSITORY", "CERTWRIGHT_REF",
+		                             "CERTWRIGHT_STATE" };
 
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		const char *value = secure_getenv(texts[i].variable);
-		if (value != NULL && value[0] != '\0') {
-			texts[i].key->s = value;
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+		if (str_equal(name, flags[i])) {
+			return NULL;
 		}
 	}
-	if (interval != NULL && interval[0] != '\0' &&
-	    (!duration_parse(interval, &c->interval_s) || c->interval_s < 1)) {
-		return err_set(err, ERR_INVALID, "CERTWRIGHT_INTERVAL=%s: not a duration like 5m",
-		               interval);
+	return secure_getenv(name);
+}
+
+static enum err_code from_environment(struct session *s, struct err *err)
+{
+	struct diagnostics diag = { 0 };
+	struct config *c = &s->config;
+	const char *file = c->master_key.s;
+	enum secret_kind kind = c->master_key_ref.kind;
+	enum err_code rc = config_from_environment(variable, &s->arena, c, &diag, err);
+
+	session_print_diagnostics(s, &diag);
+	/* One of the two from the environment puts the other of the file out of force. */
+	if (c->master_key.s != file && c->master_key_ref.kind == kind) {
+		c->master_key_ref = (struct secret_ref){ 0 };
 	}
-	return ERR_OK;
+	return rc;
 }
 
 enum err_code session_config(struct session *s, struct err *err)
@@ -135,7 +133,7 @@ enum err_code session_config(struct session *s, struct err *err)
 		return err_wrap(err, "configuration");
 	}
 	if (rc == ERR_OK) {
-		rc = from_environment(c, err);
+		rc = from_environment(s, err);
 	}
 	c->repository.s = setting(s, "repo", "CERTWRIGHT_REPOSITORY", c->repository.s);
 	c->ref.s = setting(s, "ref", "CERTWRIGHT_REF", c->ref.s);
@@ -277,13 +275,41 @@ static enum err_code master_key_path(struct session *s, const char **ret, struct
 	return *ret == NULL ? err_nomem(err) : ERR_OK;
 }
 
+static enum err_code master_key_from(struct master_source *m, struct secret *ret, struct err *err)
+{
+	const struct session *s = CONTAINER_OF(m, struct session, master);
+	/* The configuration is the operator's own word. */
+	const struct authority own_word = { .trusted = true };
+	struct secret_context ctx = { .authority = &own_word };
+
+	return secret_resolve_whole(&ctx, &s->config.master_key_ref, /* scope= */ NULL,
+	                            "masterKeyRef", ret, err);
+}
+
+static enum err_code master_key(struct session *s, struct store_options *opt, struct err *err)
+{
+	enum secret_kind kind = s->config.master_key_ref.kind;
+
+	if (kind == SECRET_NONE) {
+		return master_key_path(s, &opt->master_key, err);
+	}
+	if (kind != SECRET_CREDENTIAL && kind != SECRET_EXEC) {
+		(void)err_set(err, ERR_INVALID,
+		              "masterKeyRef: the master key comes from a credential or a program");
+		return err_hint(err, "a file of its own is masterKey: PATH");
+	}
+	s->master.get = master_key_from;
+	opt->master_source = &s->master;
+	return ERR_OK;
+}
+
 enum err_code session_store(struct session *s, enum store_mode mode, struct err *err)
 {
 	struct store_options opt = { .mode = mode, .clock = s->cli->clock };
 
 	enum err_code rc = session_state_dir(s, err);
 	if (rc == ERR_OK) {
-		rc = master_key_path(s, &opt.master_key, err);
+		rc = master_key(s, &opt, err);
 	}
 	if (rc != ERR_OK) {
 		return rc;

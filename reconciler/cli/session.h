@@ -20,6 +20,7 @@ struct session {
 	struct config config;
 	bool has_config;
 	struct source *source;
+	struct master_source master; /* of the store, when it is no file */
 	struct store *store;
 	const char *state_dir;
 	struct accepted accepted;

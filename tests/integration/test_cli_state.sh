@@ -158,6 +158,24 @@ the_state() {
 	prints "1 certificate"
 }
 
+elsewhere() {
+	mkdir "$work/credentials"
+	cp "$work/second.key" "$work/credentials/master"
+	printf 'state: %s/state\nmasterKeyRef: {credential: master}\n' "$work" >"$CERTWRIGHT_CONFIG"
+	rm "$pem"
+	expect 1 apply --yes
+	says "systemd gave us no credentials"
+	CREDENTIALS_DIRECTORY=$work/credentials expect 0 apply --yes
+	[[ -s $pem ]] || fail "not delivered with the key from a credential"
+	CERTWRIGHT_MASTER_KEY_REF="{exec: [od, -An, -v, -tx1, $work/second.key]}" expect 1 apply --yes
+	says "neither 32 octets nor 64 hexadecimal digits"
+	CERTWRIGHT_MASTER_KEY_REF="{exec: [cat, $work/second.key]}" expect 0 apply --yes
+	CERTWRIGHT_MASTER_KEY=$work/second.key expect 0 apply --yes
+	CERTWRIGHT_MASTER_KEY_REF="{file: $work/second.key}" expect 1 apply --yes
+	says "comes from a credential or a program"
+	printf 'state: %s/state\nmasterKey: %s/second.key\n' "$work" "$work" >"$CERTWRIGHT_CONFIG"
+}
+
 # Years later: what was out of date for long goes, with its key.
 forgetting() {
 	expect 0 state show --state "$work/lost"
@@ -177,5 +195,7 @@ by_hand
 note "by hand"
 the_state
 note "the state"
+elsewhere
+note "a master key from elsewhere"
 forgetting
 echo "operators are obeyed"

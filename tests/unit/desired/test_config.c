@@ -102,6 +102,86 @@ START_TEST(mistakes_are_told_with_their_place)
 }
 END_TEST
 
+static const char *pretend(const char *name)
+{
+	static const char *const set[][2] = {
+		{ "CERTWRIGHT_TLS_CA_FILE", "/etc/x: y #z" },
+		{ "CERTWRIGHT_INTERVAL", "10m" },
+		{ "CERTWRIGHT_ACCEPT_REWIND", "true" },
+		{ "CERTWRIGHT_KEEP_REVISIONS", "3" },
+		{ "CERTWRIGHT_WATCH", "[/a, '/b c']" },
+		{ "CERTWRIGHT_BUDGET", "{retire: 7}" },
+		{ "CERTWRIGHT_MASTER_KEY_REF", "{credential: key}" },
+		{ "CERTWRIGHT_INBOX", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(set); i++) {
+		if (strcmp(set[i][0], name) == 0) {
+			return set[i][1];
+		}
+	}
+	return NULL;
+}
+
+START_TEST(every_key_is_a_variable_that_beats_the_file)
+{
+	ck_assert_ok(load("interval: 1m\nwatch: [/etc/a]\ninbox: /srv/in\n"
+	                  "budget: {issue: 50%, retire: 0}\n"),
+	             &err);
+	ck_assert_ok(config_from_environment(pretend, &arena, &config, &diag, &err), &err);
+	ck_assert_str_eq(config.tls_ca_file.s, "/etc/x: y #z");
+	ck_assert_int_eq(config.interval_s, 600);
+	ck_assert(config.accept_rewind);
+	ck_assert_int_eq(config.keep_revisions, 3);
+	ck_assert_uint_eq(config.watch.n, 2);
+	ck_assert_str_eq(config.watch.v[1].s, "/b c");
+	ck_assert_int_eq(config.budget.issue_percent, 50);
+	ck_assert_int_eq(config.budget.retire, 7);
+	ck_assert_int_eq(config.master_key_ref.kind, SECRET_CREDENTIAL);
+	ck_assert_str_eq(config.inbox.s, "/srv/in");
+}
+END_TEST
+
+static const char *broken(const char *name)
+{
+	if (strcmp(name, "CERTWRIGHT_INTERVAL") == 0) {
+		return "soon";
+	}
+	if (strcmp(name, "CERTWRIGHT_WATCH") == 0) {
+		return "[/a\n--- b";
+	}
+	if (strcmp(name, "CERTWRIGHT_BUDGET") == 0) {
+		return "{retier: 1}\n---\n{}";
+	}
+	return strcmp(name, "CERTWRIGHT_INBOX") == 0 ? "in" : NULL;
+}
+
+START_TEST(mistakes_in_variables_name_the_variable_and_change_nothing)
+{
+	struct buf out;
+
+	buf_init(&out, 4096);
+	ck_assert_ok(load("interval: 1m\n"), &err);
+	ck_assert_int_eq(config_from_environment(broken, &arena, &config, &diag, &err),
+	                 ERR_INVALID);
+	diagnostics_print(&diag, &out);
+	ck_assert_ptr_nonnull(strstr(buf_str(&out), "CERTWRIGHT_INTERVAL:1:1: "));
+	ck_assert_ptr_nonnull(strstr(buf_str(&out), "CERTWRIGHT_INBOX:1:1: inbox: expected"));
+	ck_assert_ptr_nonnull(strstr(buf_str(&out), "CERTWRIGHT_WATCH:2:1: "));
+	ck_assert_ptr_nonnull(strstr(buf_str(&out), "unknown key 'retier' in budget"));
+	ck_assert_ptr_nonnull(strstr(buf_str(&out), "a single document"));
+	ck_assert_int_eq(config.interval_s, 60);
+	buf_release(&out);
+}
+END_TEST
+
+START_TEST(a_master_key_has_one_source)
+{
+	ck_assert_int_eq(load("masterKey: /etc/x\nmasterKeyRef: {exec: [/bin/x]}\n"), ERR_INVALID);
+	ck_assert_uint_eq(diag.n, 1);
+}
+END_TEST
+
 static void build(Suite *s)
 {
 	TCase *tc = tcase_create("config");
@@ -110,6 +190,9 @@ static void build(Suite *s)
 	tcase_add_test(tc, a_missing_file_is_not_found_and_an_empty_one_is_all_defaults);
 	tcase_add_test(tc, every_key_arrives);
 	tcase_add_test(tc, mistakes_are_told_with_their_place);
+	tcase_add_test(tc, every_key_is_a_variable_that_beats_the_file);
+	tcase_add_test(tc, mistakes_in_variables_name_the_variable_and_change_nothing);
+	tcase_add_test(tc, a_master_key_has_one_source);
 	suite_add_tcase(s, tc);
 }
 

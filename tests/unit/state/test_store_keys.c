@@ -112,6 +112,77 @@ START_TEST(another_master_key_is_denied_when_the_state_is_opened)
 }
 END_TEST
 
+struct given {
+	struct master_source src;
+	const char *text;
+	size_t n;
+	int asked;
+};
+
+static enum err_code give(struct master_source *m, struct secret *ret, struct err *err)
+{
+	struct given *g = CONTAINER_OF(m, struct given, src);
+
+	g->asked++;
+	if (g->text == NULL) {
+		return err_set(err, ERR_NOT_FOUND, "credential 'key': there is none");
+	}
+	return secret_set(ret, g->text, g->n) < 0 ? err_nomem(err) : ERR_OK;
+}
+
+static enum err_code open_given(struct fixture *f, struct given *g, const char *text, size_t n)
+{
+	struct store_options opt = { .dir = f->dir,
+		                     .master_source = &g->src,
+		                     .mode = STORE_RECONCILER,
+		                     .clock = &f->clock.clock };
+
+	*g = (struct given){ .src.get = give, .text = text, .n = n };
+	store_close(f->s);
+	f->s = NULL;
+	err_clear(&f->err);
+	return store_open(&opt, &f->s, &f->err);
+}
+
+#define RAW_KEY "0123456789abcdef0123456789abcde\n"
+#define HEX_KEY "303132333435363738396162636465663031323334353637383961626364650a"
+
+START_TEST(a_master_key_from_elsewhere_seals_as_a_file_does)
+{
+	struct fixture f = { .tmp = unit_tmpdir() };
+	CLEANUP(secret_release) struct secret got = { 0 };
+	CLEANUP(cleanup_free) char *file = NULL;
+	struct given g;
+
+	(void)snprintf(f.dir, sizeof(f.dir), "%s/state", f.tmp);
+	clock_manual_init(&f.clock, T0);
+	arena_init(&f.arena);
+	ck_assert_ok(open_given(&f, &g, RAW_KEY, 32), &f.err);
+	ck_assert(!store_made_master_key(f.s));
+	ck_assert_ok(store_generated(f.s, "x", 20, &got, &f.err), &f.err);
+	ck_assert_ok(open_given(&f, &g, HEX_KEY "\r\n", 66), &f.err);
+	ck_assert_ok(store_generated(f.s, "x", 20, &got, &f.err), &f.err);
+	ck_assert_int_eq(g.asked, 1);
+
+	ck_assert_int_eq(open_given(&f, &g, HEX_KEY, 63), ERR_DENIED);
+	ck_assert_ptr_nonnull(strstr(f.err.msg, "neither 32 octets nor 64"));
+	ck_assert_int_eq(open_given(&f, &g, RAW_KEY, 31), ERR_DENIED);
+	ck_assert_int_eq(open_given(&f, &g, "z" HEX_KEY, 64), ERR_DENIED);
+	ck_assert_int_eq(open_given(&f, &g, HEX_KEY, 32), ERR_DENIED);
+	ck_assert_ptr_nonnull(strstr(f.err.hint, "master key of this state"));
+	ck_assert_int_eq(open_given(&f, &g, NULL, 0), ERR_NOT_FOUND);
+
+	/* From now on it is a file. */
+	ck_assert_ok(open_given(&f, &g, RAW_KEY, 32), &f.err);
+	file = str_printf("%s/file.key", f.tmp);
+	ck_assert_ok(store_rekey(f.s, file, &f.err), &f.err);
+	ck_assert_ok(store_generated(f.s, "x", 20, &got, &f.err), &f.err);
+	ck_assert_int_eq(open_given(&f, &g, RAW_KEY, 32), ERR_DENIED);
+	ck_assert_ok(open_with(&f, file), &f.err);
+	fixture_release(&f);
+}
+END_TEST
+
 START_TEST(a_lost_master_key_is_never_made_anew)
 {
 	struct fixture f;
@@ -416,6 +487,7 @@ static void build(Suite *s)
 	tcase_add_test(tc, every_changed_or_missing_octet_of_a_box_is_noticed);
 	tcase_add_test(tc, sealing_twice_gives_different_boxes);
 	tcase_add_test(tc, another_master_key_is_denied_when_the_state_is_opened);
+	tcase_add_test(tc, a_master_key_from_elsewhere_seals_as_a_file_does);
 	tcase_add_test(tc, a_lost_master_key_is_never_made_anew);
 	tcase_add_test(tc, a_master_key_that_others_reach_or_that_is_none_is_refused);
 	tcase_add_test(tc, a_master_key_inside_the_state_is_refused_through_links_too);
