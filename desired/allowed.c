@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "desired/expand.h"
+#include "desired/places.h"
 #include "reconciler/base/map.h"
 #include "reconciler/base/str.h"
 
@@ -281,6 +282,33 @@ static void check_ca_set(struct findings *f, const struct ca_set *set)
 	}
 }
 
+/* Not hosts, which are for what we keep: a range to scan is allowed by ranges. */
+static void check_discovery(struct findings *f, const struct discovery_def *d)
+{
+	const struct place_spec spec = { .ranges = d->range_words,
+		                         .n_ranges = d->n_range_words,
+		                         .ports = d->port_words,
+		                         .n_ports = d->ports.n,
+		                         .exclude = d->exclude_words,
+		                         .n_exclude = d->exclude.n };
+	CLEANUP(arena_release) struct arena scratch;
+	const struct place *places = NULL;
+	struct err why = { 0 };
+	size_t n = 0;
+
+	arena_init(&scratch);
+	enum err_code rc = places_expand(&spec, &scratch, &places, &n, &why);
+	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+		/* the ports of a host follow each other */
+		if (i == 0 || places[i].host != places[i - 1].host) {
+			rc = authority_scan(f->authority, places[i].host, &why);
+		}
+	}
+	if (rc != ERR_OK) {
+		find(f, &d->o, d->ranges.n > 0 ? d->ranges.v[0].pos : d->o.pos, &why);
+	}
+}
+
 enum err_code desired_allowed(const struct desired *d, const struct authority *a,
                               struct arena *arena, struct diagnostics *ret_diag, struct err *err)
 {
@@ -299,6 +327,9 @@ enum err_code desired_allowed(const struct desired *d, const struct authority *a
 	}
 	for (size_t i = 0; i < d->n_ca_sets; i++) {
 		check_ca_set(&f, d->ca_sets[i]);
+	}
+	for (size_t i = 0; i < d->n_discoveries; i++) {
+		check_discovery(&f, d->discoveries[i]);
 	}
 	if (arena_failed(arena)) {
 		return err_nomem(err);

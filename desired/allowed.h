@@ -11,7 +11,7 @@
 
 #include "desired/authority.h"
 
-/* ERR_DENIED with every finding in *ret_diag (arena). Programs, secret files, local paths, hosts.
- */
+/* ERR_DENIED with every finding in *ret_diag (arena). Programs, secret files, local paths, hosts,
+ * ranges to scan. */
 enum err_code desired_allowed(const struct desired *d, const struct authority *a,
                               struct arena *arena, struct diagnostics *ret_diag, struct err *err);

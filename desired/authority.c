@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "desired/places.h"
 #include "reconciler/base/proc.h"
 #include "reconciler/base/str.h"
 
@@ -191,4 +192,18 @@ enum err_code authority_host(const struct authority *a, const char *host, struct
 		}
 	}
 	return deny(err, "hosts", "host", want);
+}
+
+enum err_code authority_scan(const struct authority *a, const char *host, struct err *err)
+{
+	if (a->trusted) {
+		return ERR_OK;
+	}
+	for (size_t i = 0; i < a->scan.n; i++) {
+		if (a->scan.v[i].s != NULL &&
+		    place_host_listed(&a->scan.v[i].s, /* n= */ 1, host)) {
+			return ERR_OK;
+		}
+	}
+	return deny(err, "scan", "scanning", host);
 }

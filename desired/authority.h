@@ -16,3 +16,5 @@ enum err_code authority_program(const struct authority *a, const char *program, 
 enum err_code authority_secret_file(const struct authority *a, const char *path, struct err *err);
 enum err_code authority_local_write(const struct authority *a, const char *path, struct err *err);
 enum err_code authority_host(const struct authority *a, const char *host, struct err *err);
+/* A host of a scan: in one of the networks, or matched by one of the names and globs. */
+enum err_code authority_scan(const struct authority *a, const char *host, struct err *err);

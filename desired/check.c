@@ -384,7 +384,7 @@ void objects_check(struct loader *l)
 	static void (*const checks[KIND_COUNT])(struct loader * l, struct object * o) = {
 		[KIND_ISSUER] = check_issuer, [KIND_CERTIFICATE] = check_certificate,
 		[KIND_CASET] = check_ca_set,  [KIND_KEYSTORE] = check_keystore,
-		[KIND_TARGET] = check_target,
+		[KIND_TARGET] = check_target, [KIND_DISCOVERY] = discovery_check,
 	};
 
 	for (int k = 0; k < KIND_COUNT; k++) {

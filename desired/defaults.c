@@ -20,7 +20,7 @@ static const struct object *spec_for(const struct defaults *d, enum kind k)
 	const void *specs[KIND_COUNT] = {
 		[KIND_ISSUER] = d->issuer, [KIND_CERTIFICATE] = d->certificate,
 		[KIND_CASET] = d->ca_set,  [KIND_KEYSTORE] = d->keystore,
-		[KIND_TARGET] = d->target,
+		[KIND_TARGET] = d->target, [KIND_DISCOVERY] = d->discovery,
 	};
 
 	return specs[k];

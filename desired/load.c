@@ -181,6 +181,8 @@ static void publish(struct loader *l)
 	d->n_keystores = n[KIND_KEYSTORE];
 	d->targets = lists[KIND_TARGET];
 	d->n_targets = n[KIND_TARGET];
+	d->discoveries = lists[KIND_DISCOVERY];
+	d->n_discoveries = n[KIND_DISCOVERY];
 }
 
 /* In runs, each beginning with the digest so far: one file at a time would be two blocks more. */

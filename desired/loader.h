@@ -80,6 +80,7 @@ bool loader_has_error_in(struct loader *l, const struct object *o, const char *f
 void defaults_fill(struct loader *l);
 void hosts_expand(struct loader *l);
 void objects_check(struct loader *l);
+void discovery_check(struct loader *l, struct object *o);
 void references_check(struct loader *l);
 enum err_code identities_make(struct loader *l, struct err *err);
 void cross_check(struct loader *l);

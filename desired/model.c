@@ -46,6 +46,11 @@ const struct target *desired_target(const struct desired *d, const char *name)
 	return find(d->targets, d->n_targets, name);
 }
 
+const struct discovery_def *desired_discovery(const struct desired *d, const char *name)
+{
+	return find(d->discoveries, d->n_discoveries, name);
+}
+
 static int compare_identity(const void *key, const void *element)
 {
 	return strcmp(key, ((const struct identity *)element)->name);

@@ -40,6 +40,7 @@ enum kind {
 	KIND_CASET,
 	KIND_KEYSTORE,
 	KIND_TARGET,
+	KIND_DISCOVERY,
 	KIND_POLICY,
 	KIND_DEFAULTS,
 	KIND_COUNT,
@@ -354,6 +355,24 @@ struct target {
 	bool take_over, prune;
 };
 
+struct schedule_spec {
+	struct text cron, timezone;
+	struct window window; /* open for the minutes that the cron names */
+};
+/* What to scan, and when. Nothing of what it finds is ever touched. */
+struct discovery_def {
+	struct object o;
+	struct texts ranges; /* see places.h; "@FILE" is a file of the repository, one a line */
+	struct texts ports, exclude;
+	const char *const *range_words; /* the ranges, with the lines of files */
+	size_t n_range_words;
+	const char *const *port_words;
+	const char *const *exclude_words;
+	const struct schedule_spec *schedule; /* NULL: by hand only */
+	int rate;                             /* endpoints a second */
+	struct text ca_set;                   /* NULL: the system's anchors judge */
+};
+
 /* A Certificate as one identity: itself, or one instance per host of its forEach Target. */
 struct identity {
 	const char *name; /* "web", "pdu-web@pdu01.dc1.example" */
@@ -384,6 +403,8 @@ struct desired {
 	size_t n_keystores;
 	const struct target *const *targets;
 	size_t n_targets;
+	const struct discovery_def *const *discoveries;
+	size_t n_discoveries;
 	const struct warning *warnings;
 	size_t n_warnings;
 };
@@ -394,6 +415,7 @@ const struct identity *desired_identity(const struct desired *d, const char *nam
 const struct ca_set *desired_ca_set(const struct desired *d, const char *name);
 const struct keystore_def *desired_keystore(const struct desired *d, const char *name);
 const struct target *desired_target(const struct desired *d, const char *name);
+const struct discovery_def *desired_discovery(const struct desired *d, const char *name);
 /* The identity that `certificate` (a Certificate name) means on this host of this target: the
  * host's own instance when it has a forEach, else the one there is. NULL when there is none. */
 const struct identity *desired_identity_on(const struct desired *d, const char *certificate,

@@ -40,4 +40,5 @@ struct defaults {
 	const struct ca_set *ca_set;
 	const struct keystore_def *keystore;
 	const struct target *target;
+	const struct discovery_def *discovery;
 };

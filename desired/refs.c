@@ -221,8 +221,8 @@ void references_check(struct loader *l)
 	for (size_t i = 0; i < l->by_kind[KIND_DEFAULTS].n; i++) {
 		const struct object *o = l->by_kind[KIND_DEFAULTS].v[i];
 		const struct defaults *d = (const struct defaults *)(const void *)o;
-		const void *specs[] = { d->issuer, d->certificate, d->ca_set, d->keystore,
-			                d->target };
+		const void *specs[] = { d->issuer,   d->certificate, d->ca_set,
+			                d->keystore, d->target,      d->discovery };
 		for (size_t s = 0; s < ARRAY_LEN(specs); s++) {
 			if (specs[s] != NULL) {
 				struct object *spec = (struct object *)(uintptr_t)specs[s];

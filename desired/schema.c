@@ -89,6 +89,7 @@ static const struct {
 	[KIND_CASET] = { "CASet", &table_ca_set, sizeof(struct ca_set) },
 	[KIND_KEYSTORE] = { "Keystore", &table_keystore, sizeof(struct keystore_def) },
 	[KIND_TARGET] = { "Target", &table_target, sizeof(struct target) },
+	[KIND_DISCOVERY] = { "Discovery", &table_discovery, sizeof(struct discovery_def) },
 	[KIND_POLICY] = { "Policy", &table_policy, sizeof(struct policy) },
 	[KIND_DEFAULTS] = { "Defaults", &table_defaults_spec, sizeof(struct defaults) },
 };
@@ -121,8 +122,7 @@ bool kind_from_name(const char *s, enum kind *ret)
 
 bool kind_is_unsupported(const char *s)
 {
-	return strcmp(s, "Profile") == 0 || strcmp(s, "Notifier") == 0 ||
-	       strcmp(s, "Discovery") == 0;
+	return strcmp(s, "Profile") == 0 || strcmp(s, "Notifier") == 0;
 }
 
 struct pos object_pos_of(const struct object *o, const char *field)

@@ -75,6 +75,8 @@ static const struct field table_defaults_spec_fields[] = {
 	    .doc = "Fields of Keystores."),
 	ROW("Target", POINTER, AT_POINTER(defaults, target), .sub = &table_target,
 	    .doc = "Fields of Targets."),
+	ROW("Discovery", POINTER, AT_POINTER(defaults, discovery), .sub = &table_discovery,
+	    .doc = "Fields of Discoveries."),
 };
 TABLE(table_defaults_spec, defaults, "spec of Defaults",
       "Fields of the spec for all objects in this folder and below that do not write them. A "
@@ -91,7 +93,8 @@ static const struct field table_authority_fields[] = {
 	    .doc = "Paths that via: local may write, as globs; '/dir/' is all below it."),
 	ROW("hosts", TEXTS, AT(authority, hosts), .min = 1,
 	    .doc = "Hosts that may be connected to, as globs."),
-	ROW("scan", TEXTS, AT(authority, scan), .min = 1, .doc = "Ranges that may be scanned."),
+	ROW("scan", TEXTS, AT(authority, scan), .min = 1,
+	    .doc = "Networks, addresses and names (globs) that may be scanned."),
 	ROW("signers", UNSUPPORTED, .doc = "Commit signatures."),
 	ROW("keyRelease", ENUM, AT(authority, key_release_allow), .words = words_release,
 	    .flags = FIELD_SHOW_DEFAULT,

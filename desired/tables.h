@@ -14,7 +14,7 @@ extern const struct table table_subject, table_private_key, table_name_constrain
 	table_path_choice, table_renewal_window;
 
 extern const struct table table_issuer, table_certificate, table_ca_set, table_keystore,
-	table_target, table_policy, table_defaults_spec;
+	table_target, table_discovery, table_policy, table_defaults_spec;
 
 extern const struct word words_pkcs12_profile[];
 

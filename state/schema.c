@@ -165,8 +165,20 @@ static const char *const version_4[] = {
 	NULL,
 };
 
+static const char *const version_5[] = {
+	/* ended_at 0: under way; what it found so far stands in its parts */
+	"CREATE TABLE scan ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,"
+	" begun_at INTEGER NOT NULL, ended_at INTEGER NOT NULL DEFAULT 0) STRICT;",
+	"CREATE TABLE scan_part ("
+	" scan INTEGER NOT NULL, part INTEGER NOT NULL, text BLOB NOT NULL,"
+	" PRIMARY KEY (scan, part)) STRICT;",
+	"PRAGMA user_version=5;",
+	NULL,
+};
+
 /* steps[i] leads from version i to i + 1. */
-static const char *const *const steps[] = { version_1, version_2, version_3, version_4 };
+static const char *const *const steps[] = { version_1, version_2, version_3, version_4, version_5 };
 static_assert(ARRAY_LEN(steps) == SCHEMA_VERSION, "one step for every version");
 
 enum err_code schema_version(struct db *db, int *ret, struct err *err)

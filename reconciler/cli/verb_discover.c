@@ -12,17 +12,18 @@
 #include "reconciler/base/when.h"
 #include "reconciler/cli/session.h"
 #include "reconciler/cli/verbs.h"
-#include "reconciler/engine/discover.h"
+#include "reconciler/engine/discovering.h"
 #include "state/probe/probe.h"
 
 #define CA_FILE_MAX   ((size_t)16 << 20)
 #define CRL_FILE_MAX  ((size_t)64 << 20)
 #define RANGES_MAX    ((size_t)16 << 20)
 #define RESUME_MAX    ((size_t)1 << 30)
-#define SYSTEM_CAS    "/etc/ssl/certs/ca-certificates.crt"
 #define TIMEOUT_MS    5000
 #define PARALLEL      1000
 #define PARALLEL_MAX  20000
+#define RATE_MAX      100000
+#define DISCOVERY     "Discovery/"
 #define TIMEOUT_MAX_S 3600
 
 static const struct option_spec options[] = {
@@ -32,8 +33,10 @@ static const struct option_spec options[] = {
 	{ "crl-file", 0, "FILE", "judge revocation by this CRL" },
 	{ "timeout", 0, "DURATION", "for one endpoint (default 5s)" },
 	{ "parallel", 0, "N", "endpoints at once (default 1000)" },
+	{ "rate", 0, "N", "endpoints begun in a second (default: no limit)" },
 	{ "no-guess", 0, NULL, "do not try other protocols where no TLS answers" },
 	{ "resume", 0, "FILE", "keep the scan there, and go on with what it holds" },
+	{ "recorded", 0, NULL, "what the last scheduled scan of Discovery/NAME found" },
 	{ "html", 0, "FILE", "write the page there" },
 	{ "write", 0, "DIR", "write YAML that monitors what was found there" },
 };
@@ -46,11 +49,13 @@ struct words {
 struct discovering {
 	struct cli *cli;
 	const struct args *args;
+	struct session session;          /* of Discovery/NAME */
+	const struct discovery_def *def; /* NULL: ranges were given */
 	struct arena arena;
 	struct seen_certs certs;
 	struct words ranges, ports, exclude;
 	struct discovery d;
-	const struct cert **anchors;
+	const struct cert *const *anchors;
 	size_t n_anchors;
 	struct known_crls crls;
 	struct probe_options probing;
@@ -64,6 +69,7 @@ static void discovering_release(struct discovering *x)
 	}
 	seen_certs_release(&x->certs);
 	arena_release(&x->arena);
+	session_release(&x->session);
 }
 
 static enum err_code add_words(struct discovering *x, struct words *list, const char *text,
@@ -110,29 +116,39 @@ static enum err_code read_ranges(struct discovering *x, struct err *err)
 	return rc;
 }
 
+static enum err_code read_crl(struct discovering *x, struct err *err)
+{
+	CLEANUP(buf_release) struct buf crl = { 0 };
+	const char *file = args_get(x->args, "crl-file");
+
+	if (file == NULL) {
+		return ERR_OK;
+	}
+	buf_init(&crl, CRL_FILE_MAX);
+	enum err_code rc = fs_read(file, CRL_FILE_MAX, &crl, err);
+	return rc == ERR_OK ? known_crls_add(&x->crls, buf_view(&crl), &x->arena, err) : rc;
+}
+
 static enum err_code read_trust(struct discovering *x, struct err *err)
 {
+	static const struct discovery_def by_hand = { .ca_set = { .s = NULL } };
 	CLEANUP(buf_release) struct buf pem = { 0 };
-	CLEANUP(buf_release) struct buf crl = { 0 };
 	const char *file = args_get(x->args, "ca-file");
-	const char *crl_file = args_get(x->args, "crl-file");
+	const struct cert **v = NULL;
+	enum err_code rc;
 
-	buf_init(&pem, CA_FILE_MAX);
-	buf_init(&crl, CRL_FILE_MAX);
-	enum err_code rc = fs_read(file == NULL ? SYSTEM_CAS : file, CA_FILE_MAX, &pem, err);
-	if (rc == ERR_NOT_FOUND && file == NULL) {
-		err_clear(err);
-		rc = ERR_OK;
-	} else if (rc == ERR_OK) {
-		rc = cert_parse_bundle(buf_view(&pem), &x->arena, &x->anchors, &x->n_anchors, err);
-	}
-	if (rc == ERR_OK && crl_file != NULL) {
-		rc = fs_read(crl_file, CRL_FILE_MAX, &crl, err);
+	if (file == NULL) {
+		rc = discovering_anchors(&x->session.engine, x->def == NULL ? &by_hand : x->def,
+		                         &x->arena, &x->anchors, &x->n_anchors, err);
+	} else {
+		buf_init(&pem, CA_FILE_MAX);
+		rc = fs_read(file, CA_FILE_MAX, &pem, err);
 		if (rc == ERR_OK) {
-			rc = known_crls_add(&x->crls, buf_view(&crl), &x->arena, err);
+			rc = cert_parse_bundle(buf_view(&pem), &x->arena, &v, &x->n_anchors, err);
+			x->anchors = v;
 		}
 	}
-	return rc;
+	return rc == ERR_OK ? read_crl(x, err) : rc;
 }
 
 /* What an earlier run left, and from now on what this one finds. */
@@ -189,7 +205,36 @@ static enum err_code keep_batch(struct discover_scan *s, const struct discovery 
 	return rc;
 }
 
-static enum err_code scan(struct discovering *x, struct err *err)
+/* The repository, and what else --recorded and the CASet of a Discovery need. */
+static enum err_code open_discovery(struct discovering *x, const char *name, struct err *err)
+{
+	struct session *s = &x->session;
+	bool recorded = args_has(x->args, "recorded");
+	enum err_code rc = session_source(s, /* loop= */ false, err);
+
+	if (rc == ERR_OK) {
+		rc = session_store(s, STORE_READ, err);
+	}
+	if (rc == ERR_NOT_FOUND && !recorded) {
+		err_clear(err);
+		rc = ERR_OK;
+	}
+	if (rc == ERR_OK) {
+		rc = session_desired(s, COMMIT_STAND_IN, err);
+	}
+	if (rc == ERR_OK) {
+		rc = session_engine(s, /* probes= */ false, err);
+	}
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	s->engine.read_only = true;
+	x->def = desired_discovery(s->accepted.desired, name);
+	return x->def != NULL ? ERR_OK
+	                      : err_set(err, ERR_NOT_FOUND, "no Discovery is called '%s'", name);
+}
+
+static enum err_code find_places(struct discovering *x, struct err *err)
 {
 	const struct place_spec spec = { .ranges = x->ranges.v,
 		                         .n_ranges = x->ranges.n,
@@ -197,11 +242,19 @@ static enum err_code scan(struct discovering *x, struct err *err)
 		                         .n_ports = x->ports.n,
 		                         .exclude = x->exclude.v,
 		                         .n_exclude = x->exclude.n };
+
+	return x->def != NULL ? discovering_places(x->def, &x->d, err)
+	                      : places_expand(&spec, &x->arena, &x->d.places, &x->d.n_places, err);
+}
+
+static enum err_code scan(struct discovering *x, struct err *err)
+{
 	struct discover_scan s = { .clock = x->cli->clock,
 		                   .guess = !args_has(x->args, "no-guess"),
 		                   .after = keep_batch,
 		                   .arg = x };
-	enum err_code rc = places_expand(&spec, &x->arena, &x->d.places, &x->d.n_places, err);
+	enum err_code rc = find_places(x, err);
+
 	if (rc == ERR_OK) {
 		rc = open_resume(x, err);
 	}
@@ -265,20 +318,87 @@ static enum err_code tell(struct discovering *x, struct buf *out, struct err *er
 	return rc;
 }
 
+static enum err_code discover(struct discovering *x, struct buf *out, struct err *err)
+{
+	const char *word = x->args->words[0];
+	bool named = str_starts(word, DISCOVERY);
+	struct wall begun = { 0 };
+	enum err_code rc =
+		named ? open_discovery(x, word + strlen(DISCOVERY), err) : read_ranges(x, err);
+
+	if (rc == ERR_OK && x->def != NULL && x->probing.rate == 0) {
+		x->probing.rate = x->def->rate;
+	}
+	if (rc == ERR_OK) {
+		rc = read_trust(x, err);
+	}
+	if (rc == ERR_OK) {
+		rc = args_has(x->args, "recorded")
+		             ? discovering_recorded(x->session.store, x->def->o.name, &x->d, &begun,
+		                                    err)
+		             : scan(x, err);
+	}
+	return rc == ERR_OK ? tell(x, out, err) : rc;
+}
+
+static bool number(const struct args *a, const char *name, int max, int dflt, int *ret)
+{
+	const char *text = args_get(a, name);
+	int64_t n = dflt;
+	bool fine = text == NULL || str_to_i64(text, 1, max, &n);
+
+	*ret = (int)n;
+	return fine;
+}
+
+/* What goes with ranges does not go with a Discovery, and the other way round. */
+static const char *contradiction(const struct args *a)
+{
+	static const char *const of_ranges[] = { "ports", "exclude" };
+	static const char *const of_scans[] = { "resume", "no-guess", "timeout", "parallel",
+		                                "rate" };
+	bool named = str_starts(a->words[0], DISCOVERY);
+	bool recorded = args_has(a, "recorded");
+
+	if (recorded && !named) {
+		return "--recorded goes with Discovery/NAME";
+	}
+	if (named && a->n_words > 1) {
+		return "one Discovery at a time, and no other ranges";
+	}
+	for (size_t i = 0; named && i < ARRAY_LEN(of_ranges); i++) {
+		if (args_has(a, of_ranges[i])) {
+			return "ports and exclusions of a Discovery stand in the repository";
+		}
+	}
+	for (size_t i = 0; recorded && i < ARRAY_LEN(of_scans); i++) {
+		if (args_has(a, of_scans[i])) {
+			return "--recorded scans nothing: no option of a scan goes with it";
+		}
+	}
+	return NULL;
+}
+
 static int run(struct cli *c, const struct args *a)
 {
 	CLEANUP(discovering_release)
 	struct discovering x = { .cli = c, .args = a, .resume_fd = -1 };
 	CLEANUP(buf_release) struct buf out = { 0 };
-	const char *parallel = args_get(a, "parallel");
 	const char *timeout = args_get(a, "timeout");
+	const char *wrong = contradiction(a);
 	struct err err = { 0 };
 	int64_t n = 0;
 
-	if (parallel != NULL && !str_to_i64(parallel, 1, PARALLEL_MAX, &n)) {
-		return cli_usage(c, "--parallel %s: a number from 1 to %d", parallel, PARALLEL_MAX);
+	session_init(&x.session, c, a);
+	if (wrong != NULL) {
+		return cli_usage(c, "%s", wrong);
 	}
-	x.probing.parallel = parallel == NULL ? PARALLEL : (int)n;
+	if (!number(a, "parallel", PARALLEL_MAX, PARALLEL, &x.probing.parallel)) {
+		return cli_usage(c, "--parallel takes a number from 1 to %d", PARALLEL_MAX);
+	}
+	if (!number(a, "rate", RATE_MAX, /* dflt= */ 0, &x.probing.rate)) {
+		return cli_usage(c, "--rate takes a number from 1 to %d", RATE_MAX);
+	}
 	if (timeout != NULL && (!duration_parse(timeout, &n) || n <= 0 || n > TIMEOUT_MAX_S)) {
 		return cli_usage(c, "--timeout %s: a duration like 5s", timeout);
 	}
@@ -288,28 +408,18 @@ static int run(struct cli *c, const struct args *a)
 	x.d.arena = &x.arena;
 	x.d.certs = &x.certs;
 	buf_init(&out, BUF_LIMIT_TEXT);
-	enum err_code rc = read_ranges(&x, &err);
-	if (rc == ERR_OK) {
-		rc = read_trust(&x, &err);
-	}
-	if (rc == ERR_OK) {
-		rc = scan(&x, &err);
-	}
-	if (rc == ERR_OK) {
-		rc = tell(&x, &out, &err);
-	}
-	if (rc != ERR_OK) {
-		return cli_fail(c, &err);
-	}
-	return cli_print(c, &out);
+	enum err_code rc = discover(&x, &out, &err);
+	return rc == ERR_OK ? cli_print(c, &out) : cli_fail(c, &err);
 }
 
 const struct verb verb_discover = {
 	.name = "discover",
-	.synopsis = "RANGE... [--ports LIST] [--exclude LIST] [--write DIR] [--html FILE]",
+	.synopsis =
+		"RANGE...|Discovery/NAME [--recorded] [--ports LIST] [--exclude LIST] [--write DIR] [--html FILE]",
 	.summary = "scan for certificates, analyse, report, turn into YAML",
 	.text = "RANGE is a network (10.1.0.0/24), an address, a host range (pdu[01-40].dc1.example), each with :PORT if one is "
-		"meant, or @FILE with one a line. What is found is judged; with --write it becomes Certificates in mode "
+		"meant, or @FILE with one a line; Discovery/NAME is what the repository declares, and with --recorded what "
+		"its last scan by `run` found, and what is new in it. What is found is judged; with --write it becomes Certificates in mode "
 		"Monitored, which validate and plan. --resume keeps the scan in a file and goes on where it stopped. With -o json one "
 		"object a line.",
 	.example = "certwright discover 10.1.0.0/24 --ports 443,8443,25 --write fleet/discovered",

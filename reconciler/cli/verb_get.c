@@ -61,12 +61,15 @@ static void list_kind(struct listing *l, const struct desired *d, enum kind k)
 	for (size_t i = 0; k == KIND_TARGET && i < d->n_targets; i++) {
 		list_object(l, &d->targets[i]->o, d->targets[i]->o.name);
 	}
+	for (size_t i = 0; k == KIND_DISCOVERY && i < d->n_discoveries; i++) {
+		list_object(l, &d->discoveries[i]->o, d->discoveries[i]->o.name);
+	}
 }
 
-static const enum kind listed[] = { KIND_ISSUER, KIND_CERTIFICATE, KIND_CASET, KIND_KEYSTORE,
-	                            KIND_TARGET };
+static const enum kind listed[] = { KIND_ISSUER,   KIND_CERTIFICATE, KIND_CASET,
+	                            KIND_KEYSTORE, KIND_TARGET,      KIND_DISCOVERY };
 
-/* "certificate", "Certificates", "CERTIFICATE". */
+/* "certificate", "Certificates", "CERTIFICATE", "discoveries". */
 static bool kind_of_word(const char *word, enum kind *ret)
 {
 	size_t n = strlen(word);
@@ -75,7 +78,10 @@ static bool kind_of_word(const char *word, enum kind *ret)
 		const char *name = kind_name(listed[i]);
 		size_t len = strlen(name);
 		bool plural = n == len + 1 && (word[len] == 's' || word[len] == 'S');
-		if ((n == len || plural) && strncasecmp(word, name, len) == 0) {
+		bool ies = name[len - 1] == 'y' && n == len + 2 &&
+		           strcasecmp(word + len - 1, "ies") == 0;
+		if ((n == len || plural || ies) &&
+		    strncasecmp(word, name, ies ? len - 1 : len) == 0) {
 			*ret = listed[i];
 			return true;
 		}
@@ -179,7 +185,7 @@ const struct verb verb_get = {
 	.synopsis = "KIND [NAME]",
 	.summary = "list what is declared",
 	.example = "certwright get certificates -l team=kms",
-	.words = "Issuer Certificate CASet Keystore Target",
+	.words = "Issuer Certificate CASet Keystore Target Discovery",
 	.exits = "0, 1 error or no such object",
 	.options = get_options,
 	.n_options = ARRAY_LEN(get_options),
@@ -193,7 +199,7 @@ const struct verb verb_explain = {
 	.synopsis = "KIND[.FIELD...]",
 	.summary = "what a field means, from the schema",
 	.example = "certwright explain Certificate.privateKey.rotationPolicy",
-	.words = "Issuer Certificate CASet Keystore Target Policy Defaults",
+	.words = "Issuer Certificate CASet Keystore Target Discovery Policy Defaults",
 	.exits = "0, 1 no such field",
 	.min_words = 1,
 	.max_words = 1,

@@ -115,6 +115,7 @@ static const struct object *object_of(const struct desired *d, enum kind kind, c
 		return i == NULL ? NULL : &i->o;
 	case KIND_CASET:
 	case KIND_KEYSTORE:
+	case KIND_DISCOVERY:
 	case KIND_POLICY:
 	case KIND_DEFAULTS:
 	case KIND_COUNT:

@@ -32,6 +32,26 @@ static enum err_code build(struct session *s, struct pass *p, struct report *ret
 	return rc;
 }
 
+/* The last scan of every Discovery that has one. */
+static enum err_code add_scans(struct session *s, struct pass *p, struct report *r, struct err *err)
+{
+	const struct desired *d = s->accepted.desired;
+	struct scan_tally *v = ARENA_ARRAY(&p->arena, struct scan_tally, d->n_discoveries + 1);
+	enum err_code rc = v == NULL ? err_nomem(err) : ERR_OK;
+
+	r->scans = v;
+	for (size_t i = 0; rc == ERR_OK && i < d->n_discoveries; i++) {
+		rc = discovering_tally(&s->engine, d->discoveries[i], &v[r->n_scans], err);
+		if (rc == ERR_NOT_FOUND) {
+			err_clear(err);
+			rc = ERR_OK;
+		} else {
+			r->n_scans++;
+		}
+	}
+	return rc;
+}
+
 static int run(struct cli *c, const struct args *a)
 {
 	CLEANUP(session_release) struct session s = { 0 };
@@ -45,6 +65,9 @@ static int run(struct cli *c, const struct args *a)
 	buf_init(&out, BUF_LIMIT_TEXT);
 	buf_init(&page, BUF_LIMIT_TEXT);
 	enum err_code rc = build(&s, &p, &r, &err);
+	if (rc == ERR_OK) {
+		rc = add_scans(&s, &p, &r, &err);
+	}
 	if (rc == ERR_OK && args_has(a, "html")) {
 		report_render_html(&r, &page);
 		rc = cli_write_file(args_get(a, "html"), buf_view(&page), &err);

@@ -56,6 +56,10 @@ static void print_text(struct cli *c, const struct desired *d, struct buf *out)
 		buf_printf(out, "%s %zu %s%s", i == 0 ? "" : ",", counts[i].n, counts[i].word,
 		           counts[i].n == 1 ? "" : "s");
 	}
+	if (d->n_discoveries > 0) {
+		buf_printf(out, ", %zu %s", d->n_discoveries,
+		           d->n_discoveries == 1 ? "discovery" : "discoveries");
+	}
 	buf_add_str(out, ".\n");
 }
 

@@ -11,6 +11,8 @@
 #include "reconciler/pki/judge.h"
 #include "state/look.h"
 
+enum found_change { FOUND_SAME, FOUND_NEW, FOUND_CHANGED };
+
 /* An endpoint that answered. */
 struct found {
 	const struct place *place;
@@ -21,6 +23,7 @@ struct found {
 	struct seen_chain served;
 	struct judgement judgement;   /* with ENDPOINT_OK */
 	const struct found *same_key; /* another host with the same key; NULL */
+	enum found_change change;     /* since the scan before; see discover_compare() */
 };
 
 struct discovery {
@@ -28,7 +31,10 @@ struct discovery {
 	struct seen_certs *certs;
 	const struct place *places;
 	size_t n_places;
-	size_t done; /* places looked at, from the first on */
+	size_t done;                     /* places looked at, from the first on */
+	struct wall compared;            /* with a scan of then; 0: not compared */
+	const struct found *const *gone; /* of that scan: certificates that are served no more */
+	size_t n_gone;
 	struct {
 		struct found *v;
 		size_t n, cap;
@@ -40,22 +46,28 @@ struct discover_scan {
 	struct prober *prober;
 	const struct clock *clock;
 	size_t batch; /* endpoints handed to the prober at once; 0: 4096 */
+	size_t most;  /* places in this run; 0: all */
 	bool guess;   /* where no TLS answers, try what else may be spoken */
 	/* After every batch, when not NULL; an error ends the scan. `from`: first new found. */
 	enum err_code (*after)(struct discover_scan *s, const struct discovery *d, size_t from,
 	                       struct err *err);
 	void *arg;
 };
-/* From d->done to the end. */
+/* From d->done on. */
 enum err_code discover_run(struct discover_scan *s, struct discovery *d, struct err *err);
 
 /* A scan's own file, one JSON object a line: what was found, and how far it came. */
 void discover_record(const struct discovery *d, size_t from, struct buf *out);
-/* Take up what the file says. ERR_CONFLICT: it is of another scan. A torn tail is ignored. */
+/* Take up what the file says. ERR_CONFLICT: it is of other places than d->places, which may be
+ * NULL: then the file says what was scanned, too. A torn tail is ignored. */
 enum err_code discover_resume(struct discovery *d, struct bytes file, struct err *err);
 
 /* Judge everything found; `by` says by what (its host is set here, for names). */
 void discover_judge(struct discovery *d, const struct judge_by *by);
+/* What is new, what has another certificate, and what is gone since the scan `before`, which must
+ * live as long. */
+enum err_code discover_compare(struct discovery *d, const struct discovery *before,
+                               struct wall then, struct err *err);
 
 void discover_render_text(const struct discovery *d, struct wall now, struct buf *out);
 /* One object a line. */

@@ -27,13 +27,14 @@ static void digest_of(const struct discovery *d, char out[2 * SHA256_BYTES + 1])
 	hex_encode(bytes_of(sha256, SHA256_BYTES), out);
 }
 
-static void put_found(const struct discovery *d, const struct found *f, struct buf *out)
+static void put_found(const struct found *f, struct buf *out)
 {
 	struct json_writer w;
 
 	json_writer_init(&w, out, /* pretty= */ false);
 	json_begin_object(&w);
-	json_member_int(&w, "place", f->place - d->places);
+	json_member_str(&w, "host", f->place->host);
+	json_member_int(&w, "port", f->place->port);
 	json_member_int(&w, "status", f->status);
 	json_member_str(&w, "starttls", f->starttls);
 	json_member_str(&w, "error", f->error);
@@ -64,6 +65,7 @@ static void put_mark(const struct discovery *d, bool begun, struct buf *out)
 	json_writer_init(&w, out, /* pretty= */ false);
 	json_begin_object(&w);
 	json_member_str(&w, "scan", digest);
+	json_member_int(&w, "places", (int64_t)d->n_places);
 	json_member_int(&w, "done", begun ? (int64_t)d->done : 0);
 	json_member_int(&w, "refused", begun ? (int64_t)d->refused : 0);
 	json_member_int(&w, "silent", begun ? (int64_t)d->silent : 0);
@@ -77,7 +79,7 @@ void discover_record(const struct discovery *d, size_t from, struct buf *out)
 		put_mark(d, /* begun= */ false, out);
 	}
 	for (size_t i = from; i < d->found.n; i++) {
-		put_found(d, &d->found.v[i], out);
+		put_found(&d->found.v[i], out);
 	}
 	put_mark(d, /* begun= */ true, out);
 }
@@ -124,7 +126,9 @@ static enum err_code take_chain(struct discovery *d, const struct json_t *list, 
 static enum err_code take_found(struct discovery *d, const struct json_t *row, size_t line,
                                 struct err *err)
 {
-	int64_t place = json_get_int(row, "place", -1);
+	struct place *place = ARENA_NEW(d->arena, struct place);
+	const char *host = kept(d, row, "host");
+	int64_t port = json_get_int(row, "port", 0);
 	int64_t status = json_get_int(row, "status", -1);
 	struct found f = { .starttls = kept(d, row, "starttls"),
 		           .error = kept(d, row, "error"),
@@ -133,11 +137,15 @@ static enum err_code take_found(struct discovery *d, const struct json_t *row, s
 		           .client_cert_asked =
 		                   json_get_bool(row, "clientCertificateAsked", false) };
 
-	if (place < 0 || (size_t)place >= d->n_places ||
+	if (host == NULL || port < 1 || port > 65535 ||
 	    (status != ENDPOINT_OK && status != ENDPOINT_NO_TLS)) {
 		return damaged(line, "neither a place nor a status of this scan", err);
 	}
-	f.place = &d->places[place];
+	if (place == NULL) {
+		return err_nomem(err);
+	}
+	*place = (struct place){ .host = host, .port = (int)port };
+	f.place = place;
 	f.status = (enum endpoint_status)status;
 	enum err_code rc = take_chain(d, json_get(row, "chain"), line, &f.served, err);
 	if (rc == ERR_OK && f.status == ENDPOINT_OK && f.served.n == 0) {
@@ -154,11 +162,15 @@ static enum err_code take_found(struct discovery *d, const struct json_t *row, s
 static enum err_code take_mark(struct discovery *d, const struct json_t *row, const char *digest,
                                size_t line, struct err *err)
 {
+	int64_t places = json_get_int(row, "places", -1);
 	int64_t done = json_get_int(row, "done", -1);
 	int64_t refused = json_get_int(row, "refused", -1);
 	int64_t silent = json_get_int(row, "silent", -1);
 
-	if (!str_equal(json_get_str(row, "scan", NULL), digest)) {
+	if (d->places == NULL && places >= 0 && (size_t)places <= PLACES_MAX) {
+		d->n_places = (size_t)places;
+	}
+	if (d->places != NULL && !str_equal(json_get_str(row, "scan", NULL), digest)) {
 		(void)err_set(err, ERR_CONFLICT, "the file is of another scan");
 		return err_hint(err,
 		                "repeat the ranges, ports and exclusions, or name another file");

@@ -27,6 +27,10 @@ static void put_row(struct buf *out, const struct discovery *d, const struct fou
 		html_text(out, f->same_key->place->host);
 		buf_printf(out, ":%d", f->same_key->place->port);
 	}
+	if (f->change != FOUND_SAME) {
+		buf_printf(out, "<br>%s since the scan before",
+		           f->change == FOUND_NEW ? "new" : "changed");
+	}
 	buf_add_str(out, "</td></tr>\n");
 }
 
@@ -74,6 +78,17 @@ static void put_others(struct buf *out, const struct discovery *d)
 	buf_add_str(out, begun ? "</table>\n" : "");
 }
 
+static void put_changes(struct buf *out, const struct discovery *d)
+{
+	size_t changed = 0;
+
+	for (size_t i = 0; i < d->found.n; i++) {
+		changed += d->found.v[i].change == FOUND_SAME ? 0 : 1;
+	}
+	html_card(out, "", changed, "new or changed");
+	html_card(out, "", d->n_gone, "gone");
+}
+
 void discover_render_html(const struct discovery *d, struct wall now, struct buf *out)
 {
 	size_t certificates = 0;
@@ -96,6 +111,9 @@ void discover_render_html(const struct discovery *d, struct wall now, struct buf
 	html_card(out, "soft", d->found.n - certificates, "without TLS");
 	html_card(out, "soft", d->refused, "refused");
 	html_card(out, "soft", d->silent, "silent");
+	if (d->compared.s != 0) {
+		put_changes(out, d);
+	}
 	buf_add_str(out, "</div>\n");
 	put_certificates(out, d, now, /* healthy= */ false, "To look after");
 	put_certificates(out, d, now, /* healthy= */ true, "Healthy");

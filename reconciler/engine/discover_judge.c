@@ -121,6 +121,28 @@ static void put_certificate(const struct discovery *d, const struct found *f, st
 		CLEANUP(cleanup_free) char *other = place_text(f->same_key);
 		buf_printf(out, " (the same key as %s)", other == NULL ? "" : other);
 	}
+	if (f->change != FOUND_SAME) {
+		buf_add_str(out, f->change == FOUND_NEW ? " (new)" : " (changed)");
+	}
+}
+
+static void put_changes(const struct discovery *d, struct buf *out)
+{
+	size_t fresh = 0;
+	size_t changed = 0;
+	char at[WHEN_TEXT_MAX];
+
+	for (size_t i = 0; i < d->found.n; i++) {
+		fresh += d->found.v[i].change == FOUND_NEW ? 1 : 0;
+		changed += d->found.v[i].change == FOUND_CHANGED ? 1 : 0;
+	}
+	when_format_short(d->compared, at);
+	buf_printf(out, "Since the scan of %s: %zu new, %zu changed, %zu gone.\n", at, fresh,
+	           changed, d->n_gone);
+	for (size_t i = 0; i < d->n_gone; i++) {
+		CLEANUP(cleanup_free) char *place = place_text(d->gone[i]);
+		buf_printf(out, "  gone: %s\n", place == NULL ? "" : place);
+	}
 }
 
 void discover_render_text(const struct discovery *d, struct wall now, struct buf *out)
@@ -149,6 +171,9 @@ void discover_render_text(const struct discovery *d, struct wall now, struct buf
 	           "%zu listen without TLS, %zu refused, %zu silent.\n",
 	           d->found.n > 0 ? "\n" : "", d->done, d->n_places, certificates,
 	           certificates - healthy, d->found.n - certificates, d->refused, d->silent);
+	if (d->compared.s != 0) {
+		put_changes(d, out);
+	}
 }
 
 static void json_certificate(const struct discovery *d, const struct found *f,
@@ -189,8 +214,32 @@ static void json_certificate(const struct discovery *d, const struct found *f,
 	}
 }
 
+static const char *change_name(const struct discovery *d, const struct found *f)
+{
+	static const char *const names[] = { "same", "new", "changed" };
+
+	return d->compared.s == 0 ? NULL : names[f->change];
+}
+
+static void json_gone(const struct found *f, struct buf *out)
+{
+	struct json_writer w;
+
+	json_writer_init(&w, out, /* pretty= */ false);
+	json_begin_object(&w);
+	json_member_str(&w, "host", f->place->host);
+	json_member_int(&w, "port", f->place->port);
+	json_member_str(&w, "starttls", f->starttls);
+	json_member_str(&w, "change", "gone");
+	json_end_object(&w);
+	buf_add_byte(out, '\n');
+}
+
 void discover_render_jsonl(const struct discovery *d, struct buf *out)
 {
+	for (size_t i = 0; i < d->n_gone; i++) {
+		json_gone(d->gone[i], out);
+	}
 	for (size_t i = 0; i < d->found.n; i++) {
 		const struct found *f = &d->found.v[i];
 		struct json_writer w;
@@ -205,6 +254,7 @@ void discover_render_jsonl(const struct discovery *d, struct buf *out)
 		json_member_str(&w, "protocol", f->protocol);
 		json_member_str(&w, "cipher", f->cipher);
 		json_member_bool(&w, "clientCertificateAsked", f->client_cert_asked);
+		json_member_str(&w, "change", change_name(d, f));
 		if (f->status == ENDPOINT_OK) {
 			json_certificate(d, f, &w);
 		}

@@ -14,8 +14,9 @@
 
 /* In the order to try where a port does not tell: those that speak first refuse a stranger at once.
  */
-static const char *const guesses[] = { "smtp",  "imap",     "pop3", "ftp",         "sieve",
-	                               "mysql", "postgres", "ldap", "xmpp-client", "nntp" };
+static const char *const guesses[] = { "smtp",        "imap",     "pop3", "ftp",         "sieve",
+	                               "mysql",       "postgres", "ldap", "xmpp-client", "nntp",
+	                               "xmpp-server", "rdp",      "mssql" };
 
 struct batch {
 	struct discover_scan *scan;
@@ -218,11 +219,13 @@ static enum err_code sort_out(struct batch *b, struct err *err)
 enum err_code discover_run(struct discover_scan *s, struct discovery *d, struct err *err)
 {
 	size_t room = s->batch == 0 ? BATCH_DEFAULT : s->batch;
+	size_t left = d->n_places - d->done;
+	size_t end = s->most == 0 || s->most > left ? d->n_places : d->done + s->most;
 	enum err_code rc = ERR_OK;
 
-	while (rc == ERR_OK && d->done < d->n_places) {
+	while (rc == ERR_OK && d->done < end) {
 		CLEANUP(batch_release) struct batch b = { .scan = s, .d = d };
-		size_t n = d->n_places - d->done < room ? d->n_places - d->done : room;
+		size_t n = end - d->done < room ? end - d->done : room;
 		size_t from = d->found.n;
 
 		rc = batch_begin(&b, n, err);

@@ -342,15 +342,66 @@ static enum err_code one_pass(struct telling *t, const struct accepted *a,
 	return rc;
 }
 
+static void log_scan(struct loop *l, const struct discovering_news *n)
+{
+	const char *event = n->ends ? "discovery.done" : "discovery.begun";
+	const struct scan_tally *y = &n->tally;
+	char places[24], certificates[24], fresh[24], changed[24], gone[24];
+
+	if (!n->begins && !n->ends) {
+		return;
+	}
+	(void)snprintf(places, sizeof(places), "%zu", y->places);
+	(void)snprintf(certificates, sizeof(certificates), "%zu", y->certificates);
+	(void)snprintf(fresh, sizeof(fresh), "%zu", y->fresh);
+	(void)snprintf(changed, sizeof(changed), "%zu", y->changed);
+	(void)snprintf(gone, sizeof(gone), "%zu", y->gone);
+	if (n->ends) {
+		log_event(l->log, LOG_LEVEL_INFO, event, "name", y->name, "endpoints", places,
+		          "certificates", certificates, "new", fresh, "changed", changed, "gone",
+		          gone, NULL);
+	} else {
+		log_event(l->log, LOG_LEVEL_INFO, event, "name", y->name, NULL);
+	}
+}
+
+/* One batch of what is due at *next, which is moved on; true: there is more to do at once. */
+static bool scan_some(struct loop *l, struct wall *next)
+{
+	const struct clock *c = l->engine->clock;
+	struct discovering_news news;
+	struct err why = { 0 };
+	char text[1024];
+
+	if (c->wall(c).s < next->s) {
+		return false;
+	}
+	if (discovering_step(l->discovering, l->engine, &news, &why) != ERR_OK) {
+		err_format(&why, text, sizeof(text));
+		log_event(l->log, LOG_LEVEL_WARN, "discovery.failed", "name",
+		          news.tally.name == NULL ? "" : news.tally.name, "error", text, "hint",
+		          why.hint, NULL);
+		next->s = c->wall(c).s + l->interval_s;
+		return false;
+	}
+	log_scan(l, &news);
+	next->s = news.tally.name != NULL ? 0 : news.next.s == 0 ? INT64_MAX : news.next.s;
+	return news.tally.name != NULL;
+}
+
 /* Wait for a change, a signal, or the sooner of interval and wake. */
 static void wait_for_cause(struct loop *l, struct watch *w, struct wall wake)
 {
 	const struct clock *c = l->engine->clock;
 	int64_t until = c->mono(c).ms + l->interval_s * 1000;
+	struct wall scan = { 0 };
 
 	while (!asked_to_end && !asked_to_look && c->mono(c).ms < until) {
 		if (wake.s != 0 && c->wall(c).s >= wake.s) {
 			return;
+		}
+		if (l->engine->desired != NULL) {
+			(void)scan_some(l, &scan);
 		}
 		if (watch_wait(w, c, WATCH_SLICE_S)) {
 			return;
@@ -409,6 +460,9 @@ static enum err_code loop_body(struct telling *t, struct accepted *a, struct wat
 			          why.hint, NULL);
 		}
 		if (l->once) {
+			struct wall scan = { 0 };
+			while (!asked_to_end && scan_some(l, &scan)) {
+			}
 			return only_once(&result, err);
 		}
 		wait_for_cause(l, w, result.wake);
@@ -430,11 +484,18 @@ enum err_code loop_run(struct loop *l, struct err *err)
 	if (rc != ERR_OK) {
 		return rc;
 	}
+	l->discovering = discovering_new(l->once ? (struct wall){ 0 }
+	                                         : l->engine->clock->wall(l->engine->clock));
+	if (l->discovering == NULL) {
+		watch_close(&watch);
+		return err_nomem(err);
+	}
 	l->engine->listener = &telling.listener;
 	rc = loop_body(&telling, &a, &watch, err);
 	l->engine->listener = NULL;
 	l->engine->desired = NULL;
 	watch_close(&watch);
+	discovering_free(l->discovering);
 	tell_systemd("STOPPING=1");
 	if (rc == ERR_OK) {
 		log_event(l->log, LOG_LEVEL_INFO, "loop.ended", NULL);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "reconciler/engine/discovering.h"
 #include "reconciler/engine/plan.h"
 #include "state/store.h"
 
@@ -27,6 +28,8 @@ struct report {
 	size_t expired, weeks[REPORT_WEEKS], later;
 	const struct journal_entry *events; /* of the last day, newest first */
 	size_t n_events, done, failed;
+	const struct scan_tally *scans; /* the last of each Discovery; set by the caller */
+	size_t n_scans;
 };
 
 /* Is that a verdict that nobody needs to look after? */

@@ -154,6 +154,28 @@ static void put_events(struct buf *out, const struct report *r)
 	buf_add_str(out, "</table>\n");
 }
 
+static void put_scans(struct buf *out, const struct report *r)
+{
+	for (size_t i = 0; i < r->n_scans; i++) {
+		const struct scan_tally *y = &r->scans[i];
+
+		buf_add_str(out, i == 0 ? "<h2>Discovered</h2>\n<table><tr><th>Discovery</th>"
+		                          "<th>Scanned</th><th>Certificates</th><th>To look after"
+		                          "</th><th>New</th><th>Changed</th><th>Gone</th></tr>\n"
+		                        : "");
+		buf_add_str(out, "<tr><td>");
+		html_text(out, y->name);
+		buf_add_str(out, "</td><td>");
+		html_when(out, y->begun, r->now);
+		buf_printf(out,
+		           "</td><td>%zu at %zu endpoints</td><td class=\"%s\">%zu</td>"
+		           "<td>%zu</td><td>%zu</td><td>%zu</td></tr>\n",
+		           y->certificates, y->places, y->unhealthy > 0 ? "bad" : "soft",
+		           y->unhealthy, y->fresh, y->changed, y->gone);
+	}
+	buf_add_str(out, r->n_scans > 0 ? "</table>\n" : "");
+}
+
 void report_render_html(const struct report *r, struct buf *out)
 {
 	char at[WHEN_TEXT_MAX];
@@ -169,6 +191,7 @@ void report_render_html(const struct report *r, struct buf *out)
 	put_open(out, r->plan);
 	put_timeline(out, r);
 	put_verdicts(out, r, "Next to expire", r->expiring, r->n_expiring);
+	put_scans(out, r);
 	put_events(out, r);
 	html_end(out);
 }

@@ -141,6 +141,22 @@ static void put_events(struct buf *out, const struct report *r)
 	}
 }
 
+static void put_scans(struct buf *out, const struct report *r)
+{
+	for (size_t i = 0; i < r->n_scans; i++) {
+		const struct scan_tally *y = &r->scans[i];
+
+		buf_add_str(out, i == 0 ? "\nDiscovered\n" : "");
+		buf_printf(out,
+		           "  %s: %zu certificates at %zu endpoints, %zu to look after; %zu new, "
+		           "%zu changed, %zu gone; scanned ",
+		           y->name, y->certificates, y->places, y->unhealthy, y->fresh, y->changed,
+		           y->gone);
+		put_when(out, y->begun, r->now);
+		buf_add_byte(out, '\n');
+	}
+}
+
 void report_render_text(const struct report *r, struct buf *out)
 {
 	char at[WHEN_TEXT_MAX];
@@ -163,7 +179,29 @@ void report_render_text(const struct report *r, struct buf *out)
 		buf_add_str(out, i == 0 ? "\nNext to expire\n" : "");
 		put_verdict(out, r, r->expiring[i]);
 	}
+	put_scans(out, r);
 	put_events(out, r);
+}
+
+static void json_scans(struct json_writer *w, const struct report *r)
+{
+	json_key(w, "discoveries");
+	json_begin_array(w);
+	for (size_t i = 0; i < r->n_scans; i++) {
+		const struct scan_tally *y = &r->scans[i];
+
+		json_begin_object(w);
+		json_member_str(w, "name", y->name);
+		json_member_time(w, "begun", y->begun.s);
+		json_member_int(w, "endpoints", (int64_t)y->places);
+		json_member_int(w, "certificates", (int64_t)y->certificates);
+		json_member_int(w, "unhealthy", (int64_t)y->unhealthy);
+		json_member_int(w, "new", (int64_t)y->fresh);
+		json_member_int(w, "changed", (int64_t)y->changed);
+		json_member_int(w, "gone", (int64_t)y->gone);
+		json_end_object(w);
+	}
+	json_end_array(w);
 }
 
 static void json_tally(struct json_writer *w, const char *name, const struct report_tally *t)
@@ -242,6 +280,7 @@ void report_render_json(const struct report *r, struct buf *out)
 	json_member_int(&w, "later", (int64_t)r->later);
 	json_end_object(&w);
 	json_verdicts(&w, "expiring", r->expiring, r->n_expiring);
+	json_scans(&w, r);
 	json_events(&w, r);
 	json_end_object(&w);
 	buf_add_byte(out, '\n');

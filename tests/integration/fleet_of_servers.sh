@@ -5,7 +5,10 @@
 #
 # Each NAME_server takes PORT CHAIN KEY (PEM files) and returns once it listens. Those that refuse to run as root run as
 # the user of their package when we are root, else as us.
+# They listen on $at, an address of loopback.
 # shellcheck disable=SC2154 # top, work: of lib.sh
+
+at=127.0.0.1
 
 root() { [ "$(id -u)" -eq 0 ]; }
 as() { # USER COMMAND...
@@ -32,7 +35,7 @@ run_server() { # NAME PORT COMMAND...: in the background, until it listens
 }
 alive_and_listening() { # NAME PORT
 	kill -0 "$(cat "$work/$1.pid")" 2>/dev/null || fail "$1 has ended: $(tail -n 20 "$work/$1.log")"
-	listening "$2"
+	(: <"/dev/tcp/$at/$2") 2>/dev/null
 }
 
 # Can NAME run here?
@@ -110,7 +113,7 @@ apache_server() {
 		ServerName localhost
 		PidFile $work/apache/pid
 		ErrorLog $work/apache/errors
-		Listen 127.0.0.1:$1
+		Listen $at:$1
 		LoadModule mpm_event_module $modules/mod_mpm_event.so
 		LoadModule authz_core_module $modules/mod_authz_core.so
 		LoadModule ssl_module $modules/mod_ssl.so
@@ -141,7 +144,7 @@ haproxy_server() {
 		  timeout client 10s
 		  timeout server 10s
 		frontend web
-		  bind 127.0.0.1:$1 ssl crt $work/haproxy.both
+		  bind $at:$1 ssl crt $work/haproxy.both
 	END
 	run_server haproxy "$1" exec haproxy -q -db -f "$work/haproxy.conf"
 }
@@ -161,15 +164,16 @@ postfix_server() {
 		maillog_file = $work/postfix/log
 		maillog_file_prefixes = $work
 		myhostname = localhost
-		inet_interfaces = 127.0.0.1
+		inet_interfaces = all
+		inet_protocols = ipv4
 		local_recipient_maps =
 		alias_maps =
 		smtpd_tls_chain_files = $3, $2
 		smtpd_tls_security_level = may
 	END
 	cat >"$work/postfix/etc/master.cf" <<-END
-		127.0.0.1:$1 inet n - n - - smtpd
-		127.0.0.1:$4 inet n - n - - smtpd
+		$at:$1 inet n - n - - smtpd
+		$at:$4 inet n - n - - smtpd
 		  -o smtpd_tls_wrappermode=yes
 		cleanup unix n - n - 0 cleanup
 		rewrite unix - - n - - trivial-rewrite
@@ -193,7 +197,7 @@ dovecot_server() {
 		base_dir = $work/dovecot/run
 		state_dir = $work/dovecot/state
 		log_path = $work/dovecot/log
-		listen = 127.0.0.1
+		listen = $at
 		protocols = imap pop3 sieve
 		ssl = yes
 		ssl_cert = <$2
@@ -232,7 +236,7 @@ vsftpd_server() {
 	mkdir -p "$work/vsftpd/empty"
 	cat >"$work/vsftpd/conf" <<-END
 		listen=YES
-		listen_address=127.0.0.1
+		listen_address=$at
 		listen_port=$1
 		background=NO
 		anonymous_enable=YES
@@ -255,7 +259,7 @@ slapd_server() {
 		TLSCertificateKeyFile $3
 		database config
 	END
-	run_server slapd "$1" exec slapd -d 0 -f "$work/slapd/conf" -h "ldap://127.0.0.1:$1"
+	run_server slapd "$1" exec slapd -d 0 -f "$work/slapd/conf" -h "ldap://$at:$1"
 }
 
 postgres_server() {
@@ -267,7 +271,7 @@ postgres_server() {
 	owned_by postgres "$work/postgres"
 	(as postgres "$bin/initdb" --no-sync -A trust -D "$work/postgres/data") >"$work/postgres.init" 2>&1 ||
 		fail "initdb: $(tail -n 3 "$work/postgres.init")"
-	run_server postgres "$1" as postgres "$bin/postgres" -F -D "$work/postgres/data" -p "$1" -h 127.0.0.1 \
+	run_server postgres "$1" as postgres "$bin/postgres" -F -D "$work/postgres/data" -p "$1" -h $at \
 		-k "$work/postgres" -c ssl=on -c ssl_cert_file="$work/postgres/chain.pem" -c ssl_key_file="$work/postgres/key.pem" \
 		-c shared_buffers=1MB -c max_connections=10 -c fsync=off
 }
@@ -278,12 +282,12 @@ mariadb_server() {
 	owned_by nobody "$work/mariadb"
 	# No tables of its own: it is never logged in to.
 	run_server mariadb "$1" as nobody mariadbd --no-defaults --datadir="$work/mariadb/data" --skip-grant-tables \
-		--skip-networking=0 --bind-address=127.0.0.1 --port="$1" --socket="$work/mariadb/sock" \
+		--skip-networking=0 --bind-address=$at --port="$1" --socket="$work/mariadb/sock" \
 		--pid-file="$work/mariadb/pid" --ssl-cert="$2" --ssl-key="$work/mariadb/key.pem" --innodb=OFF \
 		--default-storage-engine=MyISAM --aria-log-file-size=8M --plugin-maturity=unknown
 }
 
-# prosody_server CLIENT-PORT CHAIN KEY SERVER-PORT: for the domain localhost
+# prosody_server CLIENT-PORT CHAIN KEY SERVER-PORT: for $domains, else localhost
 prosody_server() {
 	mkdir -p "$work/prosody/data"
 	install -m 0600 "$3" "$work/prosody/key.pem"
@@ -291,14 +295,15 @@ prosody_server() {
 		pidfile = "$work/prosody/pid"
 		data_path = "$work/prosody/data"
 		log = { info = "$work/prosody/log" }
-		interfaces = { "127.0.0.1" }
+		interfaces = { "$at" }
 		c2s_ports = { $1 }
 		s2s_ports = { $4 }
 		modules_enabled = { "tls", "saslauth", "dialback" }
 		modules_disabled = { "admin_shell", "http" }
 		ssl = { certificate = "$2", key = "$work/prosody/key.pem" }
-		VirtualHost "localhost"
 	END
+	# shellcheck disable=SC2086 # one a word
+	printf 'VirtualHost "%s"\n' ${domains:-localhost} >>"$work/prosody/conf.lua"
 	owned_by prosody "$work/prosody"
 	run_server prosody "$1" as prosody prosody -F --config "$work/prosody/conf.lua"
 }
@@ -309,7 +314,7 @@ xrdp_server() {
 	cat >"$work/xrdp/xrdp.ini" <<-END
 		[Globals]
 		ini_version=1
-		port=tcp://127.0.0.1:$1
+		port=tcp://$at:$1
 		security_layer=tls
 		certificate=$2
 		key_file=$3
@@ -325,5 +330,5 @@ xrdp_server() {
 }
 
 tds_server() {
-	run_server tds "$1" exec python3 "$top/tests/standins/tds.py" "$1" "$2" "$3"
+	run_server tds "$1" exec python3 "$top/tests/standins/tds.py" "$at" "$1" "$2" "$3"
 }

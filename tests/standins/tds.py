@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""tds.py PORT CHAIN KEY - as much of a SQL Server as a client sees before it logs in: PRELOGIN, then the TLS handshake
-inside TDS packets of type 0x12 (MS-TDS 2.2.6.5, 3.3.5.1). Listens on 127.0.0.1, one thread a client."""
+"""tds.py ADDRESS PORT CHAIN KEY - as much of a SQL Server as a client sees before it logs in: PRELOGIN, then the TLS handshake
+inside TDS packets of type 0x12 (MS-TDS 2.2.6.5, 3.3.5.1). One thread a client."""
 import socket
 import ssl
 import struct
@@ -77,8 +77,8 @@ def main():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # Session tickets would follow the handshake outside of the packets that a client of TDS 7 expects.
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(sys.argv[2], sys.argv[3])
-    with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listener:
+    context.load_cert_chain(sys.argv[3], sys.argv[4])
+    with socket.create_server((sys.argv[1], int(sys.argv[2]))) as listener:
         while True:
             client, _ = listener.accept()
             threading.Thread(target=serve, args=(client, context), daemon=True).start()

@@ -183,6 +183,50 @@ START_TEST(a_scan_goes_on_where_its_file_ends)
 }
 END_TEST
 
+START_TEST(a_later_scan_tells_what_is_new_and_what_is_gone)
+{
+	struct table_prober t = { .asked = 0 };
+	struct discovery before = scan_of(&t, /* guess= */ false);
+	struct discovery after = scan_of(&t, /* guess= */ true);
+	struct wall then = { now.s - 60 };
+	struct buf text;
+
+	buf_init(&text, 1 << 20);
+	ck_assert_ok(discover_compare(&after, &before, then, &err), &err);
+	discover_judge(&after, &(struct judge_by){ .now = now, .any_anchor = true });
+	discover_render_text(&after, now, &text);
+	ck_assert_ptr_nonnull(strstr(buf_str(&text), ": 1 new, 0 changed, 0 gone"));
+	buf_reset(&text);
+	after.n_gone = 0;
+	ck_assert_ok(discover_compare(&before, &after, then, &err), &err);
+	ck_assert_uint_eq(before.n_gone, 1);
+	ck_assert_str_eq(before.gone[0]->place->host, "10.0.0.2");
+	discover_render_jsonl(&before, &text);
+	ck_assert_ptr_nonnull(strstr(buf_str(&text), "\"change\":\"gone\""));
+	ck_assert_ptr_nonnull(strstr(buf_str(&text), "\"change\":\"same\""));
+	buf_release(&text);
+}
+END_TEST
+
+START_TEST(a_recorded_scan_is_read_without_its_ranges)
+{
+	struct table_prober t = { .asked = 0 };
+	struct discovery d = scan_of(&t, /* guess= */ true);
+	struct discovery again = { .arena = &arena, .certs = &certs };
+	struct buf text;
+
+	buf_init(&text, 1 << 20);
+	discover_record(&d, 0, &text);
+	ck_assert_ok(discover_resume(&again, buf_view(&text), &err), &err);
+	ck_assert_uint_eq(again.n_places, d.n_places);
+	ck_assert_uint_eq(again.done, d.done);
+	ck_assert_uint_eq(again.found.n, d.found.n);
+	ck_assert_str_eq(again.found.v[1].place->host, d.found.v[1].place->host);
+	ck_assert_int_eq(again.found.v[1].place->port, 4000);
+	buf_release(&text);
+}
+END_TEST
+
 START_TEST(yaml_names_what_was_found_and_nothing_foreign_escapes)
 {
 	struct table_prober t = { .asked = 0 };
@@ -222,6 +266,8 @@ static void build(Suite *s)
 	tcase_add_test(tc, what_answers_is_kept_and_the_rest_is_counted);
 	tcase_add_test(tc, where_no_tls_answers_another_protocol_is_tried);
 	tcase_add_test(tc, a_scan_goes_on_where_its_file_ends);
+	tcase_add_test(tc, a_later_scan_tells_what_is_new_and_what_is_gone);
+	tcase_add_test(tc, a_recorded_scan_is_read_without_its_ranges);
 	tcase_add_test(tc, yaml_names_what_was_found_and_nothing_foreign_escapes);
 	suite_add_tcase(s, tc);
 }

@@ -274,7 +274,7 @@ START_TEST(no_column_that_could_name_a_certificate_was_forgotten)
 		" ca_serial.cert ca_serial.serial ca_serial.tbs certificate.der"
 		" certificate.sha256 certificate.spki_sha256 crl.der exchange.csr exchange.handle"
 		" memo.inputs memo.value revision.key_digest revision.request_digest"
-		" revision.spki_sha256 sealed.box seen_endpoint.ca_names seen_store.sha256"
+		" revision.spki_sha256 scan_part.text sealed.box seen_endpoint.ca_names seen_store.sha256"
 		" store.activated store.written ";
 	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
 	struct fixture f;
