@@ -46,9 +46,10 @@ enum err_code fs_read(const char *path, size_t limit, struct buf *out, struct er
 struct fs_replace {
 	const char *path; /* absolute */
 	struct bytes data;
-	uint32_t mode;      /* 0600 ... */
-	uint32_t uid, gid;  /* FS_NO_ID: the writing process's own */
-	const char *backup; /* absolute path in the same directory for the old file, or NULL */
+	uint32_t mode;     /* 0600 ... */
+	uint32_t uid, gid; /* FS_NO_ID: the writing process's own */
+	/* Absolute path in the same directory for the old file, at most 0600; or NULL. */
+	const char *backup;
 	/* When set: what the caller saw; replaced only if the file is still that (else
 	 * ERR_CONFLICT). */
 	const struct fs_facts *expect;

@@ -31,6 +31,7 @@
 #define LOCK_PAUSE_NS  10000000L
 #define TEMP_NAME_SIZE (sizeof(FS_TEMP_PREFIX) + 6)
 #define COPY_LIMIT     ((size_t)64 << 20)
+#define BACKUP_MODE    0600 /* it may hold a key, and nothing but its owner reads it */
 
 int (*fs_fault_hook)(const char *step);
 
@@ -349,8 +350,9 @@ static enum err_code write_temp(struct job *j)
 	return ERR_OK;
 }
 
-/* As large as COPY_LIMIT allows; the copy has the permissions of the original. */
-static bool copy_old(const struct job *j, int to)
+/* As large as COPY_LIMIT allows; the copy has the permissions of the original, but no more than
+ * `most`. */
+static bool copy_old(const struct job *j, int to, mode_t most)
 {
 	CLEANUP(cleanup_close) int from = -1;
 	CLEANUP(buf_release) struct buf content;
@@ -377,7 +379,7 @@ static bool copy_old(const struct job *j, int to)
 		buf_grew(&content, (size_t)n);
 	}
 	/* Without the privilege the copy stays ours, and then nobody else may read it. */
-	if (fchown(to, st.st_uid, st.st_gid) == 0 && fchmod(to, st.st_mode & 0777) != 0) {
+	if (fchown(to, st.st_uid, st.st_gid) == 0 && fchmod(to, st.st_mode & most) != 0) {
 		return false;
 	}
 	return write_all(to, buf_view(&content)) && fsync(to) == 0;
@@ -393,7 +395,7 @@ static bool copy_to_name(const struct job *j, const char *name)
 	if (fd < 0) {
 		return false;
 	}
-	ok = copy_old(j, fd) && act_as_owner(j);
+	ok = copy_old(j, fd, BACKUP_MODE) && act_as_owner(j);
 	if (ok) {
 		ok = renameat(j->dirfd, temp, j->dirfd, name) == 0;
 		act_as_self(j);
@@ -414,11 +416,14 @@ static bool is_old_file(const struct job *j, const char *name)
 	       a.st_dev == b.st_dev;
 }
 
+/* A link has the mode of the old file: good enough only where that is no wider than a backup's. */
 static bool link_to_name(const struct job *j, const char *name)
 {
+	struct stat st;
 	bool ok;
 
-	if (!act_as_owner(j)) {
+	if (fstatat(j->dirfd, j->leaf, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    (st.st_mode & 07777 & ~(mode_t)BACKUP_MODE) != 0 || !act_as_owner(j)) {
 		return false;
 	}
 	ok = linkat(j->dirfd, j->leaf, j->dirfd, name, 0) == 0;
@@ -466,7 +471,7 @@ static enum err_code write_in_place(struct job *j)
 
 	if (j->r->backup == NULL) {
 		kept = create_temp(j, copy);
-		if (kept < 0 || !copy_old(j, kept)) {
+		if (kept < 0 || !copy_old(j, kept, 0777)) {
 			rc = report(j, "keep a copy of");
 			remove_name(j, copy);
 			return rc;

@@ -98,8 +98,28 @@ START_TEST(an_existing_backup_is_replaced)
 	ck_assert_ok(fs_replace(&r, &err), &err);
 	holds(other, "old");
 	ck_assert_ok(fs_stat(other, &f, &err), &err);
-	ck_assert_uint_eq(f.mode, 0640);
+	ck_assert_uint_eq(f.mode, 0600);
 	ck_assert_uint_eq(files(), 2);
+}
+END_TEST
+
+START_TEST(a_backup_is_for_its_owner_alone_whatever_the_file_was)
+{
+	static const mode_t modes[] = { 0644, 0660, 0604, 0700, 0400 };
+	struct fs_replace r = job("new");
+	struct fs_facts f;
+	struct err err = { 0 };
+
+	r.backup = other;
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		put(path, "old");
+		ck_assert_int_eq(chmod(path, modes[i]), 0);
+		ck_assert_ok(fs_replace(&r, &err), &err);
+		holds(other, "old");
+		ck_assert_ok(fs_stat(other, &f, &err), &err);
+		ck_assert_uint_eq(f.mode, modes[i] & 0600);
+		ck_assert_int_eq(unlink(other), 0);
+	}
 }
 END_TEST
 
@@ -489,6 +509,7 @@ static void build(Suite *suite)
 	tcase_add_test(tc, an_empty_file_can_be_written);
 	tcase_add_test(tc, the_old_content_is_kept_as_backup);
 	tcase_add_test(tc, an_existing_backup_is_replaced);
+	tcase_add_test(tc, a_backup_is_for_its_owner_alone_whatever_the_file_was);
 	tcase_add_test(tc, a_backup_made_before_a_crash_is_accepted);
 	tcase_add_test(tc, nothing_to_back_up_is_no_error);
 	tcase_add_test(tc, a_backup_elsewhere_is_refused);
