@@ -346,9 +346,10 @@ static enum err_code private_ca_submit(struct issuer *iss, const struct issuer_r
 
 	arena_init(&arena);
 	enum err_code rc = private_ca_allows(ca->spec, req->spec, err);
-	if (rc == ERR_OK) {
-		rc = csr_check(req->csr, &job.spki, err);
+	if (rc != ERR_OK) {
+		return rc; /* which names the issuer itself */
 	}
+	rc = csr_check(req->csr, &job.spki, err);
 	if (rc == ERR_OK) {
 		rc = check_key(ca, job.spki, err);
 	}

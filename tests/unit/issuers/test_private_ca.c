@@ -629,6 +629,22 @@ START_TEST(own_name_constraints_are_judged_before_signing)
 }
 END_TEST
 
+START_TEST(a_refusal_names_its_issuer_once)
+{
+	struct private_ca_spec root = root_spec();
+	struct issuer *iss = open_ca(&root, /* parent= */ NULL, (struct chain){ 0 });
+	struct cert_spec want = leaf_spec;
+	struct order o;
+	char text[1024];
+
+	want.is_ca = true;
+	ck_assert_int_eq(submit(iss, "web/1", &want, &o), ERR_REFUSED);
+	err_format(&err, text, sizeof(text));
+	ck_assert_str_eq(text, "issuer 'root' may not certify a CA");
+	iss->ops->close(iss);
+}
+END_TEST
+
 static void build(Suite *suite)
 {
 	TCase *t = tcase_create("private_ca");
@@ -644,6 +660,7 @@ static void build(Suite *suite)
 	tcase_add_test(t, tbs_of_an_older_generation_is_not_signed_by_a_newer);
 	tcase_add_test(t, nothing_outlives_its_issuer_and_nothing_predates_it);
 	tcase_add_test(t, key_of_a_ca_is_never_certified);
+	tcase_add_test(t, a_refusal_names_its_issuer_once);
 	tcase_add_test(t, broken_request_reserves_nothing);
 	tcase_add_test(t, spec_decides_the_content_not_the_request);
 	tcase_add_test(t, extensions_of_the_issuer_are_in_every_certificate);
