@@ -435,30 +435,108 @@ static void pause_for(struct engine *e, int64_t ms)
 	(void)nanosleep(&t, /* rem= */ NULL);
 }
 
-/* A misspelt name must not read "No changes". */
-static enum err_code check_selection(struct session *s, struct err *err)
+static size_t add_labels(const struct object *o, struct arena *a, const char **ret)
+{
+	for (size_t i = 0; i < o->n_labels; i++) {
+		ret[i] = arena_printf(a, "%s=%s", o->labels[i].key, o->labels[i].value);
+	}
+	return o->n_labels;
+}
+
+/* What a selector can choose from. */
+static const struct object *selectable(const struct desired *d, size_t i)
+{
+	if (i < d->n_certificates) {
+		return &d->certificates[i]->o;
+	}
+	i -= d->n_certificates;
+	if (i < d->n_targets) {
+		return &d->targets[i]->o;
+	}
+	i -= d->n_targets;
+	return i < d->n_issuers ? &d->issuers[i]->o : NULL;
+}
+
+static bool selects_any(const struct desired *d, const char *selector)
+{
+	const struct object *o;
+
+	for (size_t i = 0; (o = selectable(d, i)) != NULL; i++) {
+		if (object_selected(o, selector)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The label of a selector that nobody has; all of it when each has somebody, but nobody all. */
+static const char *odd_label(struct session *s, const char *selector)
+{
+	for (const char *at = selector; *at != '\0';) {
+		size_t n = strcspn(at, ",");
+		const char *one = arena_strn(&s->arena, at, n);
+
+		if (one != NULL && !selects_any(s->accepted.desired, one)) {
+			return one;
+		}
+		at += n + (at[n] == ',');
+	}
+	return selector;
+}
+
+static enum err_code selects_nothing(struct session *s, const char *selector, struct err *err)
+{
+	const struct desired *d = s->accepted.desired;
+	const struct object *o;
+	size_t n = 0;
+
+	for (size_t i = 0; (o = selectable(d, i)) != NULL; i++) {
+		n += o->n_labels;
+	}
+	const char **labels = ARENA_ARRAY(&s->arena, const char *, n + 1);
+	n = 0;
+	for (size_t i = 0; labels != NULL && (o = selectable(d, i)) != NULL; i++) {
+		n += add_labels(o, &s->arena, labels + n);
+	}
+	if (arena_failed(&s->arena)) {
+		return err_nomem(err);
+	}
+	(void)err_set(err, ERR_NOT_FOUND,
+	              "-l '%s': no Certificate, Target or Issuer has these labels", selector);
+	cli_nearest(err, odd_label(s, selector), labels, n);
+	(void)err_hint(err, "see the labels under metadata, and 'certwright get targets -l ...'");
+	return ERR_NOT_FOUND;
+}
+
+static enum err_code check_selector(struct session *s, const char *selector, struct err *err)
 {
 	static const char fine[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 				   "-_./=,";
-	const struct desired *d = s->accepted.desired;
-	const char *selector = args_get(s->args, "selector");
-	const char *target = args_get(s->args, "target");
 
-	if (selector != NULL && selector[strspn(selector, fine)] != '\0') {
+	if (selector[strspn(selector, fine)] != '\0') {
 		return err_set(err, ERR_INVALID,
 		               "-l '%s' is not a list of labels like team=kms,site=dc1", selector);
 	}
-	if (target == NULL || desired_target(d, target) != NULL) {
-		return ERR_OK;
+	return selects_any(s->accepted.desired, selector) ? ERR_OK
+	                                                  : selects_nothing(s, selector, err);
+}
+
+/* What selects nothing must not read "No changes". */
+static enum err_code check_selection(struct session *s, struct err *err)
+{
+	const char *selector = args_get(s->args, "selector");
+	const char *target = args_get(s->args, "target");
+
+	enum err_code rc = selector == NULL ? ERR_OK : check_selector(s, selector, err);
+	if (rc == ERR_OK && target != NULL) {
+		rc = session_target(s, target, /* host= */ NULL, err);
 	}
-	const char **names = ARENA_ARRAY(&s->arena, const char *, d->n_targets + 1);
-	for (size_t i = 0; names != NULL && i < d->n_targets; i++) {
-		names[i] = d->targets[i]->o.name;
+	if (rc == ERR_OK && target != NULL && selector != NULL &&
+	    !object_selected(&desired_target(s->accepted.desired, target)->o, selector)) {
+		return err_set(err, ERR_NOT_FOUND, "Target %s has not the labels of -l '%s'",
+		               target, selector);
 	}
-	const char *nearest = names == NULL ? NULL : str_nearest(target, names, d->n_targets);
-	(void)err_set(err, ERR_NOT_FOUND, "no Target is called '%s'", target);
-	return nearest == NULL ? err_hint(err, "see 'certwright get targets'")
-	                       : err_hint(err, "did you mean '%s'?", nearest);
+	return rc;
 }
 
 enum err_code session_engine(struct session *s, bool probes, struct err *err)

@@ -184,10 +184,18 @@ changes_and_failures() {
 	prints "RequestChanged"
 	expect 2 plan --target host
 	expect 1 plan --target hots
-	says "no Target is called 'hots'" "did you mean 'host'"
+	says "no Target is called 'hots'"
+	says "did you mean 'host'?"
+	expect 1 plan --recorded -l team=q
+	says "no Certificate, Target or Issuer has these labels"
+	says "did you mean 'team=a'?"
+	expect 1 plan -l team=a,taem
+	expect 1 status -l team=q
+	expect 1 apply --yes -l team=q
+	expect 1 plan --target host -l team=b
 	expect 1 plan --target host@localhost
 	expect 1 plan -l "team in b"
-	expect 0 plan -l team=b
+	expect 1 plan -l team=b
 	expect 0 apply --yes
 
 	# A store that does not open: could not look is no difference.
