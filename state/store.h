@@ -230,4 +230,6 @@ enum err_code store_ca_csr(struct store *s, const char *issuer, int generation, 
 enum err_code store_crl(struct store *s, const char *issuer, struct buf *out, struct err *err);
 
 /* Re-wrap the data key under a new master key file and re-seal every row; all or nothing. */
+/* Does the master key open what is sealed? ERR_OK when nothing is sealed yet. */
+enum err_code store_keys_check(struct store *s, struct err *err);
 enum err_code store_rekey(struct store *s, const char *new_master_key, struct err *err);

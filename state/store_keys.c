@@ -176,6 +176,16 @@ enum err_code store_keys_open(struct store *s, struct err *err)
 	return rc;
 }
 
+enum err_code store_keys_check(struct store *s, struct err *err)
+{
+	CLEANUP(buf_release) struct buf box = { 0 };
+	bool found = false;
+
+	buf_init(&box, PLACE_MAX);
+	enum err_code rc = meta_blob(s, META_DATA_KEY, &box, &found, err);
+	return rc == ERR_OK && found ? need_key(s, /* make= */ false, err) : rc;
+}
+
 enum err_code sealed_put(struct store *s, const char *kind, const char *name, int64_t number,
                          struct bytes plain, struct err *err)
 {

@@ -58,10 +58,11 @@ static enum err_code open_sources(struct session *s, struct err *err)
 		if (rc == ERR_NOT_FOUND && probes(s)) {
 			/* The first plan of a repository: nothing is remembered yet. */
 			err_clear(err);
-			rc = ERR_OK;
+			return ERR_OK;
 		}
 	}
-	return rc;
+	/* Only a plan that looks needs it; one that could not be applied helps nobody. */
+	return rc == ERR_OK && probes(s) ? store_keys_check(s->store, err) : rc;
 }
 
 static enum err_code make(struct session *s, struct pass *p, struct err *err)

@@ -142,6 +142,16 @@ the_state() {
 	rm "$pem"
 	CERTWRIGHT_MASTER_KEY=$work/master.key expect 1 apply --yes
 	says "master key"
+	# A plan that looks says so, too; one that does not look needs no secret.
+	CERTWRIGHT_MASTER_KEY=$work/master.key expect 1 plan
+	says "master key $work/master.key"
+	says "hint: is this the master key file of this state?"
+	expect 0 observe --out "$work/snapshot"
+	CERTWRIGHT_MASTER_KEY=$work/absent/no.key expect 1 plan
+	says "$work/absent/no.key"
+	says "hint: restore that file"
+	CERTWRIGHT_MASTER_KEY=$work/absent/no.key expect 2 plan --recorded
+	CERTWRIGHT_MASTER_KEY=$work/absent/no.key expect 2 plan --observed "$work/snapshot"
 	printf 'state: %s/state\nmasterKey: %s/absent/no.key\n' "$work" "$work" >"$CERTWRIGHT_CONFIG"
 	expect 1 apply --yes
 	says "master key"
