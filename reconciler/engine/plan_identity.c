@@ -229,8 +229,8 @@ static bool may_issue(struct planner *p, const struct case_of *c, uint8_t inputs
 	struct id_plan *ip = c->ip;
 	const struct pending *pend = ip->mem == NULL ? NULL : ip->mem->pending;
 
-	if (ip->suspended) {
-		wait_for(p, c, "Suspended", "suspended", (struct wall){ 0 });
+	if (ip->suspended != NULL) {
+		wait_for(p, c, "Suspended", ip->suspended, (struct wall){ 0 });
 		return false;
 	}
 	if (!issuer_ready(p, c) || !issuer_grants(p, c)) {
@@ -296,8 +296,8 @@ static void draft_adopt(struct planner *p, const struct case_of *c)
 	const struct slot *from = NULL;
 	struct reason r = { .row = c->d.row, .code = c->d.code };
 
-	if (ip->suspended) {
-		wait_for(p, c, "Suspended", "suspended", (struct wall){ 0 });
+	if (ip->suspended != NULL) {
+		wait_for(p, c, "Suspended", ip->suspended, (struct wall){ 0 });
 		return;
 	}
 	if (c->f.adopt) {
@@ -417,16 +417,17 @@ static void act(struct planner *p, struct case_of *c)
 	}
 }
 
-static bool identity_suspended(struct planner *p, const struct id_plan *ip)
+static const char *identity_suspended(struct planner *p, const struct id_plan *ip)
 {
 	const struct object *o = &ip->id->def->o;
 
 	if (o->suspend) {
-		return true;
+		return "spec.suspend";
 	}
-	return p->in->memory->n_suspensions > 0 &&
-	       suspended(p, KIND_CERTIFICATE, o->name,
-	                 ip->id->host == NULL ? NULL : ip->id->host->name) != NULL;
+	return p->in->memory->n_suspensions == 0
+	               ? NULL
+	               : suspended(p, KIND_CERTIFICATE, o->name,
+	                           ip->id->host == NULL ? NULL : ip->id->host->name);
 }
 
 static bool is_urgent(const struct planner *p, const struct id_plan *ip)

@@ -432,14 +432,28 @@ static bool load_pending(const struct store_plan *sp)
 	       memcmp(sm->activated, sm->written, SHA256_BYTES) != 0;
 }
 
+/* What is right stays and says nothing; what is not would be mended but for the suspension. */
+static void plan_suspended(struct planner *p, struct slot *s)
+{
+	if (s->stored != STORED_CURRENT && s->stored != STORED_OPAQUE) {
+		slot_waits(p, s, s->stored == STORED_ABSENT ? "B2" : "B4", "Suspended",
+		           say(p, "%s: Certificate %s: %s", s->sp->ws->path, s->id->id->name,
+		               s->id->suspended));
+	}
+	slot_keep(p, s, /* ours= */ s->sm != NULL);
+}
+
 void plan_slot(struct planner *p, struct store_plan *sp, struct slot *s)
 {
 	struct slot_facts f = { .desired = true, .take_over = sp->ws->target->take_over };
 
 	s->stored = s->id == NULL ? STORED_UNKNOWN : slot_stored(p, s);
-	if (s->id == NULL || s->id->id->def->mode == MODE_MONITORED || s->id->adopting ||
-	    s->id->suspended) {
+	if (s->id == NULL || s->id->id->def->mode == MODE_MONITORED || s->id->adopting) {
 		slot_keep(p, s, /* ours= */ s->sm != NULL);
+		return;
+	}
+	if (s->id->suspended != NULL) {
+		plan_suspended(p, s);
 		return;
 	}
 	f.stored = s->stored;

@@ -179,22 +179,28 @@ static bool safe_to_load(const struct store_plan *sp)
 	return true;
 }
 
-static void gate_store(struct planner *p, struct unit_plan *u, struct store_plan *sp)
+const char *store_suspended(struct planner *p, const struct store_plan *sp)
 {
 	const struct keystore_def *ks = sp->ws->keystore;
-	const char *frozen = NULL;
+	const char *why = ks == NULL ? NULL
+	                  : ks->o.suspend
+	                          ? "spec.suspend"
+	                          : suspended(p, KIND_KEYSTORE, ks->o.name, sp->ws->host->name);
+
+	return why == NULL ? NULL : say(p, "Keystore %s: %s", ks->o.name, why);
+}
+
+static void gate_store(struct planner *p, struct unit_plan *u, struct store_plan *sp)
+{
+	const char *frozen;
 
 	sp->need_load = sp->need_load && (sp->write || safe_to_load(sp));
 	if (!wants_something(sp)) {
 		return;
 	}
-	if (ks != NULL) {
-		frozen = ks->o.suspend ? "spec.suspend"
-		                       : suspended(p, KIND_KEYSTORE, ks->o.name, u->host->name);
-	}
+	frozen = store_suspended(p, sp);
 	if (frozen != NULL) {
-		struct waiting w =
-			waiting_of(u, "Suspended", say(p, "Keystore %s: %s", ks->o.name, frozen));
+		struct waiting w = waiting_of(u, "Suspended", frozen);
 
 		u->waits_for = w.what_for;
 		report_waiting(p, &w);

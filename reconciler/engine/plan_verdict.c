@@ -152,6 +152,25 @@ static const char *own_word(const struct planner *p, const struct id_plan *ip)
 	return ip->urgent ? "Expiring" : "InSync";
 }
 
+/* A suspension with nothing due holds up nothing today, and is told all the same. */
+static void say_suspended(struct verdict *v, const char *why)
+{
+	if (why != NULL && v->waits_for == NULL) {
+		v->waits_for = "Suspended";
+		v->message = v->message == NULL ? why : v->message;
+	}
+}
+
+static const char *issuer_suspended(struct planner *p, const struct id_plan *ip)
+{
+	const struct object *o = ip->issuer == NULL ? NULL : &ip->issuer->o;
+	const char *why = o == NULL    ? NULL
+	                  : o->suspend ? "spec.suspend"
+	                               : suspended(p, KIND_ISSUER, o->name, /* host= */ NULL);
+
+	return why == NULL ? NULL : say(p, "Issuer %s: %s", o->name, why);
+}
+
 /* Its own trouble first, then that of the first host in trouble. */
 static void identity_verdict(struct planner *p, struct id_plan *ip)
 {
@@ -180,7 +199,19 @@ static void identity_verdict(struct planner *p, struct id_plan *ip)
 		v.not_after = ip->cur->chain.v[0]->not_after;
 		v.margin_s = margin(p, ip->cur->chain.v[0]);
 	}
+	say_suspended(&v, ip->suspended);
+	say_suspended(&v, issuer_suspended(p, ip));
 	verdict_add(p, &v);
+}
+
+static const char *unit_suspended(struct planner *p, const struct unit_plan *u)
+{
+	const char *why = u->suspended;
+
+	for (size_t i = 0; i < u->n_stores && why == NULL; i++) {
+		why = store_suspended(p, &p->stores[u->first_store + i]);
+	}
+	return why;
 }
 
 static void unit_verdict(struct planner *p, const struct unit_plan *u)
@@ -207,6 +238,7 @@ static void unit_verdict(struct planner *p, const struct unit_plan *u)
 			}
 		}
 	}
+	say_suspended(&v, unit_suspended(p, u));
 	verdict_add(p, &v);
 }
 

@@ -76,8 +76,9 @@ struct id_plan {
 	int generation;
 	bool adopting; /* draft is an adoption: slots are the next pass's */
 	bool usable;   /* what is held may be delivered */
-	bool urgent, selected, suspended;
-	bool braked; /* counts against the budget of issues */
+	bool urgent, selected;
+	const char *suspended; /* reason; NULL: not */
+	bool braked;           /* counts against the budget of issues */
 	struct wall due;
 	const char *row, *word, *message, *waits_for; /* verdict so far */
 };
@@ -305,6 +306,8 @@ void unit_emit(struct planner *p, struct unit_plan *u);
 /* Does anything of the unit change now, past the gates of suspension, back-off and windows? */
 bool unit_ready(struct planner *p, struct unit_plan *u);
 bool unit_activates(const struct planner *p, const struct unit_plan *u);
+/* Why its Keystore is suspended; NULL: it is not. */
+const char *store_suspended(struct planner *p, const struct store_plan *sp);
 void plan_urgency(struct planner *p);
 
 void plan_leftovers(struct planner *p); /* plan_leftover.c: A12, B17 */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_plan_shown.c - what a plan must not keep to itself: "No changes" is a promise.
+ */
+#include "reconciler/base/str.h"
+#include "tests/unit/engine/world.h"
+#include "tests/unit/unit.h"
+
+#define BASE(freeze)                                                                               \
+	"apiVersion: certwright/v1\nkind: Issuer\nmetadata: {name: ca}\n"                          \
+	"spec: {privateCA: {subject: {commonName: Test CA}, privateKey: {algorithm: Ed25519}, "    \
+	"duration: 3650d}}\n---\n"                                                                 \
+	"apiVersion: certwright/v1\nkind: Certificate\nmetadata: {name: web}\n"                    \
+	"spec: {" freeze "dnsNames: [web.example], issuerRef: {name: ca}, privateKey: "            \
+	"{algorithm: Ed25519}, duration: 90d}\n---\n"                                              \
+	"apiVersion: certwright/v1\nkind: CASet\nmetadata: {name: roots}\n"                        \
+	"spec: {sources: [{issuerRef: {name: ca}}]}\n---\n"
+#define STORE(freeze, format, root)                                                                \
+	"apiVersion: certwright/v1\nkind: Keystore\nmetadata: {name: store}\n"                     \
+	"spec: {" freeze "format: " format ", passwordRef: {wellKnown: changeit}, entries: "       \
+	"[{alias: web, certificateRef: web}, {alias: '" root "', caSetRef: roots}]}\n---\n"
+#define WWW(freeze)                                                                                \
+	"apiVersion: certwright/v1\nkind: Target\nmetadata: {name: www}\n"                         \
+	"spec: {" freeze "hosts: [h1], via: {local: {}}, deliver: [{keystoreRef: store, path: "    \
+	"/etc/web.jks}], activate: [{after: [{systemd: {unit: web, action: reload}}]}]}\n"
+#define FLEET  BASE("") STORE("", "jks", "root") WWW("")
+#define FREEZE "suspend: true, "
+#define KEY    "www@h1:/etc/web.jks"
+
+static struct world w;
+static struct w_store *store;
+
+static void fresh(const char *yaml)
+{
+	world_init(&w);
+	world_desire(&w, yaml);
+	(void)world_plan(&w);
+	store = world_store(&w, KEY);
+}
+
+static void settled(const char *yaml)
+{
+	fresh(yaml);
+	ck_assert_uint_le(world_settle(&w, 5), 2);
+	ck_assert(w.plan->in_sync);
+}
+
+static void says(const char *text)
+{
+	CLEANUP(buf_release) struct buf out = { 0 };
+
+	buf_init(&out, BUF_LIMIT_TEXT);
+	plan_render_text(w.plan, /* color= */ false, &out);
+	ck_assert_msg(strstr(buf_str(&out), text) != NULL, "'%s' is not in:\n%s", text,
+	              buf_str(&out));
+}
+
+START_TEST(a_missing_store_of_a_suspended_certificate_waits_for_it)
+{
+	settled(FLEET);
+	store->exists = false;
+	world_desire(&w, BASE(FREEZE) STORE("", "jks", "root") WWW(FREEZE));
+	ck_assert(!world_plan(&w)->in_sync);
+	ck_assert_ptr_nonnull(plan_waiting(w.plan, "Suspended"));
+	ck_assert_uint_eq(w.plan->n_actions, 0);
+	world_desire(&w, BASE(FREEZE) STORE("", "jks", "root") WWW(""));
+	ck_assert(!world_plan(&w)->in_sync);
+	ck_assert_ptr_nonnull(plan_waiting(w.plan, "Suspended"));
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(a_suspension_shows_in_the_status_with_nothing_due)
+{
+	settled(FLEET);
+	world_desire(&w, BASE(FREEZE) STORE("", "jks", "root") WWW(""));
+	ck_assert(world_plan(&w)->in_sync);
+	ck_assert_str_eq(plan_verdict_of(w.plan, "web", NULL)->waits_for, "Suspended");
+	ck_assert_str_eq(plan_verdict_of(w.plan, "web", NULL)->message, "spec.suspend");
+	ck_assert_ptr_null(plan_verdict_of(w.plan, "www", "h1")->waits_for);
+	world_desire(&w, BASE("") STORE("", "jks", "root") WWW(FREEZE));
+	ck_assert(world_plan(&w)->in_sync);
+	ck_assert_str_eq(plan_verdict_of(w.plan, "www", "h1")->waits_for, "Suspended");
+	world_desire(&w, BASE("") STORE(FREEZE, "jks", "root") WWW(""));
+	ck_assert(world_plan(&w)->in_sync);
+	ck_assert_str_eq(plan_verdict_of(w.plan, "www", "h1")->waits_for, "Suspended");
+	*ARENA_PUSH(&w.arena, &w.suspensions) =
+		(struct suspension){ .kind = "Issuer", .name = "ca", .reason = "audit" };
+	world_desire(&w, FLEET);
+	ck_assert(world_plan(&w)->in_sync);
+	ck_assert_str_eq(plan_verdict_of(w.plan, "web", NULL)->message, "Issuer ca: audit");
+	world_free(&w);
+}
+END_TEST
+
+static void build(Suite *s)
+{
+	TCase *t = tcase_create("shown");
+
+	tcase_add_test(t, a_missing_store_of_a_suspended_certificate_waits_for_it);
+	tcase_add_test(t, a_suspension_shows_in_the_status_with_nothing_due);
+	suite_add_tcase(s, t);
+}
+
+UNIT_MAIN("plan: what it must show", build)
