@@ -96,8 +96,9 @@ static const char *look_word(enum look_status s)
 static void unreadable(struct planner *p, struct store_plan *sp)
 {
 	enum look_status status = sp->os == NULL ? LOOK_NONE : sp->os->status;
-	const char *error =
-		sp->os == NULL || sp->os->error == NULL ? look_status_name(status) : sp->os->error;
+	const char *error = status == LOOK_NONE     ? "Unknown (not looked at)"
+	                    : sp->os->error == NULL ? look_status_name(status)
+	                                            : sp->os->error;
 	struct unobserved u = { .object_kind = KIND_TARGET,
 		                .row = "B1",
 		                .name = sp->ws->target->o.name,

@@ -93,12 +93,26 @@ START_TEST(a_suspension_shows_in_the_status_with_nothing_due)
 }
 END_TEST
 
+START_TEST(a_store_nobody_looked_at_is_unknown_and_counted)
+{
+	settled(FLEET);
+	store->unseen = true;
+	(void)world_plan(&w);
+	ck_assert_uint_eq(w.plan->n_unobserved, 1);
+	ck_assert_str_eq(w.plan->unobserved[0].error, "/etc/web.jks: Unknown (not looked at)");
+	ck_assert_str_eq(plan_verdict_of(w.plan, "www", "h1")->word, "Unknown");
+	says("1 unobserved");
+	world_free(&w);
+}
+END_TEST
+
 static void build(Suite *s)
 {
 	TCase *t = tcase_create("shown");
 
 	tcase_add_test(t, a_missing_store_of_a_suspended_certificate_waits_for_it);
 	tcase_add_test(t, a_suspension_shows_in_the_status_with_nothing_due);
+	tcase_add_test(t, a_store_nobody_looked_at_is_unknown_and_counted);
 	suite_add_tcase(s, t);
 }
 

@@ -468,9 +468,14 @@ static struct observed *observed_of(struct world *w)
 	struct obs_endpoint *e = ARENA_ARRAY(&w->arena, struct obs_endpoint, w->endpoints.n + 1);
 	struct obs_config *c = ARENA_ARRAY(&w->arena, struct obs_config, w->configs.n + 1);
 	struct err err = { 0 };
+	size_t n = 0;
 
 	for (size_t i = 0; i < w->stores.n; i++) {
-		see_store(w, w->stores.v[w->reversed ? w->stores.n - 1 - i : i], &s[i]);
+		const struct w_store *of = w->stores.v[w->reversed ? w->stores.n - 1 - i : i];
+
+		if (!of->unseen) {
+			see_store(w, of, &s[n++]);
+		}
 	}
 	for (size_t i = 0; i < w->endpoints.n; i++) {
 		see_endpoint(w, w->endpoints.v[w->reversed ? w->endpoints.n - 1 - i : i], &e[i]);
@@ -484,7 +489,7 @@ static struct observed *observed_of(struct world *w)
 	o->arena = &w->arena;
 	o->at = w->now;
 	o->stores = s;
-	o->n_stores = w->stores.n;
+	o->n_stores = n;
 	o->endpoints = e;
 	o->n_endpoints = w->endpoints.n;
 	o->configs = c;

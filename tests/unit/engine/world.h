@@ -51,6 +51,7 @@ struct w_store {
 	const char *key, *target, *host, *path;
 	enum look_status status; /* LOOK_OK and LOOK_ABSENT follow from `exists` */
 	bool dark;               /* status counts instead */
+	bool unseen;             /* no row of it in the observation */
 	bool exists;
 	struct w_content content, loaded;
 	unsigned version; /* of the bytes */
