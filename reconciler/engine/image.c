@@ -202,8 +202,8 @@ static enum err_code put_key(const struct compose *c, struct keystore *ks,
 }
 
 /* A CA made earlier in this very plan: its certificate is in the books by now. */
-static enum err_code put_new_anchor(const struct compose *c, struct keystore *ks,
-                                    const struct entry_change *ch, int64_t now_ms, struct err *err)
+static enum err_code new_anchor(const struct compose *c, const struct entry_change *ch,
+                                const struct cert **ret, struct err *err)
 {
 	CLEANUP(secret_release) struct secret key = { 0 };
 	CLEANUP(buf_release) struct buf der = { 0 };
@@ -222,28 +222,108 @@ static enum err_code put_new_anchor(const struct compose *c, struct keystore *ks
 	}
 	const struct cert *root = external_ca_root(iss, ca->spki_sha256, &c->pass->arena);
 
-	return c->ops->set_trusted(ks, ch->alias, root == NULL ? ca->der : root->der, now_ms, err);
+	*ret = root == NULL ? ca : root;
+	return ERR_OK;
 }
 
-static enum err_code put_trust(const struct compose *c, struct keystore *ks,
-                               const struct entry_change *ch, struct err *err)
+/* A trusted certificate that was not known when it was planned. */
+static enum err_code known_now(const struct compose *c, const struct entry_change *ch,
+                               const struct cert **ret, struct err *err)
 {
-	int64_t now_ms = c->engine->clock->wall(c->engine->clock).s * 1000;
 	struct chain chain = { 0 };
 	int revision = 0;
 
-	if (ch->to != NULL) {
-		return c->ops->set_trusted(ks, ch->alias, seen_cert_der(ch->to), now_ms, err);
-	}
 	if (ch->want->issuer != NULL) {
-		return put_new_anchor(c, ks, ch, now_ms, err);
+		return new_anchor(c, ch, ret, err);
 	}
 	if (ch->want->identity == NULL) {
 		return err_set(err, ERR_NOT_FOUND, "the anchor for alias '%s' is not known yet",
 		               ch->alias);
 	}
 	enum err_code rc = chain_of_revision(c, ch, &chain, &revision, err);
-	return rc == ERR_OK ? c->ops->set_trusted(ks, ch->alias, chain.v[0]->der, now_ms, err) : rc;
+	if (rc == ERR_OK) {
+		*ret = chain.v[0];
+	}
+	return rc;
+}
+
+static enum err_code put_trust(const struct compose *c, struct keystore *ks,
+                               const struct entry_change *ch, struct err *err)
+{
+	int64_t now_ms = c->engine->clock->wall(c->engine->clock).s * 1000;
+	const struct cert *cert = NULL;
+
+	if (ch->to != NULL) {
+		return c->ops->set_trusted(ks, ch->alias, seen_cert_der(ch->to), now_ms, err);
+	}
+	enum err_code rc = known_now(c, ch, &cert, err);
+	return rc == ERR_OK ? c->ops->set_trusted(ks, ch->alias, cert->der, now_ms, err) : rc;
+}
+
+static bool alias_taken(const struct keystore *ks, const struct action *a,
+                        const struct entry_change *of)
+{
+	CLEANUP(cleanup_free) char *folded = alias_fold(of->alias);
+
+	for (size_t i = 0; folded != NULL && i < ks->ops->count(ks); i++) {
+		struct keystore_entry e;
+		ks->ops->entry(ks, i, &e);
+		if (str_equal(e.folded, folded)) {
+			return true;
+		}
+	}
+	for (size_t i = 0; folded != NULL && i < a->n_entries; i++) {
+		CLEANUP(cleanup_free) char *other = alias_fold(a->entries[i].alias);
+		if (&a->entries[i] != of && str_equal(other, folded)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum err_code name_entry(const struct compose *c, const struct keystore *ks,
+                                struct entry_change *ch, struct err *err)
+{
+	const struct cert *cert = NULL;
+	const char *base = NULL;
+
+	enum err_code rc = known_now(c, ch, &cert, err);
+	if (rc == ERR_OK) {
+		rc = want_alias_known(c->store, ch->want, cert, &c->pass->arena, &base, err);
+	}
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	ch->alias = base;
+	for (int k = 2; ch->alias != NULL && alias_taken(ks, c->action, ch); k++) {
+		ch->alias = arena_printf(&c->pass->arena, "%s-%d", base, k);
+	}
+	return ch->alias == NULL ? err_nomem(err) : ERR_OK;
+}
+
+/* The action with aliases instead of templates, now that everything is issued. */
+static enum err_code name_entries(struct compose *c, const struct keystore *ks, struct action *mine,
+                                  struct err *err)
+{
+	struct entry_change *v =
+		arena_copy(&c->pass->arena, c->action->entries, c->action->n_entries * sizeof(*v));
+
+	if (v == NULL && c->action->n_entries > 0) {
+		return err_nomem(err);
+	}
+	*mine = *c->action;
+	mine->entries = v;
+	c->action = mine;
+	for (size_t i = 0; i < mine->n_entries; i++) {
+		bool late = v[i].op == ENTRY_ADD && v[i].to == NULL &&
+		            v[i].want->source != ENTRY_CERTIFICATE && c->ops->has_aliases &&
+		            text_is_template(v[i].alias);
+		enum err_code rc = late ? name_entry(c, ks, &v[i], err) : ERR_OK;
+		if (rc != ERR_OK) {
+			return rc;
+		}
+	}
+	return ERR_OK;
 }
 
 static enum err_code change_entry(const struct compose *c, struct keystore *ks,
@@ -370,27 +450,37 @@ static enum err_code list_slots(const struct compose *c, const struct keystore *
 	return ERR_OK;
 }
 
-enum err_code image_compose(const struct compose *c, const struct image *now, struct image *ret,
-                            struct slot_write **ret_slots, size_t *ret_n_slots, struct err *err)
+static enum err_code compose(struct compose *c, const struct image *now, struct image *next,
+                             struct slot_write **ret_slots, size_t *ret_n_slots, struct err *err)
 {
 	CLEANUP(cleanup_keystore) struct keystore *ks = NULL;
-	CLEANUP(image_release) struct image next = { 0 };
+	struct action mine;
 
-	enum err_code rc = image_paths(c->ops, c->store->path, &next, err);
+	enum err_code rc = open_store(c, now, &ks, err);
 	if (rc == ERR_OK) {
-		rc = open_store(c, now, &ks, err);
+		rc = name_entries(c, ks, &mine, err);
 	}
 	for (size_t i = 0; rc == ERR_OK && i < c->action->n_entries; i++) {
 		rc = change_entry(c, ks, &c->action->entries[i], err);
 	}
 	if (rc == ERR_OK) {
-		rc = encode(c, ks, &next, err);
+		rc = encode(c, ks, next, err);
 	}
 	if (rc == ERR_OK) {
-		rc = read_back(c, &next, err);
+		rc = read_back(c, next, err);
 	}
+	return rc == ERR_OK ? list_slots(c, ks, ret_slots, ret_n_slots, err) : rc;
+}
+
+enum err_code image_compose(const struct compose *c, const struct image *now, struct image *ret,
+                            struct slot_write **ret_slots, size_t *ret_n_slots, struct err *err)
+{
+	CLEANUP(image_release) struct image next = { 0 };
+	struct compose work = *c;
+
+	enum err_code rc = image_paths(c->ops, c->store->path, &next, err);
 	if (rc == ERR_OK) {
-		rc = list_slots(c, ks, ret_slots, ret_n_slots, err);
+		rc = compose(&work, now, &next, ret_slots, ret_n_slots, err);
 	}
 	if (rc != ERR_OK) {
 		return err_wrap(err, "%s", c->store->path);

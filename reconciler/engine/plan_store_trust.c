@@ -151,12 +151,6 @@ static void add(struct planner *p, struct store_plan *sp, const struct want_entr
 		unresolved(p, sp, we);
 		return;
 	}
-	if (we->anchor == NULL && text_is_template(we->alias)) {
-		/* Its name is known only with its certificate: the next pass; and a new store is
-		 * then written once, not twice. */
-		sp->incomplete = true;
-		return;
-	}
 	if (at != NULL && !alias_is_ours(p, sp, at)) {
 		foreign_alias(p, sp, we, at);
 		return;

@@ -97,7 +97,10 @@ static void check_collisions(struct want_build *b, struct want_store *s)
 	}
 	for (size_t i = 0; i < s->n_entries; i++) {
 		for (size_t j = i + 1; j < s->n_entries; j++) {
-			if (str_equal(s->entries[i].folded, s->entries[j].folded)) {
+			/* Of templates only what they become can collide. */
+			if (str_equal(s->entries[i].folded, s->entries[j].folded) &&
+			    (s->entries[i].anchor != NULL ||
+			     !text_is_template(s->entries[i].alias))) {
 				s->error = arena_printf(b->a, "two entries want the alias %s",
 				                        s->entries[i].alias);
 				return;

@@ -14,10 +14,11 @@
 #include "state/memory.h"
 
 struct want_entry {
-	const char *alias, *folded;
+	const char *alias, *folded; /* a template while the anchor is not known */
 	enum entry_source source;
 	int revision;          /* pin: of the identity; 0: not issued yet */
 	int issuer_generation; /* of `issuer` */
+	uint32_t index;        /* trust: among the certificates of its Keystore entry, from 1 */
 	bool certificate_only;
 	bool leaving; /* not desired any more, kept for order's sake */
 	bool orphan; /* leaving, and its entry is gone from the Keystore: dropped only with prune */
@@ -79,6 +80,10 @@ const struct want_store *wants_store(const struct wants *w, const char *key);
 
 enum err_code wants_build(const struct desired *d, const struct memory *m, struct arena *arena,
                           struct wants **ret, struct err *err);
+/* The alias that a trust entry gets with a certificate that was not known when it was planned. */
+enum err_code want_alias_known(const struct want_store *s, const struct want_entry *e,
+                               const struct cert *c, struct arena *arena, const char **ret,
+                               struct err *err);
 /* Nothing beside the arena, today. Accepts NULL. */
 void wants_release(struct wants *w);
 /* What a source that is not in the commit is called in memory.h. Arena; NULL: no memory. */

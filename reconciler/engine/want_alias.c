@@ -67,11 +67,7 @@ static enum err_code base_alias(struct want_build *b, const struct want_store *s
 {
 	struct scope scope = { .target = store->target, .host = store->host, .index = index };
 
-	if (!text_is_template(spec->alias.s)) {
-		*ret = spec->alias.s;
-		return ERR_OK;
-	}
-	if (m->cert == NULL) {
+	if (!text_is_template(spec->alias.s) || m->cert == NULL) {
 		*ret = spec->alias.s;
 		return ERR_OK;
 	}
@@ -84,6 +80,15 @@ static enum err_code base_alias(struct want_build *b, const struct want_store *s
 		               spec->alias.s);
 	}
 	return expand_text(spec->alias.s, &scope, b->a, ret, err);
+}
+
+enum err_code want_alias_known(const struct want_store *s, const struct want_entry *e,
+                               const struct cert *c, struct arena *arena, const char **ret,
+                               struct err *err)
+{
+	struct scope scope = { .target = s->target, .host = s->host, .cert = c, .index = e->index };
+
+	return expand_text(e->alias, &scope, arena, ret, err);
 }
 
 static const char *free_alias(struct want_build *b, const struct want_entries *out,
@@ -162,7 +167,10 @@ static enum err_code member_alias(struct want_build *b, const struct trust_namin
 		*ret = NULL;
 		return ERR_OK;
 	}
-	*ret = kept ? old : free_alias(b, out, n->am, n->n_am, base);
+	/* Whether a template's alias is free is known with its certificate. */
+	*ret = kept                     ? old
+	       : text_is_template(base) ? base
+	                                : free_alias(b, out, n->am, n->n_am, base);
 	return *ret != NULL ? ERR_OK : err_nomem(err);
 }
 
@@ -184,6 +192,9 @@ enum err_code trust_entries_add(struct want_build *b, const struct want_store *s
 
 			if (rc == ERR_OK && alias != NULL) {
 				rc = add_member(b, spec, m, alias, overlap_s, out, err);
+				if (rc == ERR_OK) {
+					out->v[out->n - 1].index = (uint32_t)i + 1;
+				}
 			}
 			if (rc != ERR_OK) {
 				return rc;

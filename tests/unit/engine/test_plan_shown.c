@@ -106,6 +106,22 @@ START_TEST(a_store_nobody_looked_at_is_unknown_and_counted)
 }
 END_TEST
 
+START_TEST(an_alias_of_a_ca_not_made_yet_is_pushed_in_the_first_plan)
+{
+	fresh(BASE("") STORE("", "jks", "root{{fingerprint8}}") WWW(""));
+	const struct action *a = plan_action(w.plan, ACTION_PUSH, "www", "h1");
+
+	ck_assert_ptr_nonnull(a);
+	ck_assert_uint_eq(a->n_entries, 2);
+	says("root{{fingerprint8}}");
+	says("(known after issue)");
+	world_apply(&w);
+	ck_assert_ptr_nonnull(world_entry(store, "web"));
+	ck_assert_msg(world_plan(&w)->in_sync, "the push was done in two halves");
+	world_free(&w);
+}
+END_TEST
+
 static void build(Suite *s)
 {
 	TCase *t = tcase_create("shown");
@@ -113,6 +129,7 @@ static void build(Suite *s)
 	tcase_add_test(t, a_missing_store_of_a_suspended_certificate_waits_for_it);
 	tcase_add_test(t, a_suspension_shows_in_the_status_with_nothing_due);
 	tcase_add_test(t, a_store_nobody_looked_at_is_unknown_and_counted);
+	tcase_add_test(t, an_alias_of_a_ca_not_made_yet_is_pushed_in_the_first_plan);
 	suite_add_tcase(s, t);
 }
 

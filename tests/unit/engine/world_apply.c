@@ -177,25 +177,41 @@ static void remove_entry(struct w_store *s, const char *alias)
 	}
 }
 
-static void change_entry(struct world *w, struct w_store *s, const struct entry_change *ch)
+/* A template becomes its alias when the certificate is there. */
+static const char *alias_of(struct world *w, const struct action *a, const struct entry_change *ch)
+{
+	CLEANUP(arena_release) struct arena scratch = { 0 };
+	const char *alias = ch->alias;
+	struct err err = { 0 };
+
+	if (ch->op == ENTRY_ADD && ch->to == NULL && text_is_template(ch->alias)) {
+		const struct cert *c = seen_cert_parse(trust_of(w, ch), &scratch);
+
+		MUST_OK(want_alias_known(a->store, ch->want, c, &w->arena, &alias, &err), &err);
+	}
+	return alias;
+}
+
+static void change_entry(struct world *w, struct w_store *s, const struct entry_change *ch,
+                         const char *alias)
 {
 	switch (ch->op) {
 	case ENTRY_KEEP:
 		return;
 	case ENTRY_REMOVE:
-		remove_entry(s, ch->alias);
+		remove_entry(s, alias);
 		return;
 	case ENTRY_ADD:
 	case ENTRY_REPLACE:
 		break;
 	}
 	if (ch->want->source != ENTRY_CERTIFICATE) {
-		(void)world_entry_add(w, s, ch->alias, KS_TRUSTED, trust_of(w, ch));
+		(void)world_entry_add(w, s, alias, KS_TRUSTED, trust_of(w, ch));
 		return;
 	}
 	struct seen_chain c = revision_chain(w, ch);
 	enum keystore_entry_kind kind = ch->want->certificate_only ? KS_TRUSTED : KS_KEY;
-	struct w_entry *e = world_entry_add(w, s, ch->alias, kind, c.v[0]);
+	struct w_entry *e = world_entry_add(w, s, alias, kind, c.v[0]);
 	size_t n = kind == KS_TRUSTED ? 1 : c.n;
 
 	for (size_t i = 0; i < n; i++) {
@@ -277,7 +293,7 @@ static void note_written(struct world *w, struct w_store *s, const struct action
 		const struct entry_change *ch = &a->entries[i];
 		const struct w_entry *e = ch->want == NULL || ch->op == ENTRY_REMOVE
 		                                  ? NULL
-		                                  : world_entry(s, ch->alias);
+		                                  : world_entry(s, alias_of(w, a, ch));
 
 		if (e == NULL || e->n == 0) {
 			continue;
@@ -304,7 +320,7 @@ static void write_store(struct world *w, const struct action *a)
 	copy_content(w, &own, &s->content);
 	s->content = own;
 	for (size_t i = 0; i < a->n_entries; i++) {
-		change_entry(w, s, &a->entries[i]);
+		change_entry(w, s, &a->entries[i], alias_of(w, a, &a->entries[i]));
 	}
 	s->exists = true;
 	s->password = 0;
