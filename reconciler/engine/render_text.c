@@ -111,13 +111,22 @@ static void put_fingerprint(const struct view *v, const struct seen_cert *c, con
 	buf_add_str(v->out, text);
 }
 
+/* Formats without aliases hold one key under no name, and certificates that are not known yet. */
+static const char *nameless(const struct entry_change *e)
+{
+	bool trust = e->want != NULL &&
+	             (e->want->source != ENTRY_CERTIFICATE || e->want->certificate_only);
+
+	return !trust ? "(the key)" : e->want->ca_set != NULL ? "(a CA)" : "(a certificate)";
+}
+
 static void put_entry(const struct view *v, const struct entry_change *e)
 {
 	static const char *const ops[] = { "keep", "add", "replace", "remove" };
 	char alias[64];
 	size_t at = v->out->len;
 
-	(void)snprintf(alias, sizeof(alias), "%s", e->alias[0] == '\0' ? "(the key)" : e->alias);
+	(void)snprintf(alias, sizeof(alias), "%s", e->alias[0] == '\0' ? nameless(e) : e->alias);
 	buf_add_str(v->out, "      entry ");
 	put(v, alias);
 	while (v->out->len < at + 28 && !buf_failed(v->out)) {

@@ -122,6 +122,16 @@ START_TEST(an_alias_of_a_ca_not_made_yet_is_pushed_in_the_first_plan)
 }
 END_TEST
 
+START_TEST(a_ca_in_a_format_without_aliases_is_not_called_the_key)
+{
+	fresh(BASE("") "apiVersion: certwright/v1\nkind: Keystore\nmetadata: {name: store}\nspec: "
+	               "{format: pem, entries: [{caSetRef: roots}]}\n---\n" WWW(""));
+	says("entry (a CA)");
+	says("(known after issue)");
+	world_free(&w);
+}
+END_TEST
+
 static void build(Suite *s)
 {
 	TCase *t = tcase_create("shown");
@@ -130,6 +140,7 @@ static void build(Suite *s)
 	tcase_add_test(t, a_suspension_shows_in_the_status_with_nothing_due);
 	tcase_add_test(t, a_store_nobody_looked_at_is_unknown_and_counted);
 	tcase_add_test(t, an_alias_of_a_ca_not_made_yet_is_pushed_in_the_first_plan);
+	tcase_add_test(t, a_ca_in_a_format_without_aliases_is_not_called_the_key);
 	suite_add_tcase(s, t);
 }
 
