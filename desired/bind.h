@@ -71,6 +71,7 @@ void bind_map(struct bind *b, const struct table *t, void *obj, const struct yml
 void bind_value(struct bind *b, const struct field *f, void *obj, const struct yml_event *first);
 
 bool text_valid_as(enum text_format format, const char *s);
+size_t text_characters(const char *s); /* of UTF-8 */
 
 /* Report at a place of the file being read. */
 void bind_report(struct bind *b, struct pos pos, const char *hint, const char *fmt, ...)

@@ -32,7 +32,7 @@ bool bind_scalar(struct bind *b, const struct field *f, const char *expected,
 	return ret->s != NULL;
 }
 
-static size_t characters(const char *s)
+size_t text_characters(const char *s)
 {
 	size_t n = 0;
 
@@ -162,7 +162,7 @@ bool bind_text(struct bind *b, const struct field *f, const struct yml_event *ev
 	                 strstr(t.s, "{{") != NULL;
 	int64_t max = f->max > 0 ? f->max : TEXT_VALUE_MAX;
 	if ((f->flags & FIELD_UNBOUNDED) == 0 && !templated && ev->n > (size_t)max &&
-	    characters(t.s) > (size_t)max) {
+	    text_characters(t.s) > (size_t)max) {
 		bind_report(b, ev->pos, /* hint= */ NULL, "%s: longer than %lld characters",
 		            f->name, (long long)max);
 		return false;

@@ -78,42 +78,6 @@ enum err_code identities_make(struct loader *l, struct err *err)
 	return ERR_OK;
 }
 
-/* What a template becomes is checked on its first host only: one example is enough to mend it. */
-static void check_instances(struct loader *l)
-{
-	CLEANUP(arena_release) struct arena scratch;
-	struct err err = { 0 };
-
-	arena_init(&scratch);
-	for (size_t i = 0; i < l->d->n_identities; i++) {
-		const struct identity *id = &l->d->identities[i];
-		struct cert_spec spec;
-		if (id->host == NULL || id->host->index != 0) {
-			continue;
-		}
-		err_clear(&err);
-		if (identity_spec(id, &scratch, &spec, &err) != ERR_OK) {
-			continue; /* a placeholder, reported where it stands */
-		}
-		for (size_t k = 0; k < spec.dns_names.n; k++) {
-			if (!text_valid_as(FORMAT_DNS, spec.dns_names.v[k])) {
-				loader_report(
-					l, &id->def->o, "dnsNames", /* hint= */ NULL,
-					"dnsNames: on host %s the template gives '%.80s', which is "
-					"not a DNS name",
-					id->host->name, spec.dns_names.v[k]);
-			}
-		}
-		if (spec.subject.common_name != NULL && strlen(spec.subject.common_name) > 64) {
-			loader_report(
-				l, &id->def->o, "commonName", /* hint= */ NULL,
-				"commonName: on host %s the template gives '%.80s', which is longer "
-				"than 64 characters",
-				id->host->name, spec.subject.common_name);
-		}
-	}
-}
-
 static void check_instance(struct loader *l, const struct target *t, const struct text *ref,
                            struct pos pos)
 {
@@ -260,7 +224,6 @@ void cross_check(struct loader *l)
 	CLEANUP(map_release) struct map places;
 
 	map_init(&places);
-	check_instances(l);
 	check_keystore_passwords(l);
 	for (size_t i = 0; i < l->d->n_targets; i++) {
 		const struct target *t = l->d->targets[i];

@@ -131,6 +131,77 @@ static void check_placeholders(struct ref_walk *w, const struct field *f, const 
 	}
 }
 
+static bool is_only_other_hosts(const char *s)
+{
+	struct piece p;
+	const char *at = s;
+
+	return template_next(&at, &p) && p.what == PLACE_OTHER_HOSTS && *at == '\0';
+}
+
+/* What the field would have said to the text if it had been written out. */
+static const char *misfit(const struct field *f, const char *s)
+{
+	if (s[0] == '\0' && (f->min > 0 || f->format != FORMAT_NONE)) {
+		return "nothing";
+	}
+	if (f->format != FORMAT_NONE && !text_valid_as(f->format, s)) {
+		return format_words(f->format);
+	}
+	return f->max > 0 && text_characters(s) > (size_t)f->max ? "" : NULL;
+}
+
+static void report_misfit(struct ref_walk *w, const struct field *f, const struct text *t,
+                          const struct host *h, const char *value)
+{
+	const char *what = misfit(f, value);
+
+	if (value[0] == '\0') {
+		loader_report_at(w->l, w->o, t->pos, /* hint= */ NULL,
+		                 "%s: on host %s the template gives nothing", f->name, h->name);
+	} else if (what[0] == '\0') {
+		loader_report_at(w->l, w->o, t->pos, /* hint= */ NULL,
+		                 "%s: on host %s the template gives '%.80s', which is longer than "
+		                 "%lld characters",
+		                 f->name, h->name, value, (long long)f->max);
+	} else {
+		loader_report_at(w->l, w->o, t->pos, /* hint= */ NULL,
+		                 "%s: on host %s the template gives '%.80s', which is not %s",
+		                 f->name, h->name, value, what);
+	}
+}
+
+/* On every host, as far as the work allows; the first that does not do is example enough. */
+static void check_on_hosts(struct ref_walk *w, const struct field *f, const struct text *t)
+{
+	CLEANUP(arena_release) struct arena scratch;
+	const struct target *target = w->target;
+	bool rooted = f->format == FORMAT_ABSOLUTE && t->s[0] == '/' && f->max == 0;
+	bool list = f->type == FIELD_TEXTS && is_only_other_hosts(t->s);
+
+	arena_init(&scratch);
+	if (rooted || list || (f->format == FORMAT_NONE && f->min == 0 && f->max == 0)) {
+		return;
+	}
+	for (size_t h = 0; h < target->n_hosts && loader_spend(w->l, 8); h++) {
+		struct scope scope = { .target = target, .host = &target->hosts[h] };
+		const char *value = NULL;
+
+		if (h % 1024 == 1023) {
+			arena_release(&scratch);
+			arena_init(&scratch);
+		}
+		/* A placeholder that has no value was reported for itself. */
+		if (expand_text(t->s, &scope, &scratch, &value, /* err= */ NULL) != ERR_OK) {
+			return;
+		}
+		if (misfit(f, value) != NULL) {
+			report_misfit(w, f, t, scope.host, value);
+			return;
+		}
+	}
+}
+
 static void visit(const struct value *v, void *arg)
 {
 	struct ref_walk *w = arg;
@@ -155,6 +226,9 @@ static void visit(const struct value *v, void *arg)
 		check_ref(w, f, KIND_KEYSTORE, v->text);
 	} else if (takes_templates(f) && text_is_template(v->text->s)) {
 		check_placeholders(w, f, v->text);
+		if (w->target != NULL) {
+			check_on_hosts(w, f, v->text);
+		}
 	}
 }
 
