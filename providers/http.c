@@ -2,19 +2,15 @@
 /*
  * http.c - libcurl (its GnuTLS flavour: one TLS library in the process, one clock).
  *
- * The GnuTLS back end takes anchors from files only, so those of a CASet reach it through a memfd.
  * Redirections are followed by hand: libcurl can bound the scheme but not the host.
  */
 #include "providers/http.h"
 
 #include <curl/curl.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "reconciler/base/fs.h"
+#include "providers/http_peer.h"
 #include "reconciler/base/str.h"
 
 #define REDIRECTS_MAX 5
@@ -125,19 +121,9 @@ static size_t take_body(const char *p, size_t size, size_t n, void *user)
 	return buf_failed(body) ? 0 : size * n;
 }
 
-static enum err_code write_all(int fd, struct bytes v, struct err *err)
-{
-	for (size_t at = 0; at < v.n;) {
-		ssize_t n = write(fd, v.p + at, v.n - at);
-		if (n <= 0) {
-			return err_set_sys(err, errno, "memory for trust anchors");
-		}
-		at += (size_t)n;
-	}
-	return ERR_OK;
-}
-
-static enum err_code prepare(CURL *c, const char *ca_path, struct buf *body, char *why)
+/* libcurl's own check of the peer is off because http_peer_check() does it, by our clock; each
+ * connection is a new one with a whole handshake, so that none gets round it. */
+static enum err_code prepare(CURL *c, struct http_peer *peer, struct buf *body, char *why)
 {
 	CURLcode rc = CURLE_OK;
 
@@ -151,15 +137,18 @@ static enum err_code prepare(CURL *c, const char *ca_path, struct buf *body, cha
 	rc |= curl_easy_setopt(c, CURLOPT_USERAGENT, "certwright/" CERTWRIGHT_VERSION);
 	rc |= curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
 	rc |= curl_easy_setopt(c, CURLOPT_WRITEDATA, body);
-	if (ca_path != NULL) {
-		rc |= curl_easy_setopt(c, CURLOPT_CAINFO, ca_path);
-		rc |= curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
-	}
+	rc |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+	rc |= curl_easy_setopt(c, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+	rc |= curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
+	rc |= curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
+	rc |= curl_easy_setopt(c, CURLOPT_CERTINFO, 1L);
+	rc |= curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, http_peer_check);
+	rc |= curl_easy_setopt(c, CURLOPT_PREREQDATA, peer);
 	return rc == CURLE_OK ? ERR_OK : ERR_NOMEM;
 }
 
-static enum err_code failed(CURLcode code, const char *url, const char *why, const struct buf *body,
-                            struct err *err)
+static enum err_code failed(CURLcode code, const char *url, const struct http_peer *peer,
+                            const char *why, const struct buf *body, struct err *err)
 {
 	const char *said = why[0] != '\0' ? why : curl_easy_strerror(code);
 
@@ -169,7 +158,8 @@ static enum err_code failed(CURLcode code, const char *url, const char *why, con
 	if (code == CURLE_WRITE_ERROR && buf_failed(body)) {
 		return raise(err, ERR_REFUSED, url, "the answer is longer than we take", "");
 	}
-	if (code == CURLE_PEER_FAILED_VERIFICATION) {
+	if (code == CURLE_PEER_FAILED_VERIFICATION || peer->why != NULL) {
+		said = peer->why != NULL ? peer->why : said;
 		(void)raise(err, ERR_DENIED, url, "the server does not prove its name: ", said);
 		return err_hint(err, "name the authority that issued its certificate in a CASet");
 	}
@@ -180,9 +170,10 @@ static enum err_code failed(CURLcode code, const char *url, const char *why, con
 }
 
 /* One request; *ret_next (owned) is where the answer sends us, or NULL. */
-static enum err_code get_once(CURL *c, CURLU *at, const char *why, struct buf *body,
-                              CURLU **ret_next, struct err *err)
+static enum err_code get_once(const struct http_peer *peer, CURLU *at, const char *why,
+                              struct buf *body, CURLU **ret_next, struct err *err)
 {
+	CURL *c = peer->curl;
 	CLEANUP(cleanup_curl_text) char *url = NULL;
 	const char *next = NULL;
 
@@ -192,7 +183,7 @@ static enum err_code get_once(CURL *c, CURLU *at, const char *why, struct buf *b
 	}
 	CURLcode code = curl_easy_perform(c);
 	if (code != CURLE_OK) {
-		return failed(code, url, why, body, err);
+		return failed(code, url, peer, why, body, err);
 	}
 	if (curl_easy_getinfo(c, CURLINFO_REDIRECT_URL, &next) != CURLE_OK || next == NULL) {
 		*ret_next = NULL;
@@ -216,8 +207,8 @@ static bool set_deadline(CURL *c, int64_t left_ms)
 	return curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)left_ms) == CURLE_OK;
 }
 
-static enum err_code follow(CURL *c, const struct http_request *req, const char *why,
-                            struct buf *body, struct err *err)
+static enum err_code follow(const struct http_peer *peer, const struct http_request *req,
+                            const char *why, struct buf *body, struct err *err)
 {
 	CLEANUP(cleanup_url) CURLU *at = NULL;
 	int64_t left_ms = req->timeout_ms;
@@ -231,12 +222,12 @@ static enum err_code follow(CURL *c, const struct http_request *req, const char 
 			return raise(err, ERR_NET, req->url, "no answer in time", "");
 		}
 		buf_reset(body);
-		rc = set_deadline(c, left_ms) ? get_once(c, at, why, body, &next, err)
-		                              : err_nomem(err);
+		rc = set_deadline(peer->curl, left_ms) ? get_once(peer, at, why, body, &next, err)
+		                                       : err_nomem(err);
 		if (rc != ERR_OK || next == NULL) {
 			return rc;
 		}
-		(void)curl_easy_getinfo(c, CURLINFO_TOTAL_TIME_T, &took_us);
+		(void)curl_easy_getinfo(peer->curl, CURLINFO_TOTAL_TIME_T, &took_us);
 		left_ms -= took_us / 1000;
 		curl_url_cleanup(at);
 		at = next;
@@ -249,8 +240,7 @@ enum err_code http_get(const struct http_request *req, struct buf *body, int *re
                        struct err *err)
 {
 	char why[CURL_ERROR_SIZE] = "";
-	char ca_path[32];
-	CLEANUP(cleanup_close) int fd = -1;
+	CLEANUP(http_peer_release) struct http_peer peer = { 0 };
 	long status = 0;
 
 	(void)pthread_once(&curl_once, start_curl);
@@ -258,20 +248,14 @@ enum err_code http_get(const struct http_request *req, struct buf *body, int *re
 		return err_set(err, ERR_BUG, "libcurl does not start: %s",
 		               curl_easy_strerror(curl_start));
 	}
-	if (req->anchors_pem.n > 0) {
-		fd = memfd_create("anchors", MFD_CLOEXEC);
-		enum err_code rc = fd < 0 ? err_set_sys(err, errno, "memory for trust anchors")
-		                          : write_all(fd, req->anchors_pem, err);
-		if (rc != ERR_OK) {
-			return rc;
-		}
-	}
-	(void)snprintf(ca_path, sizeof(ca_path), "/proc/self/fd/%d", fd);
 	CLEANUP(cleanup_easy) CURL *c = curl_easy_init();
-	if (c == NULL || prepare(c, fd < 0 ? NULL : ca_path, body, why) != ERR_OK) {
+	if (c == NULL || prepare(c, &peer, body, why) != ERR_OK) {
 		return err_nomem(err);
 	}
-	enum err_code rc = follow(c, req, why, body, err);
+	enum err_code rc = http_peer_init(&peer, c, req, err);
+	if (rc == ERR_OK) {
+		rc = follow(&peer, req, why, body, err);
+	}
 	if (rc == ERR_OK) {
 		(void)curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 		*ret_status = (int)status;

@@ -4,8 +4,7 @@
  *
  * No proxy, no cookies, no credentials; a redirection is followed only to the same scheme, host and
  * port, because whoever allowed this host allowed no other. There is no switch that trusts any
- * certificate. Dates of certificates are judged by libcurl, which asks the system for the time and
- * not the clock of the process (--now).
+ * certificate, and dates are judged by the time in the request.
  *
  * Failure: ERR_NET out of reach or too slow; ERR_DENIED the peer does not prove its name;
  * ERR_REFUSED it wants us elsewhere, or answers more than the buffer may hold; ERR_INVALID no URL
@@ -16,10 +15,12 @@
 #include <stdint.h>
 
 #include "reconciler/base/buf.h"
+#include "reconciler/base/clock.h"
 
 struct http_request {
 	const char *url;          /* http:// or https://, without user or password */
 	struct bytes anchors_pem; /* empty: the system's */
+	struct wall now;          /* certificates are judged by it */
 	int64_t timeout_ms;       /* over everything */
 };
 

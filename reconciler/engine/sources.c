@@ -22,7 +22,9 @@ static enum err_code fetch(struct engine *e, const char *url, const uint8_t sha2
                            struct buf *ret, struct err *err)
 {
 	CLEANUP(cleanup_free) char *host = NULL;
-	struct http_request req = { .url = url, .timeout_ms = FETCH_LIMIT_MS };
+	struct http_request req = { .url = url,
+		                    .now = e->clock->wall(e->clock),
+		                    .timeout_ms = FETCH_LIMIT_MS };
 	uint8_t got[SHA256_BYTES];
 	char hex[SHA256_BYTES * 2 + 1];
 	int status = 0;

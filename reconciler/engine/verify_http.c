@@ -134,6 +134,7 @@ enum err_code verify_http(struct run *r, const struct unit *u, const struct veri
 	}
 	if (rc == ERR_OK) {
 		req.anchors_pem = buf_view(&pem);
+		req.now = r->engine->clock->wall(r->engine->clock);
 		rc = ask_until(r, &req, expect, err);
 	}
 	return rc == ERR_OK ? ERR_OK
