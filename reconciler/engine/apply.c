@@ -199,6 +199,8 @@ static enum err_code do_single(struct run *r, size_t i, struct err *err)
 		return kept == ERR_OK ? run_end(r, i, &why, err) : kept;
 	}
 	r->n_fresh += fresh->identity != NULL && !pending ? 1 : 0;
+	r->pass->fresh = r->fresh;
+	r->pass->n_fresh = r->n_fresh;
 	rc = store_succeeded(r->engine->store, what, err);
 	if (rc == ERR_OK) {
 		rc = run_end(r, i, /* outcome= */ NULL, err);

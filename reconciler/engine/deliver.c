@@ -289,10 +289,11 @@ static enum err_code do_unit(struct work *w, struct err *err)
 	if (rc == ERR_OK && activates) {
 		rc = note_activation(w, /* success= */ true, err);
 	}
+	bool proven = true;
 	if (rc == ERR_OK && (activates || unit_has(w, ACTION_VERIFY))) {
-		rc = verify_host(w->run, w->unit, err);
+		rc = verify_host(w->run, w->unit, &proven, err);
 	}
-	if (rc == ERR_OK && activates) {
+	if (rc == ERR_OK && activates && proven) {
 		rc = note_proof(w, err);
 	}
 	return rc;

@@ -49,6 +49,7 @@ struct engine_listener {
 
 struct passwords;
 struct link;
+struct fresh;
 
 /* What one look and one decision gave; release frees all and wipes the passwords. */
 struct pass {
@@ -61,6 +62,8 @@ struct pass {
 	struct wants *wants;
 	struct observed *observed;
 	const struct plan *plan;
+	const struct fresh *fresh; /* issued since the memory was read */
+	size_t n_fresh;
 };
 void pass_release(struct pass *p);
 

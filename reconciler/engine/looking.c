@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "reconciler/base/str.h"
+#include "reconciler/engine/issuing.h"
 #include "reconciler/engine/link.h"
 #include "reconciler/engine/passwords.h"
 #include "reconciler/engine/rename.h"
@@ -64,38 +65,57 @@ static enum err_code look_stores(struct engine *e, struct pass *p, struct look_s
 	return ERR_OK;
 }
 
-static enum err_code client_identity(struct engine *e, struct pass *p, const struct identity *id,
-                                     struct secret *key, struct look_endpoint *look,
-                                     struct err *err)
+/* The newest revision, also when it was issued a moment ago: its chain as PEM. */
+static enum err_code newest_chain(const struct pass *p, const struct identity *id,
+                                  int *ret_revision, struct buf *pem, struct err *err)
 {
 	const struct identity_memory *im = memory_identity(p->memory, id->name);
 
+	for (size_t i = p->n_fresh; i > 0; i--) {
+		const struct fresh *f = &p->fresh[i - 1];
+		if (f->identity != id) {
+			continue;
+		}
+		for (size_t k = 0; k < f->chain.n; k++) {
+			der_to_pem(f->chain.v[k]->der, "CERTIFICATE", pem);
+		}
+		*ret_revision = f->revision;
+		return buf_check(pem, "the client chain", err);
+	}
 	if (im == NULL || im->n_revisions == 0) {
 		return err_set(err, ERR_NOT_FOUND, "client Certificate %s is not issued yet",
 		               id->name);
 	}
-	if (e->store == NULL) {
+	const struct held *h = &im->revisions[0];
+	for (size_t i = 0; i < h->chain.n; i++) {
+		der_to_pem(seen_cert_der(h->chain.v[i]), "CERTIFICATE", pem);
+	}
+	*ret_revision = h->revision;
+	return buf_check(pem, "the client chain", err);
+}
+
+static enum err_code client_identity(struct engine *e, struct pass *p, const struct identity *id,
+                                     struct secret *key, struct look_endpoint *look,
+                                     struct err *err)
+{
+	CLEANUP(buf_release) struct buf pem = { 0 };
+	int revision = 0;
+
+	buf_init(&pem, BUF_LIMIT_TEXT);
+	enum err_code rc = newest_chain(p, id, &revision, &pem, err);
+	if (rc == ERR_OK && e->store == NULL) {
 		return err_set(err, ERR_NOT_FOUND, "no state is open to take the key of %s from",
 		               id->name);
 	}
-	const struct held *h = &im->revisions[0];
-	enum err_code rc = store_identity_key(e->store, identity_in_store(p->memory, id->name),
-	                                      h->revision, key, err);
-	if (rc != ERR_OK) {
-		return rc;
+	if (rc == ERR_OK) {
+		rc = store_identity_key(e->store, identity_in_store(p->memory, id->name), revision,
+		                        key, err);
 	}
-	CLEANUP(buf_release) struct buf pem = { 0 };
-	buf_init(&pem, BUF_LIMIT_TEXT);
-	for (size_t i = 0; i < h->chain.n; i++) {
-		der_to_pem(seen_cert_der(h->chain.v[i]), "CERTIFICATE", &pem);
+	if (rc == ERR_OK) {
+		look->client_chain_pem = arena_bytes(&p->arena, buf_view(&pem));
+		look->client_key = key;
 	}
-	rc = buf_check(&pem, "the client chain", err);
-	if (rc != ERR_OK) {
-		return rc;
-	}
-	look->client_chain_pem = arena_bytes(&p->arena, buf_view(&pem));
-	look->client_key = key;
-	return ERR_OK;
+	return rc;
 }
 
 enum err_code look_endpoint_of(struct engine *e, struct pass *p, const struct want_endpoint *w,
@@ -130,22 +150,27 @@ static void release_keys(struct secret *keys, size_t n)
 	free(keys);
 }
 
-enum err_code look_again(struct engine *e, struct pass *p, const struct want_endpoint *const *wants,
-                         size_t n, struct obs_endpoint *ret, struct err *err)
+/* What must not or cannot be asked is not asked: the row says why. */
+static enum err_code ask_again(struct engine *e, struct pass *p, const struct look_endpoint *look,
+                               struct obs_endpoint *ret, struct err *err)
 {
-	struct look_endpoint *looks = calloc(n + 1, sizeof(*looks));
-	struct secret *keys = calloc(n + 1, sizeof(*keys));
-	enum err_code rc = looks == NULL || keys == NULL ? err_nomem(err) : ERR_OK;
+	if (look->unresolved == NULL) {
+		return e->prober->probe(e->prober, look, 1, p->observed, ret, err);
+	}
+	*ret = (struct obs_endpoint){ .key = look->key,
+		                      .status = ENDPOINT_NONE,
+		                      .error = look->unresolved };
+	return ERR_OK;
+}
 
-	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
-		rc = look_endpoint_of(e, p, wants[i], &keys[i], &looks[i], err);
-	}
-	if (rc == ERR_OK) {
-		rc = e->prober->probe(e->prober, looks, n, p->observed, ret, err);
-	}
-	release_keys(keys, n);
-	free(looks);
-	return rc;
+enum err_code look_again(struct engine *e, struct pass *p, const struct want_endpoint *w,
+                         struct obs_endpoint *ret, struct err *err)
+{
+	CLEANUP(secret_release) struct secret key = { 0 };
+	struct look_endpoint look;
+	enum err_code rc = look_endpoint_of(e, p, w, &key, &look, err);
+
+	return rc == ERR_OK ? ask_again(e, p, &look, ret, err) : rc;
 }
 
 static const char *config_value(struct engine *e, struct pass *p, const struct want_config *w,

@@ -17,6 +17,7 @@ enum err_code look_endpoint_of(struct engine *e, struct pass *p, const struct wa
 /* The same for an edit; `value` (caller's) holds the wanted value as long as the look lives. */
 enum err_code look_config_of(struct engine *e, struct pass *p, const struct want_config *w,
                              struct secret *value, struct look_config *ret, struct err *err);
-/* Look again at some endpoints of the pass; ret[i] belongs to wants[i]. */
-enum err_code look_again(struct engine *e, struct pass *p, const struct want_endpoint *const *wants,
-                         size_t n, struct obs_endpoint *ret, struct err *err);
+/* Look again at one endpoint of the pass, with the identities that it issued meanwhile.
+ * ENDPOINT_NONE: it must not or cannot be asked, `error` says why. */
+enum err_code look_again(struct engine *e, struct pass *p, const struct want_endpoint *w,
+                         struct obs_endpoint *ret, struct err *err);

@@ -59,5 +59,5 @@ enum err_code run_commands(struct run *r, const struct unit *u, const struct com
 enum err_code verify_http(struct run *r, const struct unit *u, const struct verify_spec *v,
                           struct err *err);
 /* Every endpoint, command and request of the host's verify[] after an activation; waits up to the
- * grace of each. */
-enum err_code verify_host(struct run *r, const struct unit *u, struct err *err);
+ * grace of each. Not proven, and no failure either: what could be seen neither before nor now. */
+enum err_code verify_host(struct run *r, const struct unit *u, bool *ret_proven, struct err *err);

@@ -130,7 +130,8 @@ static bool was_up(struct run *r, const struct want_endpoint *w)
 }
 
 static enum err_code verify_endpoint(struct run *r, const struct unit *u,
-                                     const struct want_endpoint *w, struct err *err)
+                                     const struct want_endpoint *w, bool *ret_proven,
+                                     struct err *err)
 {
 	const struct clock *clock = r->engine->clock;
 	const uint8_t *leaf = expected_leaf(r, u, w);
@@ -142,7 +143,7 @@ static enum err_code verify_endpoint(struct run *r, const struct unit *u,
 		return ERR_OK;
 	}
 	for (;;) {
-		enum err_code rc = look_again(r->engine, r->pass, &w, 1, &seen, err);
+		enum err_code rc = look_again(r->engine, r->pass, w, &seen, err);
 		if (rc != ERR_OK) {
 			return rc;
 		}
@@ -154,27 +155,31 @@ static enum err_code verify_endpoint(struct run *r, const struct unit *u,
 			r->engine->pause_ms(r->engine, LOOK_AGAIN_MS);
 			continue;
 		}
-		if (seen.status == ENDPOINT_NONE) {
-			return ERR_OK;
-		}
-		if (clock->mono(clock).ms >= deadline || r->engine->pause_ms == NULL) {
+		/* Not looked at: looking longer helps nobody. */
+		if (seen.status == ENDPOINT_NONE || clock->mono(clock).ms >= deadline ||
+		    r->engine->pause_ms == NULL) {
 			break;
 		}
 		r->engine->pause_ms(r->engine, LOOK_INTERVAL_MS);
 	}
-	return !was_up(r, w) && seen.status != ENDPOINT_OK ? ERR_OK : mismatch(w, &seen, leaf, err);
+	if (!was_up(r, w) && seen.status != ENDPOINT_OK) {
+		*ret_proven = false;
+		return ERR_OK;
+	}
+	return mismatch(w, &seen, leaf, err);
 }
 
-enum err_code verify_host(struct run *r, const struct unit *u, struct err *err)
+enum err_code verify_host(struct run *r, const struct unit *u, bool *ret_proven, struct err *err)
 {
 	const struct wants *w = r->pass->wants;
+	bool proven = true;
 
 	for (size_t i = 0; i < w->n_endpoints; i++) {
 		const struct want_endpoint *ep = &w->endpoints[i];
 		if (ep->target != u->target || ep->target_host != u->host) {
 			continue;
 		}
-		enum err_code rc = verify_endpoint(r, u, ep, err);
+		enum err_code rc = verify_endpoint(r, u, ep, &proven, err);
 		if (rc != ERR_OK) {
 			return err_wrap(err, "Target %s@%s", u->target->o.name, u->host->name);
 		}
@@ -189,5 +194,6 @@ enum err_code verify_host(struct run *r, const struct unit *u, struct err *err)
 			return rc;
 		}
 	}
+	*ret_proven = proven;
 	return ERR_OK;
 }

@@ -26,7 +26,8 @@ static void put_path(char out[160], const char *path)
 	(void)snprintf(out, 160, "%s", path == NULL ? "" : path);
 }
 
-/* server HOST NAME PORT [identity=PATH] [trust=PATH] [password=WORD] [alias=WORD] */
+/* server HOST NAME PORT [identity=PATH] [trust=PATH] [password=WORD] [alias=WORD]
+ * [clients=required] */
 static bool act_server(struct stage *st, const struct statement *s)
 {
 	int64_t port = 0;
@@ -41,6 +42,7 @@ static bool act_server(struct stage *st, const struct statement *s)
 	const char *alias = word_value(s, "alias");
 	(void)snprintf(x->password, sizeof(x->password), "%s", password == NULL ? "" : password);
 	(void)snprintf(x->alias, sizeof(x->alias), "%s", alias == NULL ? "" : alias);
+	x->wants_clients = str_equal(word_value(s, "clients"), "required");
 	return true;
 }
 

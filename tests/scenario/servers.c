@@ -253,6 +253,10 @@ static enum err_code probe_one(struct world *w, const struct look_endpoint *look
 	}
 	ret->status = ENDPOINT_OK;
 	ret->proof = look->possession && s->key_fits ? PROOF_POSSESSION : PROOF_NONE;
+	if (s->wants_clients && look->client_key == NULL) {
+		ret->proof = PROOF_NONE;
+		ret->error = "certificate required";
+	}
 	return fill_served(o, s, ret, err);
 }
 

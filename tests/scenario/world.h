@@ -50,6 +50,7 @@ struct server {
 	unsigned loads;
 	struct loaded chain, anchors;
 	bool key_fits;
+	bool wants_clients; /* who shows no certificate gets no handshake */
 };
 
 struct vhost {
