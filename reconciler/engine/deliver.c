@@ -31,6 +31,7 @@ struct work {
 	struct config_change *configs;
 	size_t n_configs;
 	bool activated;
+	const struct action *failed; /* the write that failed; NULL: none, or the host as a whole */
 };
 
 static void work_release(struct work *w)
@@ -161,6 +162,7 @@ static enum err_code write_all(struct work *w, struct err *err)
 			                      &w->configs[w->n_configs++], err);
 		}
 		if (rc != ERR_OK) {
+			w->failed = a;
 			return err_wrap(err, "Target %s@%s", w->unit->target->o.name,
 			                w->unit->host->name);
 		}
@@ -377,31 +379,57 @@ static void put_back(struct work *w)
 	}
 }
 
+/* What is left alone, or put back, for somebody else's failure has not failed itself: it is tried
+ * again as soon as the other one is held off. */
+static void aside(const struct work *w, const struct err *why, struct err *ret)
+{
+	const struct action *f = w->failed;
+
+	(void)err_set(ret, why->code, "left as it was: %s on the same host failed",
+	              f->path == NULL ? "a change" : f->path);
+}
+
+static enum err_code finish_action(struct work *w, size_t i, const struct err *why, struct err *err)
+{
+	const struct action *a = unit_action(w, i);
+	bool own = w->failed == NULL || w->failed == a;
+	bool moved = why->code == ERR_CONFLICT;
+	struct err other = { 0 };
+
+	if (!own) {
+		aside(w, why, &other);
+	}
+	enum err_code rc = run_end(w->run, w->unit->actions[i],
+	                           why->code == ERR_OK ? NULL
+	                           : own               ? why
+	                                               : &other,
+	                           err);
+	if (rc != ERR_OK || a->store == NULL || moved || !own) {
+		return rc;
+	}
+	const struct store_memory *sm = memory_store(w->run->pass->memory, a->store->key);
+	const char *what = arena_printf(&w->run->pass->arena, "push:%s", a->store->key);
+	return what == NULL ? err_nomem(err)
+	       : why->code == ERR_OK
+	               ? store_succeeded(w->run->engine->store, what, err)
+	               : run_failed(w->run, what, sm == NULL ? NULL : sm->push, a, why, err);
+}
+
+/* The one that failed comes first: it is what the operator is told. */
 static enum err_code finish(struct work *w, const struct err *why, struct err *err)
 {
-	bool moved = why->code == ERR_CONFLICT;
-
-	for (size_t i = 0; i < w->unit->n; i++) {
-		const struct action *a = unit_action(w, i);
-		enum err_code rc =
-			run_end(w->run, w->unit->actions[i], why->code == ERR_OK ? NULL : why, err);
-		if (rc != ERR_OK) {
-			return rc;
-		}
-		if (a->store == NULL || moved) {
-			continue;
-		}
-		const struct store_memory *sm = memory_store(w->run->pass->memory, a->store->key);
-		const char *what = arena_printf(&w->run->pass->arena, "push:%s", a->store->key);
-		rc = what == NULL ? err_nomem(err)
-		     : why->code == ERR_OK
-		             ? store_succeeded(w->run->engine->store, what, err)
-		             : run_failed(w->run, what, sm == NULL ? NULL : sm->push, a, why, err);
-		if (rc != ERR_OK) {
-			return rc;
+	for (int first = 1; first >= 0; first--) {
+		for (size_t i = 0; i < w->unit->n; i++) {
+			if ((unit_action(w, i) == w->failed) != (first == 1)) {
+				continue;
+			}
+			enum err_code rc = finish_action(w, i, why, err);
+			if (rc != ERR_OK) {
+				return rc;
+			}
 		}
 	}
-	w->run->result->moved |= moved;
+	w->run->result->moved |= why->code == ERR_CONFLICT;
 	return ERR_OK;
 }
 

@@ -92,6 +92,14 @@ static bool act_fault(struct stage *st, const struct statement *s)
 		                                                       : ISSUER_REFUSED;
 		return true;
 	}
+	if (str_equal(s->v[1], "file")) {
+		struct vfile *f = s->n == 4 ? world_file(w, s->v[2], s->v[3]) : NULL;
+		if (f == NULL) {
+			return say_failed(s, "fault file HOST PATH, of a file that was there");
+		}
+		f->refuses = true;
+		return true;
+	}
 	for (size_t i = 2; i < s->n; i++) {
 		struct vhost *h = world_host(w, s->v[i]);
 		h->unreachable |= str_equal(s->v[1], "unreachable");
@@ -107,6 +115,9 @@ static bool act_heal(struct stage *st, const struct statement *s)
 	struct world *w = st->lab.world;
 
 	w->issuer_faults_left = 0;
+	for (size_t i = 0; i < w->n_files; i++) {
+		w->files[i].refuses = false;
+	}
 	for (size_t i = 0; i < w->n_hosts; i++) {
 		struct vhost *h = &w->hosts[i];
 		if (s->n < 2 || str_equal(h->name, s->v[1])) {

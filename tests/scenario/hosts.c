@@ -124,7 +124,7 @@ static enum err_code host_replace(struct transport *t, const struct transport_wr
 		return err_set(err, ERR_CONFLICT, "'%s' changed since it was looked at", w->path);
 	}
 	world_event(r->world);
-	if (r->host->writes_fail) {
+	if (r->host->writes_fail || (f != NULL && f->refuses)) {
 		return err_set(err, ERR_IO, "write '%s': Input/output error", w->path);
 	}
 	if (w->backup != NULL && f != NULL && f->exists) {

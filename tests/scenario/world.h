@@ -29,6 +29,7 @@ struct vfile {
 	uint32_t mode, uid, gid;
 	uint64_t ino;
 	int64_t mtime_ns;
+	bool refuses;    /* to be written */
 	unsigned writes; /* by anybody, since the world began */
 	size_t n, n_before;
 	uint8_t data[WORLD_FILE_BYTES], before[WORLD_FILE_BYTES]; /* before: the content replaced */
