@@ -328,6 +328,27 @@ static enum err_code unresolved(const struct look_store *look, struct obs_store 
 	return arena_failed(a) ? err_nomem(err) : ERR_OK;
 }
 
+/* It reads like any other file, but a link out of its directory is never followed to be written. */
+static void ask_about_links(struct observer *ob, const struct look_store *look,
+                            const struct parts *p, struct obs_store *row)
+{
+	for (size_t i = 0; i < p->n && row->error == NULL; i++) {
+		struct transport_write w = { .mode = p->facts[i].mode };
+		struct err why = { .code = ERR_OK };
+
+		if (!p->facts[i].is_symlink) {
+			continue;
+		}
+		CLEANUP(cleanup_free)
+		char *path = keystore_part_path(look->path, look->format->suffixes[i]);
+		w.path = path;
+		if (path != NULL &&
+		    look->transport->ops->check(look->transport, &w, &why) == ERR_DENIED) {
+			row->error = observe_sentence(ob, &why);
+		}
+	}
+}
+
 enum err_code observe_store(struct observer *ob, const struct look_store *look,
                             struct obs_store *row, struct err *err)
 {
@@ -357,5 +378,9 @@ enum err_code observe_store(struct observer *ob, const struct look_store *look,
 		return arena_failed(a) ? err_nomem(err) : ERR_OK;
 	}
 	take_file_facts(ob, &p, row);
-	return open_and_take(ob, look, &p, row, err);
+	rc = open_and_take(ob, look, &p, row, err);
+	if (rc == ERR_OK && row->status == LOOK_OK) {
+		ask_about_links(ob, look, &p, row);
+	}
+	return rc;
 }

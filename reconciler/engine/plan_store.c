@@ -248,6 +248,26 @@ static void plan_opaque(struct planner *p, struct store_plan *sp)
 	settle(p, sp);
 }
 
+/* Reported while there is nothing to write as well: the next renewal would fail. */
+static void not_writable(struct planner *p, struct store_plan *sp)
+{
+	struct conflict c = { .object_kind = KIND_TARGET,
+		              .row = "B7",
+		              .name = sp->ws->target->o.name,
+		              .host = sp->ws->host->name,
+		              .code = "TargetIncapable",
+		              .hint = "deliver to where the link points, or put a file in its "
+		                      "place" };
+
+	if (sp->os == NULL || sp->os->status != LOOK_OK || sp->os->error == NULL) {
+		return;
+	}
+	c.message = sp->os->error;
+	report_conflict(p, &c);
+	sp->write = false;
+	sp->reload = false;
+}
+
 static void plan_store(struct planner *p, struct store_plan *sp)
 {
 	if (!sp->unit->selected) {
@@ -278,6 +298,7 @@ static void plan_store(struct planner *p, struct store_plan *sp)
 	leave_foreign(sp);
 	trust_only_load(p, sp);
 	settle(p, sp);
+	not_writable(p, sp);
 	if (sp->n_slots == 0) {
 		store_word(sp, sp->write ? "B7" : "B8", sp->write ? "StoreStale" : "InSync", NULL);
 	}

@@ -132,6 +132,22 @@ START_TEST(a_ca_in_a_format_without_aliases_is_not_called_the_key)
 }
 END_TEST
 
+START_TEST(what_cannot_be_written_is_a_conflict_beforehand)
+{
+	settled(FLEET);
+	store->refused = "replace '/etc/web.jks': it is a symbolic link out of its directory";
+	ck_assert(!world_plan(&w)->in_sync);
+	ck_assert_str_eq(plan_conflict(w.plan, "TargetIncapable")->message, store->refused);
+	world_entry(store, "root")->alias = "other";
+	world_touch(store);
+	ck_assert_ptr_nonnull(plan_conflict(world_plan(&w), "TargetIncapable"));
+	ck_assert_uint_eq(w.plan->n_actions, 0);
+	store->refused = NULL;
+	ck_assert_ptr_nonnull(plan_action(world_plan(&w), ACTION_TRUST_ADD, "www", "h1"));
+	world_free(&w);
+}
+END_TEST
+
 static void build(Suite *s)
 {
 	TCase *t = tcase_create("shown");
@@ -141,6 +157,7 @@ static void build(Suite *s)
 	tcase_add_test(t, a_store_nobody_looked_at_is_unknown_and_counted);
 	tcase_add_test(t, an_alias_of_a_ca_not_made_yet_is_pushed_in_the_first_plan);
 	tcase_add_test(t, a_ca_in_a_format_without_aliases_is_not_called_the_key);
+	tcase_add_test(t, what_cannot_be_written_is_a_conflict_beforehand);
 	suite_add_tcase(s, t);
 }
 

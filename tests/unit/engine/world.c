@@ -395,6 +395,7 @@ static void see_store(struct world *w, const struct w_store *s, struct obs_store
 	if (o->status != LOOK_OK) {
 		return;
 	}
+	o->error = s->refused;
 	world_digest(s, o->sha256);
 	for (size_t i = 0; i < s->content.n; i++) {
 		const struct w_entry *e = &s->content.v[i];

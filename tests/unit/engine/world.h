@@ -52,6 +52,7 @@ struct w_store {
 	enum look_status status; /* LOOK_OK and LOOK_ABSENT follow from `exists` */
 	bool dark;               /* status counts instead */
 	bool unseen;             /* no row of it in the observation */
+	const char *refused;     /* why it could not be written */
 	bool exists;
 	struct w_content content, loaded;
 	unsigned version; /* of the bytes */

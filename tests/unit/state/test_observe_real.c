@@ -132,6 +132,30 @@ static const char *path_of(const char *name)
 	return arena_printf(&arena, "%s/%s", dir, name);
 }
 
+START_TEST(a_link_out_of_its_directory_reads_and_says_that_it_is_not_written)
+{
+	const char *path = path_of("web.ks");
+	const char *link = path_of("link.ks");
+	char *elsewhere = unit_tmpdir();
+	const char *far = arena_printf(&arena, "%s/far.ks", elsewhere);
+
+	put_store(&keystore_jks, path);
+	ck_assert_int_eq(symlink("web.ks", link), 0);
+	ck_assert_int_eq(look_at(&keystore_jks, link, &password)->status, LOOK_OK);
+	ck_assert_ptr_null(o->stores[0].error);
+	ck_assert_int_eq(unlink(link), 0);
+	put_store(&keystore_jks, far);
+	ck_assert_int_eq(symlink(far, link), 0);
+	const struct obs_store *s = look_at(&keystore_jks, link, &password);
+
+	ck_assert_int_eq(s->status, LOOK_OK);
+	ck_assert_ptr_nonnull(s->error);
+	ck_assert_ptr_nonnull(strstr(s->error, "symbolic link out of its directory"));
+	ck_assert_int_eq(unlink(link), 0);
+	unit_rmtree(elsewhere);
+}
+END_TEST
+
 START_TEST(every_format_we_write_is_read_back)
 {
 	const struct keystore_ops *ops = formats[_i];
@@ -252,6 +276,7 @@ static void build(Suite *s)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
+	tcase_add_test(t, a_link_out_of_its_directory_reads_and_says_that_it_is_not_written);
 	tcase_add_loop_test(t, every_format_we_write_is_read_back, 0, (int)ARRAY_LEN(formats));
 	tcase_add_loop_test(t, a_wrong_password_is_told_from_damage, 0, 2);
 	tcase_add_test(t, a_pkcs12_file_under_a_jks_name_is_recognised);
