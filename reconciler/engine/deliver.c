@@ -100,6 +100,7 @@ static enum err_code write_store(struct work *w, const struct action *a, struct 
 	struct compose c = {
 		.engine = r->engine,
 		.pass = r->pass,
+		.transport = w->transport,
 		.store = a->store,
 		.ops = ops,
 		.passwords = passwords_of(r->pass, a->store),

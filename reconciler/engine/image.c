@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "reconciler/base/str.h"
+#include "reconciler/engine/convert.h"
 #include "reconciler/engine/external_ca.h"
 
 void image_release(struct image *im)
@@ -29,7 +30,7 @@ bool image_is_empty(const struct image *im)
 	return true;
 }
 
-static void image_views(const struct image *im, struct bytes ret[KEYSTORE_PARTS_MAX])
+void image_views(const struct image *im, struct bytes ret[KEYSTORE_PARTS_MAX])
 {
 	for (size_t i = 0; i < im->n; i++) {
 		ret[i] = im->present[i] ? secret_view(&im->parts[i]) : (struct bytes){ 0 };
@@ -102,6 +103,10 @@ static enum err_code open_store(const struct compose *c, const struct image *now
 
 	if (image_is_empty(now) || c->start_anew) {
 		return c->ops->create(ret, err);
+	}
+	const struct keystore_ops *there = format_there(c);
+	if (there != c->ops) {
+		return image_convert(c, there, ret, err);
 	}
 	image_views(now, views);
 	return passwords_open(c->passwords, c->ops, views, now->n, ret, err);

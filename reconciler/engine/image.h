@@ -20,6 +20,7 @@ struct image {
 };
 void image_release(struct image *im);
 bool image_is_empty(const struct image *im); /* no part is there */
+void image_views(const struct image *im, struct bytes ret[KEYSTORE_PARTS_MAX]);
 
 enum err_code image_read(struct transport *t, const struct keystore_ops *ops, const char *path,
                          struct image *ret, struct err *err);
@@ -27,6 +28,7 @@ enum err_code image_read(struct transport *t, const struct keystore_ops *ops, co
 struct compose {
 	struct engine *engine;
 	struct pass *pass;
+	struct transport *transport;
 	const struct want_store *store;
 	const struct keystore_ops *ops;
 	const struct passwords *passwords;

@@ -247,10 +247,16 @@ static const struct obs_entry *certificate_of(const struct planner *p, const str
 	return NULL;
 }
 
+/* Of another format than the wanted one, the entries may have no names to be found by. */
+static bool aliases_there(const struct store_plan *sp)
+{
+	return sp->os == NULL || sp->os->format == NULL || format_has_aliases(sp->os->format);
+}
+
 static const struct obs_entry *key_entry_of(const struct planner *p, const struct store_plan *sp,
                                             const struct want_entry *we)
 {
-	if (sp->ws->has_aliases) {
+	if (sp->ws->has_aliases && aliases_there(sp)) {
 		return entry_at(sp->os, we->folded);
 	}
 	if (we->certificate_only) {

@@ -4,6 +4,7 @@
  * one write.
  */
 #include "reconciler/engine/planner.h"
+#include "reconciler/engine/want_build.h"
 
 void store_word(struct store_plan *sp, const char *row, const char *word, const char *message)
 {
@@ -222,8 +223,39 @@ static void broken(struct planner *p, const struct store_plan *sp)
 	report_conflict(p, &c);
 }
 
-/* What is wrong with a file as a file is ours to mend only when something in it is ours. */
-static void leave_foreign(struct store_plan *sp)
+static void foreign_format(struct planner *p, const struct store_plan *sp)
+{
+	struct conflict c = { .object_kind = KIND_TARGET,
+		              .row = "B6",
+		              .name = sp->ws->target->o.name,
+		              .host = sp->ws->host->name,
+		              .code = "ForeignIdentity",
+		              .hint = "deliver to another path, or takeOver: true on the Target" };
+
+	c.message = say(p, "%s is a %s store that we did not put there, wanted: %s", sp->ws->path,
+	                sp->os->format, sp->ws->format);
+	report_conflict(p, &c);
+}
+
+/* An entry that is missing under our alias is no proof that the rest is ours. */
+static bool format_is_ours(struct planner *p, const struct store_plan *sp)
+{
+	static const uint8_t never[SHA256_BYTES];
+	size_t n_anchors = 0;
+	bool ours = sp->ws->target->take_over ||
+	            (sp->sm != NULL && memcmp(sp->sm->written, never, SHA256_BYTES) != 0);
+
+	(void)memory_anchors_of(p->in->memory, sp->ws->key, &n_anchors);
+	for (size_t i = 0; i < sp->n_slots; i++) {
+		const struct slot *s = &sp->slots[i];
+
+		ours = ours || s->sm != NULL || s->stored == STORED_CURRENT ||
+		       s->stored == STORED_PREVIOUS;
+	}
+	return ours || n_anchors > 0;
+}
+
+static bool content_is_ours(const struct store_plan *sp)
 {
 	bool ours = sp->n_slots == 0 || sp->sm != NULL || work_of(sp)->later.n > 0;
 
@@ -233,9 +265,22 @@ static void leave_foreign(struct store_plan *sp)
 	for (size_t i = 0; i < sp->changes.n; i++) {
 		ours = ours || sp->changes.v[i].op != ENTRY_KEEP;
 	}
-	if (!ours) {
-		sp->write = false;
-		sp->reload = false;
+	return ours;
+}
+
+/* What is wrong with a file as a file is ours to mend only when something in it is ours. */
+static void leave_foreign(struct planner *p, struct store_plan *sp)
+{
+	if (sp->converts ? format_is_ours(p, sp) : content_is_ours(sp)) {
+		return;
+	}
+	if (sp->converts) {
+		foreign_format(p, sp);
+	}
+	sp->write = false;
+	sp->reload = false;
+	if (sp->work != NULL) {
+		sp->work->later.n = 0;
 	}
 }
 
@@ -295,7 +340,7 @@ static void plan_store(struct planner *p, struct store_plan *sp)
 	for (size_t i = 0; i < sp->n_slots; i++) {
 		plan_slot(p, sp, &sp->slots[i]);
 	}
-	leave_foreign(sp);
+	leave_foreign(p, sp);
 	trust_only_load(p, sp);
 	settle(p, sp);
 	not_writable(p, sp);

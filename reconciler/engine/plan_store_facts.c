@@ -64,6 +64,7 @@ static void format_facts(struct planner *p, struct store_plan *sp)
 	}
 	if (os->format != NULL && !str_equal(os->format, sp->ws->format)) {
 		differs(p, sp, "KeystoreProfileMismatch", "format", sp->ws->format, os->format);
+		sp->converts = true;
 	}
 	if (ks != NULL && ks->pkcs12_profile.s != NULL && os->profile != NULL &&
 	    str_equal(sp->ws->format, "pkcs12") && !str_equal(ks->pkcs12_profile.s, os->profile)) {

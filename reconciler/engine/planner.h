@@ -127,6 +127,7 @@ struct store_plan {
 	bool reload;     /* the software must load what is written */
 	bool incomplete; /* absent, and a key entry cannot be had yet */
 	bool need_load;  /* others wait for it to be loaded */
+	bool converts;   /* of another format than the wanted one */
 };
 
 struct unit_plan {
