@@ -67,6 +67,9 @@ struct store_memory {
 	unsigned activations;            /* since written_at, or since the last that was proved */
 	int hold_revision; /* `rollback` holds re-push: the revision it went back to, 0: no */
 	const struct backoff *push; /* NULL: it never failed */
+	/* Of its files since we wrote or adopted them: what holds where the YAML says nothing.
+	 * NULL: not known yet. */
+	const char *owner, *group;
 };
 
 /* A slot (store, alias) is ours when it is listed here. */

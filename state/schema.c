@@ -177,8 +177,17 @@ static const char *const version_5[] = {
 	NULL,
 };
 
+static const char *const version_6[] = {
+	/* whose the files are since we wrote or adopted them; NULL: the next look will tell */
+	"ALTER TABLE store ADD COLUMN owner TEXT;",
+	"ALTER TABLE store ADD COLUMN grp TEXT;",
+	"PRAGMA user_version=6;",
+	NULL,
+};
+
 /* steps[i] leads from version i to i + 1. */
-static const char *const *const steps[] = { version_1, version_2, version_3, version_4, version_5 };
+static const char *const *const steps[] = { version_1, version_2, version_3,
+	                                    version_4, version_5, version_6 };
 static_assert(ARRAY_LEN(steps) == SCHEMA_VERSION, "one step for every version");
 
 enum err_code schema_version(struct db *db, int *ret, struct err *err)

@@ -111,6 +111,7 @@ struct slot_write {
 struct store_write {
 	const char *target, *host, *path;
 	uint8_t sha256[SHA256_BYTES]; /* of what was written */
+	const char *owner, *group;    /* given to it; NULL: the writer's own, or not looked at */
 	const struct slot_write *slots;
 	size_t n_slots;
 };
@@ -126,6 +127,9 @@ enum err_code store_activated(struct store *s, const char *key, const uint8_t sh
                               bool success, struct err *err);
 /* What was activated proved itself: activations without effect are counted from here again. */
 enum err_code store_activation_proved(struct store *s, const char *key, struct err *err);
+/* Whose the files of a store of ours were found to be; kept until the next write. */
+enum err_code store_owned_by(struct store *s, const char *key, const char *owner, const char *group,
+                             struct err *err);
 enum err_code store_anchor_left(struct store *s, const char *store_key,
                                 const uint8_t sha256[SHA256_BYTES], bool left, struct err *err);
 enum err_code store_hold(struct store *s, const char *key, int revision, struct err *err);

@@ -107,9 +107,11 @@ static enum err_code note(struct store *s, const struct store_write *w, bool wri
 
 	if (rc == ERR_OK && written) {
 		rc = db_run(s->db,
-		            "UPDATE store SET written = ?2, written_at = ?3, activations = 0"
-		            " WHERE key = ?1",
-		            DB_VALUES(db_text(key), digest(w->sha256), db_wall(store_now(s))), err);
+		            "UPDATE store SET written = ?2, written_at = ?3, activations = 0,"
+		            " owner = ?4, grp = ?5 WHERE key = ?1",
+		            DB_VALUES(db_text(key), digest(w->sha256), db_wall(store_now(s)),
+		                      db_text(w->owner), db_text(w->group)),
+		            err);
 	}
 	if (rc == ERR_OK && written) {
 		rc = db_run(s->db, "DELETE FROM slot WHERE store_key = ?1", DB_VALUES(db_text(key)),
@@ -130,6 +132,26 @@ enum err_code store_slots_ours(struct store *s, const struct store_write *w, str
 	enum err_code rc = store_begin(s, TX_RECONCILER, err);
 
 	return rc == ERR_OK ? store_end(s, note(s, w, /* written= */ false, err), err) : rc;
+}
+
+static enum err_code owned_by(struct store *s, const char *key, const char *owner,
+                              const char *group, struct err *err)
+{
+	enum err_code rc = touch_key(s, key, err);
+
+	return rc == ERR_OK ? db_run(s->db,
+	                             "UPDATE store SET owner = coalesce(owner, ?2),"
+	                             " grp = coalesce(grp, ?3) WHERE key = ?1",
+	                             DB_VALUES(db_text(key), db_text(owner), db_text(group)), err)
+	                    : rc;
+}
+
+enum err_code store_owned_by(struct store *s, const char *key, const char *owner, const char *group,
+                             struct err *err)
+{
+	enum err_code rc = store_begin(s, TX_RECONCILER, err);
+
+	return rc == ERR_OK ? store_end(s, owned_by(s, key, owner, group, err), err) : rc;
 }
 
 static enum err_code activated(struct store *s, const char *key, const uint8_t sha256[SHA256_BYTES],

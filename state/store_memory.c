@@ -217,7 +217,8 @@ static enum err_code load_stores(struct loading *l, struct err *err)
 	if (rc == ERR_OK) {
 		rc = db_query(l->s->db,
 		              "SELECT key, target, host, path, written, written_at, activated,"
-		              " activated_at, activations, hold_revision FROM store ORDER BY key",
+		              " activated_at, activations, hold_revision, owner, grp"
+		              " FROM store ORDER BY key",
 		              /* values= */ NULL, 0, &q, err);
 	}
 	for (size_t i = 0; rc == ERR_OK && (rc = db_next(q, &row, err)) == ERR_OK && row; i++) {
@@ -236,6 +237,12 @@ static enum err_code load_stores(struct loading *l, struct err *err)
 		sm->activated_at = row_wall(&r, 7);
 		sm->activations = (unsigned)row_int(&r, 8, 0, UINT_MAX);
 		sm->hold_revision = (int)row_int(&r, 9, 0, INT_MAX);
+		sm->owner = row_is_null(&r, 10)
+		                    ? NULL
+		                    : row_str_like(&r, 10, i == 0 ? NULL : sm[-1].owner);
+		sm->group = row_is_null(&r, 11)
+		                    ? NULL
+		                    : row_str_like(&r, 11, i == 0 ? NULL : sm[-1].group);
 		rc = row_check(&r, err);
 		l->m->n_stores = i + 1;
 	}

@@ -110,7 +110,15 @@ static enum err_code write_store(struct work *w, const struct action *a, struct 
 		.start_anew = r->replace_unreadable,
 	};
 
+	struct image_swap swap = { .engine = r->engine,
+		                   .transport = w->transport,
+		                   .store = a->store,
+		                   .now = &x->before,
+		                   .next = &x->after,
+		                   .backup = true };
+
 	x->store = a->store;
+	image_owner(&swap, r->pass->memory);
 	if (ops == NULL) {
 		return err_set(err, ERR_INVALID, "no such keystore format: %s", a->store->format);
 	}
@@ -126,13 +134,7 @@ static enum err_code write_store(struct work *w, const struct action *a, struct 
 		rc = image_compose(&c, &x->before, &x->after, &x->slots, &x->n_slots, err);
 	}
 	if (rc == ERR_OK) {
-		rc = image_write(&(struct image_swap){ .engine = r->engine,
-		                                       .transport = w->transport,
-		                                       .store = a->store,
-		                                       .now = &x->before,
-		                                       .next = &x->after,
-		                                       .backup = true },
-		                 err);
+		rc = image_write(&swap, err);
 	}
 	/* A part may have been replaced before another failed: then all is put back. */
 	x->done = rc == ERR_OK || x->after.n > 1;
@@ -140,6 +142,8 @@ static enum err_code write_store(struct work *w, const struct action *a, struct 
 		struct store_write note = { .target = a->store->target->o.name,
 			                    .host = a->store->host->name,
 			                    .path = a->store->path,
+			                    .owner = swap.owner,
+			                    .group = swap.group,
 			                    .slots = x->slots,
 			                    .n_slots = x->n_slots };
 		memcpy(note.sha256, x->after.sha256, SHA256_BYTES);
@@ -346,12 +350,13 @@ static enum err_code put_back_store(struct work *w, struct write *x, struct err 
 		for (size_t i = 0; i < x->before.n; i++) {
 			x->before.private_part[i] = x->after.private_part[i];
 		}
-		rc = image_write(&(struct image_swap){ .engine = w->run->engine,
-		                                       .transport = t,
-		                                       .store = x->store,
-		                                       .now = &now,
-		                                       .next = &x->before },
-		                 err);
+		struct image_swap swap = { .engine = w->run->engine,
+			                   .transport = t,
+			                   .store = x->store,
+			                   .now = &now,
+			                   .next = &x->before };
+		image_owner(&swap, w->run->pass->memory);
+		rc = image_write(&swap, err);
 	}
 	image_release(&now);
 	return rc;

@@ -515,8 +515,8 @@ static enum err_code describe_part(const struct image_swap *s, size_t i, char **
 		.path = s->next->paths[i],
 		.data = secret_view(&s->next->parts[i]),
 		.mode = s->next->private_part[i] ? deliver->mode & PRIVATE_MODE_MAX : deliver->mode,
-		.owner = deliver->owner.s,
-		.group = deliver->group.s,
+		.owner = s->owner,
+		.group = s->group,
 		.backup = *ret_backup,
 		.expect = &s->now->facts[i],
 	};
@@ -549,8 +549,29 @@ static enum err_code each_part(const struct image_swap *s,
 	return ERR_OK;
 }
 
-enum err_code image_write(const struct image_swap *s, struct err *err)
+void image_owner(struct image_swap *s, const struct memory *m)
 {
+	const struct deliver_spec *dl = s->store->deliver;
+	const struct store_memory *sm = memory_store(m, s->store->key);
+
+	s->owner = dl->owner.s != NULL ? dl->owner.s : sm == NULL ? NULL : sm->owner;
+	s->group = dl->group.s != NULL ? dl->group.s : sm == NULL ? NULL : sm->group;
+	s->by_record = dl->owner.s == NULL && dl->group.s == NULL &&
+	               (s->owner != NULL || s->group != NULL);
+}
+
+enum err_code image_write(struct image_swap *s, struct err *err)
+{
+	struct err why = { 0 };
+
+	/* An account that is gone, or that is not ours to give files to. */
+	if (s->by_record) {
+		enum err_code may = each_part(s, s->transport->ops->check, &why);
+		if (may == ERR_DENIED || may == ERR_INVALID) {
+			s->owner = NULL;
+			s->group = NULL;
+		}
+	}
 	/* All of them could be written before the first of them is: half a pair is worse than none.
 	 */
 	enum err_code rc = each_part(s, s->transport->ops->check, err);

@@ -47,7 +47,12 @@ struct image_swap {
 	struct transport *transport;
 	const struct want_store *store;
 	const struct image *now, *next;
-	bool backup; /* keep the old files as the deliver item says */
+	bool backup;               /* keep the old files as the deliver item says */
+	const char *owner, *group; /* NULL: the writer's own */
+	bool by_record;            /* nobody asked for them but what is remembered */
 };
-/* Write every part of `next` over `now`. ERR_CONFLICT: somebody else wrote since `now`. */
-enum err_code image_write(const struct image_swap *s, struct err *err);
+/* Whose its files shall be: the YAML's word, else what is recorded. */
+void image_owner(struct image_swap *s, const struct memory *m);
+/* Write every part of `next` over `now`. ERR_CONFLICT: somebody else wrote since `now`. Owner and
+ * group that we may not give are dropped when nobody asked for them. */
+enum err_code image_write(struct image_swap *s, struct err *err);

@@ -42,6 +42,9 @@ static enum err_code mark_anchor(struct engine *e, const struct mark *m, struct 
 	if (m->kind == MARK_SLOT_OURS) {
 		return ERR_OK;
 	}
+	if (m->kind == MARK_STORE_OWNED) {
+		return store_owned_by(e->store, m->store->key, m->owner, m->group, err);
+	}
 	return store_anchor_left(e->store, m->store->key, m->cert->sha256,
 	                         m->kind == MARK_ANCHOR_LEFT, err);
 }

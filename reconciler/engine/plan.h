@@ -106,6 +106,7 @@ struct drift {
 enum mark_kind {
 	MARK_ANCHOR_LEFT,     /* store_anchor_left(true): its overlap begins now */
 	MARK_ANCHOR_RETURNED, /* store_anchor_left(false) */
+	MARK_STORE_OWNED,     /* store_owned_by(): whose its files are */
 	MARK_SLOT_OURS,       /* store_slots_ours(): found right, the state did not know */
 };
 struct mark {
@@ -114,6 +115,7 @@ struct mark {
 	const char *alias;               /* folded */
 	const struct identity *identity; /* key entries; NULL for trust */
 	const struct seen_cert *cert;
+	const char *owner, *group; /* of the files; NULL: not learned now */
 };
 
 /* Verdict of every identity and endpoint for `status` (ux.md's words). */

@@ -25,11 +25,50 @@ static bool all_digits(const char *s)
 	return s[0] != '\0' && s[strspn(s, "0123456789")] == '\0';
 }
 
+/* Is anything in it ours, written or adopted? */
+static bool has_ours(struct planner *p, const struct store_plan *sp)
+{
+	size_t n = 0;
+	bool ours = false;
+
+	(void)memory_anchors_of(p->in->memory, sp->ws->key, &n);
+	for (size_t i = 0; i < sp->n_slots; i++) {
+		struct slot *s = &sp->slots[i];
+		/* Found right, the state did not know: this plan marks it as ours. */
+		ours = ours || s->sm != NULL ||
+		       (s->id != NULL && slot_stored(p, s) == STORED_CURRENT);
+	}
+	return ours || n > 0;
+}
+
 /* A number cannot be compared with a name without asking the host; the writer will. */
 static bool owner_differs(const char *wanted, const char *is)
 {
 	return wanted != NULL && is != NULL && !str_equal(wanted, is) &&
 	       all_digits(wanted) == all_digits(is);
+}
+
+/* The YAML, else what was recorded when it was written or adopted; what is not recorded yet is
+ * learned from the first look after that. */
+static void file_owner(struct planner *p, struct store_plan *sp)
+{
+	const struct deliver_spec *dl = sp->ws->deliver;
+	const struct store_memory *sm = sp->sm;
+	const char *owner = dl->owner.s != NULL ? dl->owner.s : sm == NULL ? NULL : sm->owner;
+	const char *group = dl->group.s != NULL ? dl->group.s : sm == NULL ? NULL : sm->group;
+	struct mark m = { .kind = MARK_STORE_OWNED, .store = sp->ws, .alias = "" };
+
+	if (owner_differs(owner, sp->os->owner)) {
+		differs(p, sp, "FileModeMismatch", "owner", owner, sp->os->owner);
+	}
+	if (owner_differs(group, sp->os->group)) {
+		differs(p, sp, "FileModeMismatch", "group", group, sp->os->group);
+	}
+	m.owner = owner == NULL ? sp->os->owner : NULL;
+	m.group = group == NULL ? sp->os->group : NULL;
+	if (has_ours(p, sp) && (m.owner != NULL || m.group != NULL)) {
+		report_mark(p, &m);
+	}
 }
 
 static void file_facts(struct planner *p, struct store_plan *sp)
@@ -44,12 +83,7 @@ static void file_facts(struct planner *p, struct store_plan *sp)
 		differs(p, sp, "FileModeMismatch", "mode", say(p, "%04o", mode),
 		        say(p, "%04o", sp->os->mode));
 	}
-	if (owner_differs(dl->owner.s, sp->os->owner)) {
-		differs(p, sp, "FileModeMismatch", "owner", dl->owner.s, sp->os->owner);
-	}
-	if (owner_differs(dl->group.s, sp->os->group)) {
-		differs(p, sp, "FileModeMismatch", "group", dl->group.s, sp->os->group);
-	}
+	file_owner(p, sp);
 }
 
 static void format_facts(struct planner *p, struct store_plan *sp)

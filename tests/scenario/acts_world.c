@@ -212,6 +212,15 @@ static bool act_chmod(struct stage *st, const struct statement *s)
 	return true;
 }
 
+static bool act_chown(struct stage *st, const struct statement *s)
+{
+	struct vfile *f = s->n == 4 ? world_file(st->lab.world, s->v[1], s->v[2]) : NULL;
+	struct err why = { 0 };
+
+	return (f != NULL && fs_uid_of(s->v[3], &f->uid, &why) == ERR_OK) ||
+	       say_failed(s, "chown HOST PATH USER");
+}
+
 /* load|start|stop HOST/NAME: somebody else does it */
 static bool act_service(struct stage *st, const struct statement *s)
 {
@@ -282,11 +291,12 @@ static const struct {
 	const char *word;
 	act *act;
 } acts[] = {
-	{ "server", act_server }, { "trusts", act_trusts }, { "peers", act_peers },
-	{ "fault", act_fault },   { "heal", act_heal },     { "overwrite", act_overwrite },
-	{ "remove", act_remove }, { "copy", act_copy },     { "put", act_put },
-	{ "chmod", act_chmod },   { "load", act_service },  { "start", act_service },
-	{ "stop", act_service },  { "serve", act_serve },   { "remember", act_remember },
+	{ "server", act_server },     { "trusts", act_trusts }, { "peers", act_peers },
+	{ "fault", act_fault },       { "heal", act_heal },     { "overwrite", act_overwrite },
+	{ "remove", act_remove },     { "copy", act_copy },     { "put", act_put },
+	{ "chown", act_chown },       { "chmod", act_chmod },   { "load", act_service },
+	{ "start", act_service },     { "stop", act_service },  { "serve", act_serve },
+	{ "remember", act_remember },
 };
 
 bool act_on_world(struct stage *st, const struct statement *s, bool *ret_known)

@@ -386,7 +386,7 @@ static void see_store(struct world *w, const struct w_store *s, struct obs_store
 		                 .profile = s->profile,
 		                 .password = s->password,
 		                 .mode = s->mode,
-		                 .owner = "root",
+		                 .owner = s->owner == NULL ? "root" : s->owner,
 		                 .group = "root" };
 	o->status = s->dark ? s->status : s->exists ? LOOK_OK : LOOK_ABSENT;
 	if (s->dark) {

@@ -59,6 +59,7 @@ struct w_store {
 	const char *format, *profile;
 	int password;
 	uint32_t mode;
+	const char *owner; /* NULL: root */
 	bool fresh_mode;
 	struct store_memory sm;
 	bool remembered;

@@ -413,6 +413,14 @@ static void keep_marks(struct world *w, const struct plan *p)
 	for (size_t i = 0; i < p->n_marks; i++) {
 		const struct mark *m = &p->marks[i];
 
+		if (m->kind == MARK_STORE_OWNED) {
+			struct w_store *s = world_store(w, m->store->key);
+
+			s->sm.owner = s->sm.owner == NULL ? m->owner : s->sm.owner;
+			s->sm.group = s->sm.group == NULL ? m->group : s->sm.group;
+			s->remembered = true;
+			continue;
+		}
 		if (m->kind == MARK_SLOT_OURS) {
 			struct w_store *s = world_store(w, m->store->key);
 

@@ -232,6 +232,8 @@ static struct store_memory some_store_memory(void)
 		                  .target = word(),
 		                  .host = word(),
 		                  .path = word(),
+		                  .owner = word(),
+		                  .group = rng_below(&rng, 2) == 0 ? NULL : word(),
 		                  .written_at = some_time(),
 		                  .activated_at = some_time(),
 		                  .activations = rng_below(&rng, 9),

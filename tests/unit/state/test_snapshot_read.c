@@ -166,6 +166,7 @@ START_TEST(every_field_of_a_delivery_arrives)
 		                            .activated = { 2 },
 		                            .activations = 3,
 		                            .push = &a_backoff,
+		                            .owner = "kms",
 		                            .hold_revision = 4 };
 	const struct slot_memory slot = {
 		.store_key = "t@h:/p", .alias = "web", .identity = "w", .sha256 = { 5 }
@@ -195,6 +196,8 @@ START_TEST(every_field_of_a_delivery_arrives)
 	ck_assert_uint_eq(s->activated[0], 2);
 	ck_assert_uint_eq(s->activations, 3);
 	assert_backoff(s->push);
+	ck_assert_str_eq(s->owner, "kms");
+	ck_assert_ptr_null(s->group);
 	ck_assert_int_eq(s->hold_revision, 4);
 	ck_assert_ptr_nonnull(l);
 	ck_assert_str_eq(l->identity, "w");

@@ -69,6 +69,35 @@ START_TEST(what_was_written_is_ours_until_something_else_is)
 }
 END_TEST
 
+static const char *owner_now(struct fixture *f)
+{
+	struct seen_certs certs;
+	struct memory *m = fixture_memory(f, &certs);
+	const char *owner = memory_store(m, KEY)->owner;
+	const char *known = owner == NULL ? "?" : str_equal(owner, "kms") ? "kms" : "root";
+
+	fixture_forget(m, &certs);
+	return known;
+}
+
+START_TEST(the_owner_found_is_kept_until_the_next_write)
+{
+	struct slot_write slot = pair("server", "web", 1);
+	struct fixture f;
+
+	fixture_init(&f);
+	written(&f, 9, &slot, 1);
+	ck_assert_str_eq(owner_now(&f), "?");
+	ck_assert_ok(store_owned_by(f.s, KEY, "kms", "kms", &f.err), &f.err);
+	ck_assert_ok(store_owned_by(f.s, KEY, "root", NULL, &f.err), &f.err);
+	fixture_reopen(&f);
+	ck_assert_str_eq(owner_now(&f), "kms");
+	written(&f, 10, &slot, 1);
+	ck_assert_str_eq(owner_now(&f), "?");
+	fixture_release(&f);
+}
+END_TEST
+
 START_TEST(an_anchor_keeps_the_date_it_first_came_and_first_left)
 {
 	struct fixture f;
@@ -427,6 +456,7 @@ static void build(Suite *s)
 	TCase *tc = tcase_create("delivery");
 
 	tcase_add_test(tc, what_was_written_is_ours_until_something_else_is);
+	tcase_add_test(tc, the_owner_found_is_kept_until_the_next_write);
 	tcase_add_test(tc, an_anchor_keeps_the_date_it_first_came_and_first_left);
 	tcase_add_test(tc, an_anchor_that_is_another_certificate_writes_nothing);
 	tcase_add_test(tc, slots_found_right_are_ours_without_having_been_written);
