@@ -45,13 +45,7 @@ static enum err_code der_create(struct keystore **ret, struct err *err)
 	CLEANUP(cleanup_flat) struct flat *flat = NULL;
 	enum err_code rc = flat_new(&keystore_der, &flat, err);
 
-	if (rc == ERR_OK) {
-		rc = flat_model_build(flat, err);
-	}
-	if (rc == ERR_OK) {
-		*ret = &TAKE_PTR(flat)->base;
-	}
-	return rc;
+	return rc == ERR_OK ? flat_hand_over(&flat, ret, err) : rc;
 }
 
 static enum err_code keep(struct flat *flat, size_t part, struct bytes in, struct flat_item **ret,
@@ -124,16 +118,7 @@ static enum err_code der_read(const struct bytes *parts, size_t n_parts,
 	if (rc == ERR_OK && n_parts > PART_KEY && parts[PART_KEY].n != 0) {
 		rc = read_key(flat, PART_KEY, parts[PART_KEY], pw, err);
 	}
-	if (rc == ERR_OK) {
-		rc = flat_check_keys(flat, err);
-	}
-	if (rc == ERR_OK) {
-		rc = flat_model_build(flat, err);
-	}
-	if (rc == ERR_OK) {
-		*ret = &TAKE_PTR(flat)->base;
-	}
-	return rc;
+	return rc == ERR_OK ? flat_hand_over_read(&flat, ret, err) : rc;
 }
 
 static void clear(struct flat *flat)

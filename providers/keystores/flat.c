@@ -251,6 +251,23 @@ enum err_code flat_model_build(struct flat *flat, struct err *err)
 	return done && mark_duplicates(flat) ? ERR_OK : err_nomem(err);
 }
 
+enum err_code flat_hand_over(struct flat **flat, struct keystore **ret, struct err *err)
+{
+	enum err_code rc = flat_model_build(*flat, err);
+
+	if (rc == ERR_OK) {
+		*ret = &TAKE_PTR(*flat)->base;
+	}
+	return rc;
+}
+
+enum err_code flat_hand_over_read(struct flat **flat, struct keystore **ret, struct err *err)
+{
+	enum err_code rc = flat_check_keys(*flat, err);
+
+	return rc == ERR_OK ? flat_hand_over(flat, ret, err) : rc;
+}
+
 size_t flat_count(const struct keystore *ks)
 {
 	return flat_of_const(ks)->n_entries;

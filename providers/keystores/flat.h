@@ -67,6 +67,11 @@ bool flat_is_der_key(struct bytes der);
 enum err_code flat_check_keys(const struct flat *flat, struct err *err);
 /* Entries anew, after reading and after every edit. */
 enum err_code flat_model_build(struct flat *flat, struct err *err);
+/* The end of create: builds the model and gives the store away; *flat stays the caller's on
+ * failure. */
+enum err_code flat_hand_over(struct flat **flat, struct keystore **ret, struct err *err);
+/* The end of decode: the keys are checked first. */
+enum err_code flat_hand_over_read(struct flat **flat, struct keystore **ret, struct err *err);
 
 /* PEM text of one part: read into items, and items written back. */
 enum err_code flat_read_pem(struct flat *flat, size_t part, struct bytes in,

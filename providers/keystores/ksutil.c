@@ -5,6 +5,8 @@
  */
 #include "providers/keystores/ksutil.h"
 
+#include <stdio.h>
+
 #include "providers/keystores/kscert.h"
 #include "providers/keystores/kstext.h"
 #include "reconciler/base/str.h"
@@ -110,6 +112,21 @@ enum err_code ks_chain_copy(struct arena *arena, const struct bytes *chain, size
 	}
 	*ret = copy;
 	return ERR_OK;
+}
+
+void ks_tell(const struct ks_saying *s, const char *name, const char *value)
+{
+	const struct keystore_fact f = { .entry = s->entry, .name = name, .value = value };
+
+	s->say(s->ctx, &f);
+}
+
+void ks_tell_number(const struct ks_saying *s, const char *name, uint64_t n)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
+	ks_tell(s, name, text);
 }
 
 enum err_code ks_no_rename(struct keystore *ks, const char *from, const char *to, struct err *err)

@@ -35,6 +35,16 @@ bool ks_key_is_another(struct bytes pkcs8, struct bytes leaf);
 enum err_code ks_chain_copy(struct arena *arena, const struct bytes *chain, size_t n,
                             struct bytes **ret, struct err *err);
 
+/* Where facts go, and which entry they are about (SIZE_MAX: the store). */
+struct ks_saying {
+	void (*say)(void *ctx, const struct keystore_fact *f);
+	void *ctx;
+	size_t entry;
+};
+
+void ks_tell(const struct ks_saying *s, const char *name, const char *value);
+void ks_tell_number(const struct ks_saying *s, const char *name, uint64_t n);
+
 /* Members of the table for formats that have no such thing. */
 enum err_code ks_no_rename(struct keystore *ks, const char *from, const char *to, struct err *err);
 enum err_code ks_no_key_password(struct keystore *ks, const char *alias, const struct secret *old,

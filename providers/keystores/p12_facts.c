@@ -8,28 +8,7 @@
 #include "providers/keystores/p12_store.h"
 #include "reconciler/base/str.h"
 
-struct saying {
-	void (*say)(void *ctx, const struct keystore_fact *f);
-	void *ctx;
-	size_t entry;
-};
-
-static void tell(const struct saying *s, const char *name, const char *value)
-{
-	const struct keystore_fact f = { .entry = s->entry, .name = name, .value = value };
-
-	s->say(s->ctx, &f);
-}
-
-static void say_number(const struct saying *s, const char *name, uint64_t n)
-{
-	char text[24];
-
-	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
-	tell(s, name, text);
-}
-
-static void say_alg(const struct saying *s, const char *name, const char *count,
+static void say_alg(const struct ks_saying *s, const char *name, const char *count,
                     const struct p12_alg *alg)
 {
 	char text[96];
@@ -46,23 +25,23 @@ static void say_alg(const struct saying *s, const char *name, const char *count,
 		(void)snprintf(text, sizeof(text), "PBE MD5 DES");
 		break;
 	}
-	tell(s, name, text);
-	say_number(s, count, alg->iterations);
+	ks_tell(s, name, text);
+	ks_tell_number(s, count, alg->iterations);
 }
 
-static void say_mac(const struct saying *s, const struct p12_mac *mac)
+static void say_mac(const struct ks_saying *s, const struct p12_mac *mac)
 {
 	char text[64];
 
 	if (!mac->present) {
-		tell(s, "mac", "none");
+		ks_tell(s, "mac", "none");
 		return;
 	}
 	(void)snprintf(text, sizeof(text), "%s HMAC-%s", mac->pbmac1 ? "PBMAC1" : "PKCS#12",
 	               mac->hash->name);
-	tell(s, "mac", text);
-	say_number(s, "macIterations", mac->iterations);
-	say_number(s, "macSaltLength", mac->salt_n);
+	ks_tell(s, "mac", text);
+	ks_tell_number(s, "macIterations", mac->iterations);
+	ks_tell_number(s, "macSaltLength", mac->salt_n);
 }
 
 static bool holds_certificates(const struct p12_safe *safe)
@@ -75,7 +54,7 @@ static bool holds_certificates(const struct p12_safe *safe)
 	return false;
 }
 
-static void say_safes(const struct saying *s, const struct p12 *p12)
+static void say_safes(const struct ks_saying *s, const struct p12 *p12)
 {
 	for (size_t i = 0; i < p12->n; i++) {
 		const struct p12_safe *safe = &p12->safes[i];
@@ -83,14 +62,14 @@ static void say_safes(const struct saying *s, const struct p12 *p12)
 		if (safe->type == P12_SAFE_ENCRYPTED && safe->alg != NULL) {
 			say_alg(s, "certProtection", "certIterations", safe->alg);
 		} else if (safe->type == P12_SAFE_DATA && holds_certificates(safe)) {
-			tell(s, "certProtection", "none");
+			ks_tell(s, "certProtection", "none");
 		} else if (safe->type == P12_SAFE_OPAQUE) {
-			tell(s, "certProtection", "for a public key");
+			ks_tell(s, "certProtection", "for a public key");
 		}
 	}
 }
 
-static void say_attributes(const struct saying *s, const struct p12_bag *bag)
+static void say_attributes(const struct ks_saying *s, const struct p12_bag *bag)
 {
 	CLEANUP(buf_release) struct buf out = { 0 };
 	struct der set = der_of(bag->attrs);
@@ -112,18 +91,18 @@ static void say_attributes(const struct saying *s, const struct p12_bag *bag)
 		                                              : text);
 	}
 	if (out.len != 0 && !buf_failed(&out)) {
-		tell(s, "attributes", buf_str(&out));
+		ks_tell(s, "attributes", buf_str(&out));
 	}
 }
 
-static void say_entry(const struct saying *s, const struct p12_bag *bag)
+static void say_entry(const struct ks_saying *s, const struct p12_bag *bag)
 {
 	if (bag->type == P12_KEY) {
-		tell(s, "keyProtection", "none");
+		ks_tell(s, "keyProtection", "none");
 	} else if (bag->alg != NULL) {
 		say_alg(s, "keyProtection", "keyIterations", bag->alg);
 	} else if (p12_bag_is_sealed(bag)) {
-		tell(s, "keyProtection", bag->raw.n == 0 ? "not written yet" : "not supported");
+		ks_tell(s, "keyProtection", bag->raw.n == 0 ? "not written yet" : "not supported");
 	}
 	say_attributes(s, bag);
 }
@@ -132,7 +111,7 @@ void p12_facts(const struct keystore *ks, void (*say)(void *ctx, const struct ke
                void *ctx)
 {
 	const struct p12 *p12 = p12_of_const(ks);
-	struct saying s = { .say = say, .ctx = ctx, .entry = SIZE_MAX };
+	struct ks_saying s = { .say = say, .ctx = ctx, .entry = SIZE_MAX };
 	struct keystore_secret_key secret = { 0 };
 
 	say_mac(&s, &p12->mac);
@@ -142,7 +121,7 @@ void p12_facts(const struct keystore *ks, void (*say)(void *ctx, const struct ke
 		say_entry(&s, p12->entries[i].bag);
 		if (p12->entries[i].kind == KS_SECRET &&
 		    p12_secret(ks, i, &secret, /* err= */ NULL) == ERR_OK) {
-			tell(&s, "secretAlgorithm", secret.algorithm);
+			ks_tell(&s, "secretAlgorithm", secret.algorithm);
 			secret_release(&secret.key);
 		}
 	}

@@ -180,10 +180,7 @@ static enum err_code p7b_create(struct keystore **ret, struct err *err)
 
 	if (rc == ERR_OK) {
 		flat->edited = true; /* an empty one is written, too */
-		rc = flat_model_build(flat, err);
-	}
-	if (rc == ERR_OK) {
-		*ret = &TAKE_PTR(flat)->base;
+		rc = flat_hand_over(&flat, ret, err);
 	}
 	return rc;
 }
@@ -229,12 +226,9 @@ static enum err_code p7b_read(const struct bytes *parts, size_t n_parts,
 		rc = read_file(flat, n_parts == 0 ? bytes_of(NULL, 0) : parts[0], own, err);
 	}
 	if (rc == ERR_OK) {
-		rc = rebuild(flat, err);
+		rc = p7b_order(flat, err);
 	}
-	if (rc == ERR_OK) {
-		*ret = &TAKE_PTR(flat)->base;
-	}
-	return rc;
+	return rc == ERR_OK ? flat_hand_over(&flat, ret, err) : rc;
 }
 
 /* As many parameters as the contract has. NOLINTNEXTLINE(readability-function-size) */

@@ -15,13 +15,7 @@ static enum err_code pem_create(struct keystore **ret, struct err *err)
 	CLEANUP(cleanup_flat) struct flat *flat = NULL;
 	enum err_code rc = flat_new(&keystore_pem, &flat, err);
 
-	if (rc == ERR_OK) {
-		rc = flat_model_build(flat, err);
-	}
-	if (rc == ERR_OK) {
-		*ret = &TAKE_PTR(flat)->base;
-	}
-	return rc;
+	return rc == ERR_OK ? flat_hand_over(&flat, ret, err) : rc;
 }
 
 static enum err_code pem_read(const struct bytes *parts, size_t n_parts,
@@ -38,16 +32,7 @@ static enum err_code pem_read(const struct bytes *parts, size_t n_parts,
 	if (rc == ERR_OK && flat->n == 0 && in.n != 0) {
 		rc = err_set(err, ERR_INVALID, "PEM file, offset 0: there is no PEM block in it");
 	}
-	if (rc == ERR_OK) {
-		rc = flat_check_keys(flat, err);
-	}
-	if (rc == ERR_OK) {
-		rc = flat_model_build(flat, err);
-	}
-	if (rc == ERR_OK) {
-		*ret = &TAKE_PTR(flat)->base;
-	}
-	return rc;
+	return rc == ERR_OK ? flat_hand_over_read(&flat, ret, err) : rc;
 }
 
 static enum err_code pem_write(const struct keystore *ks, const struct keystore_encode *how,

@@ -13,13 +13,7 @@ static enum err_code split_create(struct keystore **ret, struct err *err)
 	CLEANUP(cleanup_flat) struct flat *flat = NULL;
 	enum err_code rc = flat_new(&keystore_pem_split, &flat, err);
 
-	if (rc == ERR_OK) {
-		rc = flat_model_build(flat, err);
-	}
-	if (rc == ERR_OK) {
-		*ret = &TAKE_PTR(flat)->base;
-	}
-	return rc;
+	return rc == ERR_OK ? flat_hand_over(&flat, ret, err) : rc;
 }
 
 static enum err_code read_part(struct flat *flat, size_t part, struct bytes in,
@@ -47,16 +41,7 @@ static enum err_code split_read(const struct bytes *parts, size_t n_parts,
 	for (size_t i = 0; rc == ERR_OK && i < PARTS && i < n_parts; i++) {
 		rc = read_part(flat, i, parts[i], pw, err);
 	}
-	if (rc == ERR_OK) {
-		rc = flat_check_keys(flat, err);
-	}
-	if (rc == ERR_OK) {
-		rc = flat_model_build(flat, err);
-	}
-	if (rc == ERR_OK) {
-		*ret = &TAKE_PTR(flat)->base;
-	}
-	return rc;
+	return rc == ERR_OK ? flat_hand_over_read(&flat, ret, err) : rc;
 }
 
 static bool belongs(const struct flat_item *item, size_t part)

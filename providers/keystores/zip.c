@@ -75,10 +75,7 @@ static enum err_code zip_create(struct keystore **ret, struct err *err)
 
 	if (rc == ERR_OK) {
 		flat->edited = true; /* an empty one is written, too */
-		rc = flat_model_build(flat, err);
-	}
-	if (rc == ERR_OK) {
-		*ret = &TAKE_PTR(flat)->base;
+		rc = flat_hand_over(&flat, ret, err);
 	}
 	return rc;
 }
@@ -148,16 +145,7 @@ static enum err_code zip_read(const struct bytes *parts, size_t n_parts,
 	if (rc == ERR_OK) {
 		rc = read_archive(flat, n_parts == 0 ? bytes_of(NULL, 0) : parts[0], pw, err);
 	}
-	if (rc == ERR_OK) {
-		rc = flat_check_keys(flat, err);
-	}
-	if (rc == ERR_OK) {
-		rc = flat_model_build(flat, err);
-	}
-	if (rc == ERR_OK) {
-		*ret = &TAKE_PTR(flat)->base;
-	}
-	return rc;
+	return rc == ERR_OK ? flat_hand_over_read(&flat, ret, err) : rc;
 }
 
 /* Key and certificate are replaced with all that their members held. */

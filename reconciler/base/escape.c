@@ -97,6 +97,16 @@ void str_escape_terminal(struct buf *out, const char *s, size_t n)
 	escape(out, s, n, "\\", "\\");
 }
 
+void str_pad_terminal(struct buf *out, const char *s, size_t width)
+{
+	size_t n = strlen(s);
+
+	str_escape_terminal(out, s, n);
+	do {
+		buf_add_byte(out, ' ');
+	} while (n++ < width);
+}
+
 void str_escape_markdown(struct buf *out, const char *s, size_t n)
 {
 	/* A backslash before 'x' would be shown as such in Markdown, but two are certain. */

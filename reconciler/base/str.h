@@ -48,6 +48,8 @@ bool base64_decode(const char *s, size_t n, struct buf *out);
 /* Append foreign text for a terminal: control characters, bidi overrides and invalid UTF-8 as \xNN.
  */
 void str_escape_terminal(struct buf *out, const char *s, size_t n);
+/* The same as a column: blanks up to `width`, one at the least. */
+void str_pad_terminal(struct buf *out, const char *s, size_t width);
 /* Append foreign text for Markdown: as above, and Markdown's own characters escaped. */
 void str_escape_markdown(struct buf *out, const char *s, size_t n);
 /* Append foreign text for HTML, as contents or inside a quoted attribute: as for a terminal, and

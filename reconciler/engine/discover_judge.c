@@ -88,16 +88,6 @@ static char *place_text(const struct found *f)
 	                  f->starttls == NULL ? "" : f->starttls);
 }
 
-static void put_padded(struct buf *out, const char *text, size_t width)
-{
-	size_t n = strlen(text);
-
-	str_escape_terminal(out, text, n);
-	do {
-		buf_add_byte(out, ' ');
-	} while (n++ < width);
-}
-
 static void put_certificate(const struct discovery *d, const struct found *f, struct wall now,
                             struct buf *out)
 {
@@ -106,11 +96,11 @@ static void put_certificate(const struct discovery *d, const struct found *f, st
 	char at[WHEN_TEXT_MAX];
 	char cell[80];
 
-	put_padded(out, f->judgement.word, VERDICT_WIDTH);
+	str_pad_terminal(out, f->judgement.word, VERDICT_WIDTH);
 	when_format_relative(f->served.v[0]->not_after, now, relative, sizeof(relative));
 	when_format_short(f->served.v[0]->not_after, at);
 	(void)snprintf(cell, sizeof(cell), "%s, %s", relative, at);
-	put_padded(out, cell, WHEN_WIDTH);
+	str_pad_terminal(out, cell, WHEN_WIDTH);
 	if (c != NULL) {
 		str_escape_terminal(out, c->subject, strlen(c->subject));
 	}
@@ -154,13 +144,13 @@ void discover_render_text(const struct discovery *d, struct wall now, struct buf
 		const struct found *f = &d->found.v[i];
 		CLEANUP(cleanup_free) char *place = place_text(f);
 
-		put_padded(out, place == NULL ? "" : place, PLACE_WIDTH);
+		str_pad_terminal(out, place == NULL ? "" : place, PLACE_WIDTH);
 		if (f->status == ENDPOINT_OK) {
 			certificates++;
 			healthy += judged_healthy(&f->judgement) ? 1 : 0;
 			put_certificate(d, f, now, out);
 		} else {
-			put_padded(out, "no TLS", VERDICT_WIDTH);
+			str_pad_terminal(out, "no TLS", VERDICT_WIDTH);
 			str_escape_terminal(out, f->error == NULL ? "" : f->error,
 			                    f->error == NULL ? 0 : strlen(f->error));
 		}

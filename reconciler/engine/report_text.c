@@ -14,16 +14,6 @@
 #define OBJECT_WIDTH 40
 #define WORD_WIDTH   18
 
-static void put_padded(struct buf *out, const char *text, size_t width)
-{
-	size_t n = strlen(text);
-
-	str_escape_terminal(out, text, n);
-	do {
-		buf_add_byte(out, ' ');
-	} while (n++ < width);
-}
-
 static void put_when(struct buf *out, struct wall t, struct wall now)
 {
 	char relative[WHEN_TEXT_MAX];
@@ -47,8 +37,8 @@ static void put_verdict(struct buf *out, const struct report *r, const struct ve
 	buf_init(&object, BUF_LIMIT_TEXT);
 	verdict_object(v, &object);
 	buf_add_str(out, "  ");
-	put_padded(out, buf_str(&object), OBJECT_WIDTH);
-	put_padded(out, v->word, WORD_WIDTH);
+	str_pad_terminal(out, buf_str(&object), OBJECT_WIDTH);
+	str_pad_terminal(out, v->word, WORD_WIDTH);
 	if (v->not_after.s != 0) {
 		buf_add_str(out, v->not_after.s < r->now.s ? "expired " : "expires ");
 		put_when(out, v->not_after, r->now);

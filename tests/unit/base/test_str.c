@@ -238,6 +238,17 @@ START_TEST(terminals_get_no_control_characters)
 }
 END_TEST
 
+START_TEST(a_column_of_a_terminal_ends_in_a_blank)
+{
+	fresh();
+	str_pad_terminal(&out, "ab", 4);
+	str_pad_terminal(&out, "\x07", 2);
+	str_pad_terminal(&out, "wider", 3);
+	ck_assert_str_eq(buf_str(&out), "ab   \\x07  wider ");
+	done();
+}
+END_TEST
+
 START_TEST(markdown_gets_no_markup)
 {
 	fresh();
@@ -285,6 +296,7 @@ static void build(Suite *suite)
 	tcase_add_test(tc, base64_matches_the_vectors_of_rfc_4648);
 	tcase_add_test(tc, base64_ignores_line_ends_and_nothing_else);
 	tcase_add_test(tc, terminals_get_no_control_characters);
+	tcase_add_test(tc, a_column_of_a_terminal_ends_in_a_blank);
 	tcase_add_test(tc, markdown_gets_no_markup);
 	tcase_add_test(tc, foreign_text_cannot_become_markup);
 	tcase_add_test(tc, printing_to_the_heap_gives_the_whole_text);
