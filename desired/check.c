@@ -10,6 +10,7 @@
 #include "desired/loader.h"
 #include "desired/template.h"
 #include "reconciler/base/str.h"
+#include "reconciler/pki/judge.h"
 
 static void check_rows(struct loader *l, const struct object *o)
 {
@@ -223,6 +224,25 @@ static void check_certificate(struct loader *l, struct object *o)
 	check_adopt_file(l, o, (struct adopt_spec *)(uintptr_t)c->adopt);
 }
 
+static void check_crls(struct loader *l, const struct ca_set *set)
+{
+	for (size_t i = 0; i < set->n_crls; i++) {
+		/* the arena's own element, as below */
+		struct crl_source *c = (struct crl_source *)(void *)(uintptr_t)&set->crls[i];
+		struct known_crls parsed = { 0 };
+		struct err why = { 0 };
+		if (c->file.s == NULL || c->data.n > 0) {
+			continue;
+		}
+		read_named(l, &set->o, &c->file, &c->data);
+		if (c->data.n > 0 &&
+		    known_crls_add(&parsed, c->data, &l->scratch, &why) == ERR_INVALID) {
+			loader_report_at(l, &set->o, c->file.pos, /* hint= */ NULL,
+			                 "file: holds no CRL in PEM or DER");
+		}
+	}
+}
+
 static void check_ca_set(struct loader *l, struct object *o)
 {
 	struct ca_set *set = (struct ca_set *)(void *)o;
@@ -240,6 +260,7 @@ static void check_ca_set(struct loader *l, struct object *o)
 			                 s->kind == CA_FILE ? "file" : "inline");
 		}
 	}
+	check_crls(l, set);
 	if (object_has(o, "sources") && set->n_sources == 0 && set->sources == NULL &&
 	    object_wrote(o, "sources")) {
 		loader_report(l, o, "sources", /* hint= */ NULL, "sources: the list is empty");

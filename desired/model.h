@@ -221,10 +221,16 @@ struct ca_source {
 	struct text sha256; /* of what the url gives */
 	struct bytes data;  /* file and inline: contents, read from the commit */
 };
+struct crl_source {
+	struct text file, url; /* one of them */
+	struct bytes data;     /* of the file */
+};
 struct ca_set {
 	struct object o;
 	const struct ca_source *sources;
 	size_t n_sources;
+	const struct crl_source *crls;
+	size_t n_crls;
 	struct texts exclude; /* fingerprints */
 	int64_t overlap_s;    /* default 7d */
 };

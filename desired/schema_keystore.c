@@ -60,9 +60,31 @@ static const struct field table_ca_source_fields[] = {
 static TABLE(table_ca_source, ca_source, "source", "Where anchors come from.",
              .check = check_source);
 
+static void check_crl_source(struct bind *b, void *obj, const struct seen *seen)
+{
+	const struct crl_source *c = obj;
+
+	if (c->url.s != NULL) {
+		check_http_url(b, seen_pos(seen, "url"), c->url.s);
+	}
+}
+
+static const struct field table_crl_source_fields[] = {
+	ROW("file", TEXT, AT(crl_source, file), .format = FORMAT_REPOSITORY, .groups = 1,
+	    .flags = FIELD_REQUIRED, .doc = "PEM or DER in the repository."),
+	ROW("url", TEXT, AT(crl_source, url), .groups = 1, .min = 1,
+	    .doc = "PEM or DER at http:// or https://, fetched again when half of its time is "
+	           "over."),
+};
+static TABLE(table_crl_source, crl_source, "crl", "Where a CRL comes from.",
+             .check = check_crl_source);
+
 static const struct field table_ca_set_fields[] = {
 	ROW("sources", LIST, AT_LIST(ca_set, sources), .sub = &table_ca_source,
 	    .flags = FIELD_REQUIRED, .doc = "Where anchors come from."),
+	ROW("crls", LIST, AT_LIST(ca_set, crls), .sub = &table_crl_source,
+	    .doc = "CRLs to judge revocation by. Those of the Issuers among the sources are known "
+	           "anyway."),
 	ROW("exclude", TEXTS, AT(ca_set, exclude), .format = FORMAT_FINGERPRINT,
 	    .doc = "Anchors to leave out, by SHA-256."),
 	ROW("overlap", DURATION, AT(ca_set, overlap_s), .dflt = 7 * DAY, .min = 0,

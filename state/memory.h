@@ -119,6 +119,13 @@ struct source_memory {
 	const char *error; /* why they are not known; NULL: they are */
 };
 
+/* A CRL that is not in the commit: of an Issuer of ours, or fetched, as it was had last. */
+struct crl_memory {
+	const char *name; /* "issuer/NAME" or "crl/URL" */
+	struct bytes data;
+	const char *error; /* why there is none; NULL: there is */
+};
+
 /* A pair that `import` sealed. */
 struct imported_memory {
 	const char *name;
@@ -149,6 +156,8 @@ struct memory {
 	size_t n_imported;
 	const struct source_memory *sources; /* in no order; few */
 	size_t n_sources;
+	const struct crl_memory *crls; /* as well; not in snapshots */
+	size_t n_crls;
 	/* What has another name in these rows than in the store, where it is not renamed yet; and
 	 * what cannot be, because both names hold something. */
 	const struct rename *renames, *clashes;

@@ -290,6 +290,9 @@ enum err_code pass_begin(struct engine *e, struct pass *p, bool look, struct err
 	if (rc == ERR_OK) {
 		rc = sources_fill(e, p, look, err);
 	}
+	if (rc == ERR_OK) {
+		rc = crls_fill(e, p, look, err);
+	}
 	if (rc != ERR_OK) {
 		return rc;
 	}

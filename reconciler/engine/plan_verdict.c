@@ -58,6 +58,54 @@ static bool set_anchors(struct planner *p, const struct ca_set *set, struct judg
 	return v != NULL;
 }
 
+static void know_crl(struct planner *p, struct bytes data)
+{
+	struct err err = { 0 };
+
+	if (data.n > 0 && known_crls_add(&p->crls, data, p->a, &err) == ERR_NOMEM) {
+		p->a->failed = true;
+	}
+}
+
+/* All that are known: each speaks for its own issuer only. */
+static struct known_crls *crls_of(struct planner *p)
+{
+	const struct desired *d = p->in->desired;
+	const struct memory *m = p->in->memory;
+
+	if (p->crls_ready) {
+		return &p->crls;
+	}
+	for (size_t i = 0; i < d->n_ca_sets; i++) {
+		for (size_t k = 0; k < d->ca_sets[i]->n_crls; k++) {
+			know_crl(p, d->ca_sets[i]->crls[k].data);
+		}
+	}
+	for (size_t i = 0; i < m->n_crls; i++) {
+		know_crl(p, m->crls[i].data);
+	}
+	p->crls_ready = true;
+	return &p->crls;
+}
+
+/* Why revocation was judged by less than the set says; NULL: by all of it. */
+static const char *crl_missing(const struct planner *p, const struct ca_set *set)
+{
+	const struct memory *m = p->in->memory;
+
+	for (size_t i = 0; set != NULL && i < set->n_crls; i++) {
+		const char *url = set->crls[i].url.s;
+		for (size_t k = 0; url != NULL && k < m->n_crls; k++) {
+			const struct crl_memory *c = &m->crls[k];
+			if (str_starts(c->name, "crl/") && str_equal(c->name + 4, url) &&
+			    c->error != NULL) {
+				return c->error;
+			}
+		}
+	}
+	return NULL;
+}
+
 static const char *judge_served(struct planner *p, const struct want_endpoint *we,
                                 const struct obs_endpoint *oe, const char **ret_text)
 {
@@ -70,7 +118,8 @@ static const char *judge_served(struct planner *p, const struct want_endpoint *w
 		               .minimum_remaining_s = mon->minimum_remaining_s,
 		               .common_name = mon->expect_common_name.s,
 		               .organization = mon->expect_organization.s,
-		               .country = mon->expect_country.s };
+		               .country = mon->expect_country.s,
+		               .crls = crls_of(p) };
 	uint8_t fp[SHA256_BYTES];
 	const struct ca_set *set = we->ca_set != NULL ? we->ca_set
 	                           : mon->ca_set.s == NULL
@@ -90,7 +139,10 @@ static const char *judge_served(struct planner *p, const struct want_endpoint *w
 	}
 	wake_before(p, mon, oe->served.v[0]);
 	struct judgement j = judge_chain(chain, &by, p->a);
-	*ret_text = j.text;
+	const char *missing = crl_missing(p, set);
+	*ret_text = missing == NULL
+	                    ? j.text
+	                    : say(p, "%s%s%s", j.text, j.text[0] == '\0' ? "" : "; ", missing);
 	return j.word;
 }
 

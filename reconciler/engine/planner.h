@@ -11,6 +11,7 @@
 #include "reconciler/base/str.h"
 #include "reconciler/engine/diff.h"
 #include "reconciler/engine/plan.h"
+#include "reconciler/pki/judge.h"
 
 struct planner;
 struct rollout_state;
@@ -185,6 +186,8 @@ struct planner {
 	struct map anchors;   /* fingerprint to struct anchor_plan */
 	struct map revisions; /* leaf fingerprint to struct revision_ref; filled on demand */
 	bool revisions_ready;
+	struct known_crls crls; /* filled on demand */
+	bool crls_ready;
 	struct drafts drafts;
 	PLANNER_ROWS(conflict) conflicts;
 	PLANNER_ROWS(waiting) waitings;

@@ -18,15 +18,12 @@
 
 static const char system_bundle[] = "/etc/ssl/certs/ca-certificates.crt";
 
-static enum err_code fetch(struct engine *e, const char *url, const uint8_t sha256[SHA256_BYTES],
-                           struct buf *ret, struct err *err)
+enum err_code sources_fetch(struct engine *e, const char *url, struct buf *ret, struct err *err)
 {
 	CLEANUP(cleanup_free) char *host = NULL;
 	struct http_request req = { .url = url,
 		                    .now = e->clock->wall(e->clock),
 		                    .timeout_ms = FETCH_LIMIT_MS };
-	uint8_t got[SHA256_BYTES];
-	char hex[SHA256_BYTES * 2 + 1];
 	int status = 0;
 
 	enum err_code rc = http_url_host(url, &host, err);
@@ -36,11 +33,21 @@ static enum err_code fetch(struct engine *e, const char *url, const uint8_t sha2
 	if (rc == ERR_OK) {
 		rc = http_get(&req, ret, &status, err);
 	}
+	if (rc == ERR_OK && status != 200) {
+		return err_set(err, ERR_NET, "GET %s: the answer is status %d", url, status);
+	}
+	return rc;
+}
+
+static enum err_code fetch(struct engine *e, const char *url, const uint8_t sha256[SHA256_BYTES],
+                           struct buf *ret, struct err *err)
+{
+	uint8_t got[SHA256_BYTES];
+	char hex[SHA256_BYTES * 2 + 1];
+
+	enum err_code rc = sources_fetch(e, url, ret, err);
 	if (rc != ERR_OK) {
 		return rc;
-	}
-	if (status != 200) {
-		return err_set(err, ERR_NET, "GET %s: the answer is status %d", url, status);
 	}
 	pki_sha256(ret->p, ret->len, got);
 	if (memcmp(got, sha256, sizeof(got)) != 0) {

@@ -66,6 +66,7 @@ lab_authority() {
 		unique_subject = no
 		policy = any
 		default_md = sha256
+		default_crl_days = 30
 		copy_extensions = copy
 		[any]
 		commonName = optional

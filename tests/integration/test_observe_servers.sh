@@ -126,6 +126,39 @@ for words in "slapd ServedForeign" "vsftpd Expired" "xrdp ServiceDown" "dovecot 
 	grep -E "certificate/$name +$word" -i "$out" >/dev/null || fail "$name is not $word"
 done
 
+it "revocation: by a CRL of the repository, and by one that is fetched, kept and still counts when nobody answers"
+revoke() {
+	openssl ca -config "$work/ca/conf" -cert "$work/issuing.pem" -keyfile "$work/issuing.key" -revoke "$1" 2>"$work/ca.log" ||
+		fail "openssl ca: $(cat "$work/ca.log")"
+	openssl ca -config "$work/ca/conf" -cert "$work/issuing.pem" -keyfile "$work/issuing.key" -gencrl -out "$2" 2>"$work/ca.log" ||
+		fail "openssl ca: $(cat "$work/ca.log")"
+}
+word_of() { # NAME WORD
+	expect 0 status "certificate/$1"
+	grep -qE "certificate/$1 +$2" -i "$out" || fail "$1 is not $2"
+}
+word_of nginx InSync
+revoke "$work/nginx.pem" "$fleet/issuing.crl"
+sed -i 's/{sources: \[{file: root.pem}\]}/{sources: [{file: root.pem}], crls: [{file: issuing.crl}]}/' "$fleet/fleet.yaml"
+commit "a CRL"
+word_of nginx Untrusted
+says revoked
+word_of apache InSync
+mkdir "$work/web"
+revoke "$work/apache.pem" "$work/web/issuing.crl"
+free_port
+run_server crls "$port" exec python3 -m http.server --bind 127.0.0.1 --directory "$work/web" "$port"
+sed -i "s,crls: .*\]},crls: [{url: 'http://127.0.0.1:$port/issuing.crl'}]}," "$fleet/fleet.yaml"
+commit "a CRL that is fetched"
+word_of apache InSync
+says "was not looked at yet"
+expect 0 observe
+word_of apache Untrusted
+stop crls
+expect 0 observe
+word_of apache Untrusted
+word_of haproxy InSync
+
 it "a managed one behind STARTTLS: delivered, reloaded, proven through the dialog"
 dovecot=${port_of[dovecot]}
 {
