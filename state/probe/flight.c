@@ -123,7 +123,7 @@ static void next_address(struct flight *f, struct mono now)
 	}
 	f->now = f->next;
 	f->next = f->now->ai_next;
-	f->offer = offer_first(wants_proof(f));
+	f->offer = offer_first(wants_proof(f) || f->look->tls13_only);
 	f->hung_up_on_name = false;
 	f->twin = false;
 	f->turn_end = (struct mono){ .ms = now.ms + (left(f->deadline, now) + n - 1) / n };

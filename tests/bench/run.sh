@@ -27,7 +27,8 @@ unset CERTWRIGHT_CONFIG CERTWRIGHT_STATE CERTWRIGHT_REPOSITORY
 # ---- inputs --------------------------------------------------------------------------------------
 packages=(build-essential cmake ninja-build git pkg-config valgrind python3-yaml ansible python3-cryptography
 	libgnutls28-dev nettle-dev libgmp-dev libcurl4-gnutls-dev libyaml-dev libgit2-dev libinotifytools0-dev
-	libsqlite3-dev libexpat1-dev libjansson-dev libunistring-dev check libsubunit-dev)
+	libsqlite3-dev libexpat1-dev libjansson-dev libunistring-dev check libsubunit-dev
+	nginx-light golang-go curl nmap openssl prometheus-blackbox-exporter)
 
 install_missing() {
 	local package missing=() sudo=()
@@ -43,7 +44,8 @@ install_missing() {
 
 build_release() {
 	cmake -S "$top" -B "$build" -G Ninja -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Release >"$work/build.log"
-	ninja -C "$build" certwright bench_cpu bench_fleet bench_git_read bench_yaml_model >>"$work/build.log" ||
+	ninja -C "$build" certwright bench_cpu bench_fleet bench_git_read bench_yaml_model bench_probe \
+		bench_canned bench_raw_hello bench_tls_world >>"$work/build.log" ||
 		{ tail -n 30 "$work/build.log" >&2 && exit 1; }
 }
 
@@ -76,6 +78,10 @@ judge() {
 }
 cpu() { "$bin/bench_cpu" "$@"; }
 sum() { awk -v a="$1" -v b="$2" -v c="${3:-0}" 'BEGIN { printf "%.4f", a + b - c }'; }
+
+# shellcheck source=tests/bench/probes.sh
+. "$top/tests/bench/probes.sh"
+trap 'probe_stop; rm -rf "$work"' EXIT
 
 # ---- rows ----------------------------------------------------------------------------------------
 instructions() { # MODE: of the loader over the small fleet
@@ -189,6 +195,7 @@ fi
 row678
 row10
 row14
+probes
 echo "left out: Go's yaml.v3 and terraform are not in Debian" >&2
 [ -n "$smoke" ] || [ "$missed" -eq 0 ] || {
 	echo "$missed goal(s) missed" >&2
