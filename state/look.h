@@ -61,12 +61,18 @@ struct look_list {
 	size_t n_configs;
 };
 
+/* Told how far a look has come: often, and each second while nothing happens. */
+struct look_progress {
+	void (*tell)(struct look_progress *p, size_t done, size_t total);
+};
+
 /* Who sees endpoints: the probe engine, or a simulated world in tests. */
 struct prober {
 	/* Fill ret[i] for looks[i]; `at` is o->at; strings and chains from `o`'s arena and set.
 	 * Never fails as a whole but for memory. */
 	enum err_code (*probe)(struct prober *p, const struct look_endpoint *looks, size_t n,
 	                       struct observed *o, struct obs_endpoint *ret, struct err *err);
+	struct look_progress *progress; /* of one call of probe(); NULL */
 };
 
 /* Formats that a store may turn out to have, in the order to try. */
@@ -75,6 +81,7 @@ struct look_context {
 	size_t n_formats;
 	struct prober *prober;
 	const struct clock *clock;
+	struct look_progress *progress; /* NULL: nobody asks */
 };
 
 /* Look at everything; failures to see are rows, not errors. Free with observed_release(). */

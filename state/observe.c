@@ -96,6 +96,47 @@ static enum err_code observe_config(struct observer *ob, const struct look_confi
 	return rc == ERR_NOMEM || arena_failed(a) ? err_nomem(err) : ERR_OK;
 }
 
+/* Endpoints come last: those seen are counted behind everything else. */
+struct behind {
+	struct look_progress base;
+	struct look_progress *whole;
+	size_t before, total;
+};
+
+static void tell_behind(struct look_progress *p, size_t done, size_t total)
+{
+	struct behind *b = CONTAINER_OF(p, struct behind, base);
+
+	(void)total;
+	b->whole->tell(b->whole, b->before + done, b->total);
+}
+
+static enum err_code probe_telling(const struct observer *ob, const struct look_list *list,
+                                   const struct look_endpoint *looks, size_t n,
+                                   struct obs_endpoint *found, struct err *err)
+{
+	struct prober *prober = ob->ctx->prober;
+	size_t before = list->n_stores + list->n_configs;
+	struct behind behind = { .base.tell = tell_behind,
+		                 .whole = ob->ctx->progress,
+		                 .before = before,
+		                 .total = before + n };
+
+	prober->progress = behind.whole == NULL ? NULL : &behind.base;
+	enum err_code rc = prober->probe(prober, looks, n, ob->o, found, err);
+	prober->progress = NULL;
+	return rc;
+}
+
+static void tell(const struct observer *ob, const struct look_list *list, size_t done)
+{
+	struct look_progress *p = ob->ctx->progress;
+
+	if (p != NULL) {
+		p->tell(p, done, list->n_stores + list->n_configs + list->n_endpoints);
+	}
+}
+
 static enum err_code row_unresolved(struct observer *ob, const struct look_endpoint *look,
                                     struct obs_endpoint *row, struct err *err)
 {
@@ -111,7 +152,6 @@ static enum err_code probe_resolved(struct observer *ob, const struct look_list 
                                     struct look_endpoint *looks, struct obs_endpoint *found,
                                     struct obs_endpoint *rows, struct err *err)
 {
-	struct prober *prober = ob->ctx->prober;
 	size_t n = 0;
 
 	for (size_t i = 0; i < list->n_endpoints; i++) {
@@ -119,7 +159,7 @@ static enum err_code probe_resolved(struct observer *ob, const struct look_list 
 			looks[n++] = list->endpoints[i];
 		}
 	}
-	enum err_code rc = n == 0 ? ERR_OK : prober->probe(prober, looks, n, ob->o, found, err);
+	enum err_code rc = n == 0 ? ERR_OK : probe_telling(ob, list, looks, n, found, err);
 	n = 0;
 	for (size_t i = 0; rc == ERR_OK && i < list->n_endpoints; i++) {
 		if (list->endpoints[i].unresolved == NULL) {
@@ -157,6 +197,7 @@ static enum err_code observe_stores(struct observer *ob, const struct look_list 
 		return err_nomem(err);
 	}
 	for (size_t i = 0; i < list->n_stores; i++) {
+		tell(ob, list, i);
 		enum err_code rc = observe_store(ob, &list->stores[i], &rows[i], err);
 		if (rc != ERR_OK) {
 			return rc;
@@ -176,6 +217,7 @@ static enum err_code observe_configs(struct observer *ob, const struct look_list
 		return err_nomem(err);
 	}
 	for (size_t i = 0; i < list->n_configs; i++) {
+		tell(ob, list, list->n_stores + i);
 		enum err_code rc = observe_config(ob, &list->configs[i], &rows[i], err);
 		if (rc != ERR_OK) {
 			return rc;
@@ -207,6 +249,7 @@ enum err_code observe(const struct look_context *ctx, const struct look_list *li
 		rc = observe_endpoints(&ob, list, err);
 	}
 	if (rc == ERR_OK) {
+		tell(&ob, list, list->n_stores + list->n_configs + list->n_endpoints);
 		rc = observed_index(o, err);
 	}
 	if (rc != ERR_OK) {

@@ -33,6 +33,15 @@ const struct option_spec global_options[] = {
 };
 const size_t global_options_n = ARRAY_LEN(global_options);
 
+void cli_line_over(struct cli *c)
+{
+	if (c->line_open) {
+		(void)fputs("\r\033[K", c->err);
+		(void)fflush(c->err);
+		c->line_open = false;
+	}
+}
+
 int cli_fail(struct cli *c, const struct err *err)
 {
 	CLEANUP(buf_release) struct buf out = { 0 };
@@ -48,6 +57,7 @@ int cli_fail(struct cli *c, const struct err *err)
 		str_escape_terminal(&out, err->hint, strlen(err->hint));
 		buf_add_byte(&out, '\n');
 	}
+	cli_line_over(c);
 	(void)fputs(buf_str(&out), c->err);
 	return EXIT_ERROR;
 }
@@ -96,6 +106,7 @@ void cli_note(struct cli *c, const char *fmt, ...)
 	buf_vprintf(&raw, fmt, ap);
 	va_end(ap);
 	str_escape_terminal(&out, buf_str(&raw), raw.len);
+	cli_line_over(c);
 	(void)fprintf(c->err, "%s\n", buf_str(&out));
 }
 
@@ -103,6 +114,7 @@ int cli_print(struct cli *c, struct buf *b)
 {
 	struct err err = { 0 };
 
+	cli_line_over(c);
 	if (buf_check(b, "the output", &err) != ERR_OK) {
 		return cli_fail(c, &err);
 	}

@@ -58,6 +58,7 @@ struct cli {
 	enum output output;
 	int verbosity; /* -1 quiet .. 2 */
 	bool color_out, color_err;
+	bool line_open; /* a progress line stands on err */
 };
 
 struct verb {
@@ -89,6 +90,8 @@ int cli_fail(struct cli *c, const struct err *err);
 int cli_usage(struct cli *c, const char *fmt, ...) ATTR_PRINTF(2, 3);
 /* "did you mean 'NAME'?" as the hint of err, when one of the names is near. */
 void cli_nearest(struct err *err, const char *word, const char *const *names, size_t n);
+/* Take the progress line away, if one stands there: before anything else is said. */
+void cli_line_over(struct cli *c);
 /* A line on err unless -q. */
 void cli_note(struct cli *c, const char *fmt, ...) ATTR_PRINTF(2, 3);
 /* The buffer to out; EXIT_FINE, or EXIT_ERROR when it failed or the pipe is full or closed. */

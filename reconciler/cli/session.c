@@ -46,6 +46,7 @@ void session_print_diagnostics(struct session *s, const struct diagnostics *d)
 	for (size_t i = 0; i < d->n; i++) {
 		diagnostic_format(&d->v[i], &out);
 	}
+	cli_line_over(s->cli);
 	(void)fputs(buf_str(&out), s->cli->err);
 }
 
@@ -559,6 +560,9 @@ enum err_code session_engine(struct session *s, bool probes, struct err *err)
 	};
 	if (!s->config.authority.trusted) {
 		s->engine.budget = s->config.budget;
+	}
+	if (probes && cli_progress_init(&s->progress, s->cli)) {
+		s->engine.progress = &s->progress.look;
 	}
 	rng_seed(&s->engine.rng, (uint64_t)s->cli->clock->wall(s->cli->clock).s);
 	enum err_code rc = check_selection(s, err);

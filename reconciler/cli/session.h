@@ -9,7 +9,7 @@
 #pragma once
 
 #include "desired/config.h"
-#include "reconciler/cli/cli.h"
+#include "reconciler/cli/progress.h"
 #include "reconciler/engine/accept.h"
 #include "reconciler/engine/engine.h"
 
@@ -25,6 +25,7 @@ struct session {
 	const char *state_dir;
 	struct accepted accepted;
 	struct prober *prober;
+	struct cli_progress progress;
 	struct engine engine;
 };
 void session_init(struct session *s, struct cli *c, const struct args *a);

@@ -10,6 +10,7 @@
 #include "reconciler/base/fs.h"
 #include "reconciler/base/str.h"
 #include "reconciler/base/when.h"
+#include "reconciler/cli/progress.h"
 #include "reconciler/cli/session.h"
 #include "reconciler/cli/verbs.h"
 #include "reconciler/engine/discovering.h"
@@ -59,6 +60,8 @@ struct discovering {
 	size_t n_anchors;
 	struct known_crls crls;
 	struct probe_options probing;
+	struct look_progress batch; /* what is told of one batch of the scan */
+	size_t told;
 	int resume_fd;
 };
 
@@ -247,6 +250,17 @@ static enum err_code find_places(struct discovering *x, struct err *err)
 	                      : places_expand(&spec, &x->arena, &x->d.places, &x->d.n_places, err);
 }
 
+/* Guesses look at the same places once more: that is no step back. */
+static void tell_batch(struct look_progress *batch, size_t done, size_t total)
+{
+	struct discovering *x = CONTAINER_OF(batch, struct discovering, batch);
+	size_t at = x->d.done + done;
+
+	(void)total;
+	x->told = at > x->told ? at : x->told;
+	x->session.progress.look.tell(&x->session.progress.look, x->told, x->d.n_places);
+}
+
 static enum err_code scan(struct discovering *x, struct err *err)
 {
 	struct discover_scan s = { .clock = x->cli->clock,
@@ -260,6 +274,10 @@ static enum err_code scan(struct discovering *x, struct err *err)
 	}
 	if (rc == ERR_OK) {
 		rc = prober_tls_open(&x->probing, &s.prober, err);
+	}
+	if (rc == ERR_OK && cli_progress_init(&x->session.progress, x->cli)) {
+		x->batch.tell = tell_batch;
+		s.prober->progress = &x->batch;
 	}
 	if (rc == ERR_OK) {
 		rc = discover_run(&s, &x->d, err);

@@ -35,6 +35,7 @@ struct engine {
 	void (*pause_ms)(struct engine *e, int64_t ms);
 	/* Asked before and told of each step; NULL: nobody listens. */
 	struct engine_listener *listener;
+	struct look_progress *progress; /* told while looking; NULL */
 };
 
 struct engine_listener {

@@ -307,6 +307,7 @@ enum err_code engine_observe(struct engine *e, struct pass *p, struct err *err)
 		.n_formats = e->registry->n_keystores,
 		.prober = e->prober,
 		.clock = e->clock,
+		.progress = e->progress,
 	};
 
 	enum err_code rc = pass_begin(e, p, /* look= */ true, err);

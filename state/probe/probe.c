@@ -24,6 +24,7 @@
 #define DESCRIPTORS_KEPT 128 /* for everything else in the process */
 #define TIMEOUT_DEFAULT  10000
 #define EVENTS           256
+#define TELL_MS          1000
 #define FOR_RESOLVER     UINT64_MAX
 
 struct prober_tls {
@@ -44,7 +45,8 @@ struct loop {
 	struct timers timers;
 	struct flight *flights;
 	size_t *idle; /* stack */
-	size_t n_flights, n_idle;
+	size_t n_flights, n_idle, n_done;
+	struct look_progress *progress;
 	bool nomem;
 };
 
@@ -61,6 +63,7 @@ static void settle(struct loop *l, struct flight *f)
 	timers_remove(&l->timers, i);
 	pace_done(&l->pace, (size_t)(f->look - l->looks));
 	l->idle[l->n_idle++] = i;
+	l->n_done++;
 }
 
 static void launch(struct loop *l, struct mono now)
@@ -170,7 +173,10 @@ static enum err_code fly(struct loop *l, struct err *err)
 		if (wait < 0) {
 			break;
 		}
-		rc = turn(l, wait, err);
+		rc = turn(l, l->progress != NULL && wait > TELL_MS ? TELL_MS : wait, err);
+		if (l->progress != NULL) {
+			l->progress->tell(l->progress, l->n_done, l->n_looks);
+		}
 	}
 	for (size_t i = 0; i < l->n_flights; i++) {
 		flight_end(&l->flights[i]);
@@ -235,6 +241,7 @@ static enum err_code prober_tls_probe(struct prober *base, const struct look_end
 	l->looks = looks;
 	l->ret = ret;
 	l->n_looks = n;
+	l->progress = base->progress;
 	l->n_flights = n < p->parallel ? n : p->parallel;
 	enum err_code rc = open_loop(l, p, err);
 	if (rc == ERR_OK) {

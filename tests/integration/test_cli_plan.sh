@@ -135,9 +135,58 @@ elsewhere() {
 	says "snapshot $work/bad"
 }
 
+# on_a_terminal ARGUMENT...: stdout to a file, stderr on a terminal whose text comes back in $work/stderr.
+on_a_terminal() {
+	python3 -c '
+import os, pty, sys
+pid, fd = pty.fork()
+if pid == 0:
+    out = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(out, 1)
+    os.execv(sys.argv[3], sys.argv[3:])
+said = b""
+try:
+    while chunk := os.read(fd, 65536):
+        said += chunk
+except OSError:
+    pass
+os.waitpid(pid, 0)
+open(sys.argv[2], "wb").write(said)' "$work/stdout" "$work/stderr" "$CERTWRIGHT" "$@"
+}
+
+# A server that takes connections and stays silent: looking at it lasts as long as it may.
+progress() {
+	local port
+	port=$(free_port)
+	python3 -c '
+import socket, sys, time
+s = socket.socket()
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.listen(16)
+time.sleep(300)' "$port" &
+	pids+=($!)
+	sed -i "/^  deliver: .*web\./s|\$|\n  verify: [{tls: {port: $port}}]|" web.yaml
+	commit "a silent server"
+	expect 2 plan
+	says_not "Looking"
+	on_a_terminal plan
+	says "Looking: "
+	says "$(printf '\r\033[K')"
+	prints_not "Looking"
+	prints "Plan: 2 to issue"
+	on_a_terminal plan -o json
+	says_not "Looking"
+	json_is 'd["formatVersion"]' 1.0
+	on_a_terminal -q plan
+	says_not "Looking"
+}
+
 write_fleet pem "$work/out/web.pem"
 commit start
 cd "$fleet"
+progress
+sed -i '/^  verify: /d' web.yaml
+commit "no server"
 json_has_the_keys_of_the_contract
 texts
 saved_plans
