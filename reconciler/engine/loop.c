@@ -11,16 +11,14 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "reconciler/base/fs.h"
 #include "reconciler/base/str.h"
+#include "reconciler/engine/notify.h"
 #include "reconciler/engine/watch.h"
 
 #define CLOCK_JUMP_S  3600
@@ -48,27 +46,6 @@ static void catch_signals(void)
 	asked_to_look = 0;
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
 		(void)sigaction(signals[i], &sa, /* oldact= */ NULL);
-	}
-}
-
-/* sd_notify(3): one datagram; a whole library for it would cost every start of the program. */
-static void tell_systemd(const char *message)
-{
-	const char *path = secure_getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	size_t n = path == NULL ? 0 : strlen(path);
-
-	if (n < 2 || n >= sizeof(to.sun_path)) {
-		return;
-	}
-	memcpy(to.sun_path, path, n);
-	if (path[0] == '@') {
-		to.sun_path[0] = '\0';
-	}
-	CLEANUP(cleanup_close) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0) {
-		(void)sendto(fd, message, strlen(message), MSG_NOSIGNAL, (struct sockaddr *)&to,
-		             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
 	}
 }
 
@@ -172,7 +149,9 @@ static bool clock_jumped(const struct clock *c, const struct moment *since)
 /* What a pass found, for its log line; conflicts are told once, not at every pass. */
 struct telling {
 	struct engine_listener listener;
+	struct look_progress progress;
 	struct loop *loop;
+	struct watchdog watchdog;
 	size_t conflicts, waiting, unobserved;
 	uint64_t told; /* hash of the conflicts and unobserved rows last told */
 };
@@ -247,6 +226,7 @@ static void on_step(struct engine_listener *l, const struct action *a, bool begi
 	struct telling *t = CONTAINER_OF(l, struct telling, listener);
 	char error[1024] = "";
 
+	watchdog_feed(&t->watchdog);
 	if (begins) {
 		log_event(t->loop->log, LOG_LEVEL_DEBUG, "step.begin", "action", a->id, NULL);
 		return;
@@ -257,6 +237,13 @@ static void on_step(struct engine_listener *l, const struct action *a, bool begi
 	log_event(t->loop->log, outcome == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
 	          outcome == ERR_OK ? "step.done" : "step.failed", "action", a->id, "error", error,
 	          "hint", outcome == ERR_OK || err == NULL ? "" : err->hint, NULL);
+}
+
+static void on_look(struct look_progress *p, size_t done, size_t total)
+{
+	(void)done;
+	(void)total;
+	watchdog_feed(&CONTAINER_OF(p, struct telling, progress)->watchdog);
 }
 
 static void log_pass(struct telling *t, const struct converge_result *r, const struct accepted *a)
@@ -279,7 +266,7 @@ static void log_pass(struct telling *t, const struct converge_result *r, const s
 	               "STATUS=%.12s: %s, %zu waiting, %zu conflicts, %zu unobserved",
 	               a->desired->commit, r->converged ? "in sync" : "not in sync", t->waiting,
 	               t->conflicts, t->unobserved);
-	tell_systemd(status);
+	notify_systemd(status);
 }
 
 static void log_findings(struct loop *l, const struct diagnostics *d)
@@ -390,13 +377,15 @@ static bool scan_some(struct loop *l, struct wall *next)
 }
 
 /* Wait for a change, a signal, or the sooner of interval and wake. */
-static void wait_for_cause(struct loop *l, struct watch *w, struct wall wake)
+static void wait_for_cause(struct telling *t, struct watch *w, struct wall wake)
 {
+	struct loop *l = t->loop;
 	const struct clock *c = l->engine->clock;
 	int64_t until = c->mono(c).ms + l->interval_s * 1000;
 	struct wall scan = { 0 };
 
 	while (!asked_to_end && !asked_to_look && c->mono(c).ms < until) {
+		watchdog_feed(&t->watchdog);
 		if (wake.s != 0 && c->wall(c).s >= wake.s) {
 			return;
 		}
@@ -423,7 +412,7 @@ static enum err_code only_once(const struct converge_result *r, struct err *err)
 static void get_ready(struct loop *l, bool *ready)
 {
 	if (!*ready) {
-		tell_systemd("READY=1");
+		notify_systemd("READY=1");
 		log_event(l->log, LOG_LEVEL_INFO, "loop.ready", "commit",
 		          l->engine->desired->commit, NULL);
 		*ready = true;
@@ -442,6 +431,7 @@ static enum err_code loop_body(struct telling *t, struct accepted *a, struct wat
 
 	while (!asked_to_end) {
 		struct err why = { 0 };
+		watchdog_feed(&t->watchdog);
 		watch_everything(l, w, a->desired);
 		enum err_code rc = take_newest(l, a, &told, &why);
 		if (rc == ERR_OK) {
@@ -465,7 +455,7 @@ static enum err_code loop_body(struct telling *t, struct accepted *a, struct wat
 			}
 			return only_once(&result, err);
 		}
-		wait_for_cause(l, w, result.wake);
+		wait_for_cause(t, w, result.wake);
 	}
 	return ERR_OK;
 }
@@ -475,9 +465,12 @@ enum err_code loop_run(struct loop *l, struct err *err)
 	CLEANUP(accepted_release) struct accepted a = { 0 };
 	struct telling telling = {
 		.listener = { .planned = on_planned, .request = on_request, .step = on_step },
+		.progress.tell = on_look,
 		.loop = l,
 	};
 	struct watch watch;
+
+	watchdog_init(&telling.watchdog, l->engine->clock);
 
 	catch_signals();
 	enum err_code rc = watch_open(&watch, err);
@@ -491,12 +484,14 @@ enum err_code loop_run(struct loop *l, struct err *err)
 		return err_nomem(err);
 	}
 	l->engine->listener = &telling.listener;
+	l->engine->progress = &telling.progress;
 	rc = loop_body(&telling, &a, &watch, err);
 	l->engine->listener = NULL;
+	l->engine->progress = NULL;
 	l->engine->desired = NULL;
 	watch_close(&watch);
 	discovering_free(l->discovering);
-	tell_systemd("STOPPING=1");
+	notify_systemd("STOPPING=1");
 	if (rc == ERR_OK) {
 		log_event(l->log, LOG_LEVEL_INFO, "loop.ended", NULL);
 	}

@@ -27,7 +27,8 @@ while True:
 start_run() {
 	: >"$work/notified"
 	: >"$work/log"
-	NOTIFY_SOCKET=$work/notify "$CERTWRIGHT" run "$@" >"$work/run.out" 2>>"$work/log" </dev/null &
+	# systemd would set WATCHDOG_PID, too, which nobody can know here before it runs.
+	WATCHDOG_USEC=2000000 NOTIFY_SOCKET=$work/notify "$CERTWRIGHT" run "$@" >"$work/run.out" 2>>"$work/log" </dev/null &
 	run_pid=$!
 	pids+=("$run_pid")
 	wait_for 20 "READY=1" grep -qx READY=1 "$work/notified"
@@ -54,6 +55,7 @@ local_repository() {
 	logged 'event=pass.done.*in_sync=true'
 	[[ -s $pem ]] || fail "nothing was delivered"
 	note "ready and in sync"
+	wait_for 10 "the watchdog to be fed" grep -qx WATCHDOG=1 "$work/notified"
 
 	expect 1 apply --yes
 	says "$run_pid"
