@@ -100,7 +100,7 @@ static enum err_code read_key(struct flat *flat, size_t part, struct bytes in,
 		return err_set(err, ERR_INVALID, "the key file, offset 0: not DER");
 	}
 	enum err_code rc = keep(flat, part, in, &item, err);
-	return rc == ERR_OK ? flat_fill_key(item, item->raw, pw, err) : rc;
+	return rc == ERR_OK ? flat_fill_key(flat, item, item->raw, pw, err) : rc;
 }
 
 static enum err_code der_read(const struct bytes *parts, size_t n_parts,

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "providers/keystores/p12_crypto.h"
 #include "reconciler/base/map.h"
 #include "reconciler/base/str.h"
 #include "reconciler/pki/key.h"
@@ -30,7 +31,7 @@ enum err_code flat_new(const struct keystore_ops *ops, struct flat **ret, struct
 	if (flat == NULL) {
 		return err_nomem(err);
 	}
-	*flat = (struct flat){ .base.ops = ops };
+	*flat = (struct flat){ .base.ops = ops, .work = p12_limits.work };
 	arena_init(&flat->arena);
 	arena_init(&flat->model);
 	*ret = flat;

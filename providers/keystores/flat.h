@@ -41,7 +41,8 @@ struct flat {
 	struct flat_item *items;            /* heap */
 	size_t n, cap;
 	bool edited;
-	void *own; /* what else the format remembers; in the arena */
+	uint64_t work; /* left for opening its keys */
+	void *own;     /* what else the format remembers; in the arena */
 	struct arena model;
 	struct flat_entry *entries;
 	size_t n_entries;
@@ -58,8 +59,9 @@ void flat_erase(struct flat *flat, size_t at);
 /* A certificate item from DER in the arena or the files. ERR_NOMEM only. */
 enum err_code flat_fill_cert(struct flat *flat, struct flat_item *item, struct bytes der,
                              struct err *err);
-/* Open a key given in any shape with the key password; what does not open gets its warning. */
-enum err_code flat_fill_key(struct flat_item *item, struct bytes in,
+/* Open a key given in any shape with the key password; what does not open, or asks for too much
+ * work, gets its warning. */
+enum err_code flat_fill_key(struct flat *flat, struct flat_item *item, struct bytes in,
                             const struct keystore_passwords *pw, struct err *err);
 /* PKCS#8, encrypted or not, PKCS#1 or SEC1, as far as one can see from outside. */
 bool flat_is_der_key(struct bytes der);

@@ -76,7 +76,8 @@ static enum err_code take_padded(const uint8_t *plain, size_t n, size_t block, s
 }
 
 static enum err_code open_scrypt(struct der *params, struct bytes data,
-                                 const struct secret *password, struct secret *ret, struct err *err)
+                                 const struct secret *password, uint64_t *work, struct secret *ret,
+                                 struct err *err)
 {
 	CLEANUP(buf_release) struct buf plain = { 0 };
 	const struct p12_cipher *cipher;
@@ -101,7 +102,10 @@ static enum err_code open_scrypt(struct der *params, struct bytes data,
 	if (room == NULL) {
 		return err_nomem(err);
 	}
-	rc = ks_scrypt_run(&kdf, secret_view(password), key, cipher->key_n, err);
+	rc = p12_spend(work, kdf.cost, kdf.block * kdf.parallel * 2, err);
+	if (rc == ERR_OK) {
+		rc = ks_scrypt_run(&kdf, secret_view(password), key, cipher->key_n, err);
+	}
 	if (rc == ERR_OK) {
 		p12_cipher_run(cipher, /* encrypt= */ false, key, iv.p, data, room);
 		buf_grew(&plain, data.n);
@@ -112,10 +116,10 @@ static enum err_code open_scrypt(struct der *params, struct bytes data,
 }
 
 static enum err_code open_shrouded(const struct shrouded *s, const struct secret *password,
-                                   struct secret *ret, unsigned *ret_warnings, struct err *err)
+                                   uint64_t *work, struct secret *ret, unsigned *ret_warnings,
+                                   struct err *err)
 {
 	CLEANUP(p12_password_release) struct p12_password pw = { .n = 0 };
-	uint64_t work = p12_limits.work;
 	struct p12_alg alg = { .cipher = NULL };
 	struct der params;
 
@@ -123,7 +127,7 @@ static enum err_code open_shrouded(const struct shrouded *s, const struct secret
 		return err_set(err, ERR_DENIED, "the key is encrypted and no password was given");
 	}
 	if (enter_scrypt(s->alg, &params)) {
-		return open_scrypt(&params, s->data, password, ret, err);
+		return open_scrypt(&params, s->data, password, work, ret, err);
 	}
 	enum err_code rc = p12_alg_parse(s->alg, &alg, err);
 	if (rc == ERR_OK) {
@@ -131,13 +135,36 @@ static enum err_code open_shrouded(const struct shrouded *s, const struct secret
 	}
 	if (rc == ERR_OK) {
 		*ret_warnings |= p12_alg_is_weak(&alg) ? (unsigned)KS_WARN_WEAK : 0u;
-		rc = p12_decrypt(&alg, &pw, s->data, &work, ret, err);
+		rc = p12_decrypt(&alg, &pw, s->data, work, ret, err);
 	}
 	return rc;
 }
 
-static enum err_code decode_key(struct bytes in, const struct secret *password, struct secret *ret,
-                                unsigned *ret_warnings, struct err *err)
+/* GnuTLS counts as many iterations as a file asks for. */
+static bool is_affordable(struct bytes whole, uint64_t *work)
+{
+	struct der d = der_of(whole);
+	struct der alg;
+	struct der params;
+	struct der kdf;
+	uint64_t iterations;
+
+	if (!der_enter(&d, DER_SEQUENCE, &alg) || !der_get(&alg, DER_OID, &(struct bytes){ 0 }) ||
+	    !der_enter(&alg, DER_SEQUENCE, &params)) {
+		return false;
+	}
+	if (der_enter(&params, DER_SEQUENCE, &kdf) &&
+	    (!der_get(&kdf, DER_OID, &(struct bytes){ 0 }) ||
+	     !der_enter(&kdf, DER_SEQUENCE, &params))) {
+		return false;
+	}
+	return der_get(&params, DER_OCTET_STRING, &(struct bytes){ 0 }) &&
+	       der_get_u64(&params, &iterations) &&
+	       p12_spend(work, iterations, 2, /* err= */ NULL) == ERR_OK;
+}
+
+static enum err_code decode_key(struct bytes in, const struct secret *password, uint64_t *work,
+                                struct secret *ret, unsigned *ret_warnings, struct err *err)
 {
 	CLEANUP(buf_release) struct buf der = { 0 };
 	CLEANUP(secret_release) struct secret plain = { 0 };
@@ -155,18 +182,19 @@ static enum err_code decode_key(struct bytes in, const struct secret *password, 
 	if (!is_shrouded(in, &s)) {
 		return key_decode(in, password == NULL ? NULL : secret_str(password), ret, err);
 	}
-	enum err_code rc = open_shrouded(&s, password, &plain, ret_warnings, err);
-	if (rc == ERR_INVALID && password != NULL) { /* GnuTLS knows a few others */
+	enum err_code rc = open_shrouded(&s, password, work, &plain, ret_warnings, err);
+	if (rc == ERR_INVALID && password != NULL && is_affordable(s.alg, work)) {
+		/* It knows a few others. */
 		return key_decode(in, secret_str(password), ret, err);
 	}
 	return rc == ERR_OK ? key_decode(secret_view(&plain), /* password= */ NULL, ret, err) : rc;
 }
 
-enum err_code flat_fill_key(struct flat_item *item, struct bytes in,
+enum err_code flat_fill_key(struct flat *flat, struct flat_item *item, struct bytes in,
                             const struct keystore_passwords *pw, struct err *err)
 {
-	enum err_code rc = decode_key(in, ks_key_password(pw), &item->key, &item->warnings,
-	                              /* err= */ NULL);
+	enum err_code rc = decode_key(in, ks_key_password(pw), &flat->work, &item->key,
+	                              &item->warnings, /* err= */ NULL);
 
 	item->kind = FLAT_KEY;
 	if (rc == ERR_NOMEM) {
@@ -175,6 +203,14 @@ enum err_code flat_fill_key(struct flat_item *item, struct bytes in,
 	item->opened = rc == ERR_OK;
 	item->warnings |= item->opened ? 0u : (unsigned)KS_WARN_KEY_UNREADABLE;
 	return ERR_OK;
+}
+
+/* Without the text in front of it. */
+static struct bytes block_of(struct bytes raw)
+{
+	struct pem_block block;
+
+	return pem_next(&raw, &block) ? block.whole : raw;
 }
 
 enum err_code flat_check_keys(const struct flat *flat, struct err *err)
@@ -191,8 +227,9 @@ enum err_code flat_check_keys(const struct flat *flat, struct err *err)
 			first = item;
 			continue;
 		}
-		bool same = first->opened && item->opened ? secret_equal(&first->key, &item->key)
-		                                          : bytes_equal(first->raw, item->raw);
+		bool same = first->opened && item->opened
+		                    ? secret_equal(&first->key, &item->key)
+		                    : bytes_equal(block_of(first->raw), block_of(item->raw));
 		if (!same) {
 			(void)err_set(
 				err, ERR_INVALID,

@@ -100,7 +100,7 @@ static enum err_code add_block(struct flat *flat, struct bytes raw, size_t part,
 		return fill_cert(flat, item, block, err);
 	}
 	if (strstr(block->label, "PRIVATE KEY") != NULL) {
-		return flat_fill_key(item, block->whole, pw, err);
+		return flat_fill_key(flat, item, block->whole, pw, err);
 	}
 	return ERR_OK;
 }

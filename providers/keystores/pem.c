@@ -51,7 +51,9 @@ static enum err_code pem_write(const struct keystore *ks, const struct keystore_
 			return rc;
 		}
 	}
-	buf_add_bytes(&out, flat->tails[0]);
+	if (flat->n != 0) { /* text alone could not be read again */
+		buf_add_bytes(&out, flat->tails[0]);
+	}
 	if (!flat->edited) {
 		buf_reset(&out);
 		buf_add_bytes(&out, secret_view(&flat->files[0]));

@@ -57,6 +57,7 @@ static enum err_code write_part(const struct flat *flat, size_t part, bool tradi
 {
 	CLEANUP(buf_release) struct buf out = { 0 };
 	bool private = part == PART_KEY;
+	size_t blocks = 0;
 
 	buf_init_secret(&out, KEYSTORE_FILE_LIMIT);
 	for (size_t i = 0; i < flat->n; i++) {
@@ -70,8 +71,11 @@ static enum err_code write_part(const struct flat *flat, size_t part, bool tradi
 		if (rc != ERR_OK) {
 			return rc;
 		}
+		blocks++;
 	}
-	buf_add_bytes(&out, flat->tails[part]);
+	if (blocks != 0) { /* text alone could not be read again */
+		buf_add_bytes(&out, flat->tails[part]);
+	}
 	if (!flat->edited) {
 		buf_reset(&out);
 		buf_add_bytes(&out, secret_view(&flat->files[part]));

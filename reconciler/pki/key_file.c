@@ -16,7 +16,8 @@
 #include "reconciler/pki/pem.h"
 #include "reconciler/pki/pkcs8.h"
 
-#define KEY_FILE_MAX ((size_t)1 << 20)
+#define KEY_FILE_MAX   ((size_t)1 << 20)
+#define ITERATIONS_MAX 5000000u /* as Java */
 
 enum key_shape { SHAPE_NONE, SHAPE_PKCS8, SHAPE_ENCRYPTED, SHAPE_PKCS1, SHAPE_SEC1 };
 
@@ -116,6 +117,45 @@ static enum err_code export_plain(gnutls_x509_privkey_t x, struct secret *ret, s
 	return rc;
 }
 
+/* Of PBES1, the PKCS#12 ciphers and PBES2 with PBKDF2: all that GnuTLS decrypts. */
+static bool read_iterations(struct bytes in, uint64_t *ret)
+{
+	struct der d = der_of(in);
+	struct der seq;
+	struct der alg;
+	struct der params;
+	struct der kdf;
+	struct bytes oid;
+
+	if (!der_enter(&d, DER_SEQUENCE, &seq) || !der_enter(&seq, DER_SEQUENCE, &alg) ||
+	    !der_get(&alg, DER_OID, &oid) || !der_enter(&alg, DER_SEQUENCE, &params)) {
+		return false;
+	}
+	if (der_enter(&params, DER_SEQUENCE, &kdf) &&
+	    (!der_get(&kdf, DER_OID, &oid) || !der_enter(&kdf, DER_SEQUENCE, &params))) {
+		return false;
+	}
+	return der_get(&params, DER_OCTET_STRING, &(struct bytes){ 0 }) &&
+	       der_get_u64(&params, ret);
+}
+
+/* GnuTLS would count as far as a file says. */
+static enum err_code check_iterations(struct bytes in, struct err *err)
+{
+	uint64_t iterations = 0;
+
+	if (!read_iterations(in, &iterations)) {
+		return err_set(err, ERR_INVALID,
+		               "private key is encrypted in a way that is not known");
+	}
+	if (iterations > ITERATIONS_MAX) {
+		return err_set(err, ERR_INVALID,
+		               "private key asks for %llu iterations; at most %u are accepted",
+		               (unsigned long long)iterations, ITERATIONS_MAX);
+	}
+	return ERR_OK;
+}
+
 /* Encrypted PKCS#8 (DER), or RFC 1421 PEM as OpenSSL used to write it. */
 static enum err_code decrypt(struct bytes in, bool openssl_pem, const char *password,
                              struct secret *ret, struct err *err)
@@ -127,6 +167,10 @@ static enum err_code decrypt(struct bytes in, bool openssl_pem, const char *pass
 		return err_set(err, ERR_DENIED,
 		               "private key is encrypted and no password was given");
 	}
+	enum err_code rc = openssl_pem ? ERR_OK : check_iterations(in, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
 	int r = gnutls_x509_privkey_init(&x);
 	if (r < 0) {
 		return pki_err(err, r, "decrypting private key");
@@ -134,8 +178,7 @@ static enum err_code decrypt(struct bytes in, bool openssl_pem, const char *pass
 	r = openssl_pem
 	            ? gnutls_x509_privkey_import_openssl(x, &data, password)
 	            : gnutls_x509_privkey_import_pkcs8(x, &data, GNUTLS_X509_FMT_DER, password, 0);
-	enum err_code rc =
-		r < 0 ? pki_err(err, r, "decrypting private key") : export_plain(x, ret, err);
+	rc = r < 0 ? pki_err(err, r, "decrypting private key") : export_plain(x, ret, err);
 	gnutls_x509_privkey_deinit(x);
 	return rc;
 }

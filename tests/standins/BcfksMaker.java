@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * BcfksMaker - the BCFKS stores that BouncyCastle can write, one of each kind, from the keys and
- * certificates in a directory. Password of all: "sesame"; of the key "other" inside: "keypass".
+ * certificates in a directory. Password of all: "sesame"; of the key "other" inside: "keypass". With
+ * a name behind the directory: that file alone, and small.
  */
 import java.io.ByteArrayInputStream;
 import java.io.FileOutputStream;
@@ -80,10 +81,25 @@ public final class BcfksMaker {
 		}
 	}
 
+	/* One certificate, and as little work as can be asked for. */
+	private static void small(KeyStore ks, String name) throws Exception {
+		ks.setCertificateEntry("root", certificate("root"));
+		try (FileOutputStream out = new FileOutputStream(dir.resolve(name).toFile())) {
+			ks.store(new BCFKSLoadStoreParameter.Builder(out, PASSWORD)
+				.withStorePBKDFConfig(new PBKDF2Config.Builder().withIterationCount(10)
+					.withSaltLength(8).withPRF(PBKDF2Config.PRF_SHA512).build())
+				.build());
+		}
+	}
+
 	public static void main(String[] args) throws Exception {
 		dir = Path.of(args[0]);
 		Security.addProvider(new BouncyCastleProvider());
 		KeyStore ks = empty();
+		if (args.length > 1) {
+			small(ks, args[1]);
+			return;
+		}
 		store(ks, "empty.bcfks", PASSWORD);
 		fill(ks);
 		store(ks, "plain.bcfks", PASSWORD);

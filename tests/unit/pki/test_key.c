@@ -330,6 +330,30 @@ START_TEST(ec_secret_outside_the_group_is_refused)
 }
 END_TEST
 
+START_TEST(iterations_without_end_are_refused)
+{
+	/* PBES2 { PBKDF2 { salt, 8388607 }, ... }, and PBE-SHA1-3DES { salt, 8388607 } */
+	static const uint8_t pbes2[] = {
+		0x30, 0x30, 0x30, 0x2a, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01,
+		0x05, 0x0d, 0x30, 0x1d, 0x30, 0x17, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7,
+		0x0d, 0x01, 0x05, 0x0c, 0x30, 0x0a, 0x04, 0x03, 0x61, 0x62, 0x63, 0x02, 0x03,
+		0x7f, 0xff, 0xff, 0x30, 0x02, 0x05, 0x00, 0x04, 0x02, 0x61, 0x62
+	};
+	static const uint8_t pbe[] = { 0x30, 0x1e, 0x30, 0x18, 0x06, 0x0a, 0x2a, 0x86,
+		                       0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x03,
+		                       0x30, 0x0a, 0x04, 0x03, 0x61, 0x62, 0x63, 0x02,
+		                       0x03, 0x7f, 0xff, 0xff, 0x04, 0x02, 0x61, 0x62 };
+	const struct bytes files[] = { bytes_of(pbes2, sizeof(pbes2)), bytes_of(pbe, sizeof(pbe)) };
+	struct secret pkcs8 = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		err_clear(&err);
+		ck_assert_int_eq(key_decode(files[i], "x", &pkcs8, &err), ERR_INVALID);
+		ck_assert_msg(strstr(err.msg, "8388607 iterations") != NULL, "%s", err.msg);
+	}
+}
+END_TEST
+
 static void build(Suite *suite)
 {
 	TCase *t = tcase_create("key");
@@ -350,6 +374,7 @@ static void build(Suite *suite)
 	                    a_key_under_a_password_is_read_by_openssl_and_comes_back_byte_for_byte,
 	                    0, ARRAY_LEN(key_specs));
 	tcase_add_test(t, ec_secret_outside_the_group_is_refused);
+	tcase_add_test(t, iterations_without_end_are_refused);
 	suite_add_tcase(suite, t);
 }
 
