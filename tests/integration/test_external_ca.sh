@@ -4,11 +4,12 @@
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+ca=site-ca former=
 declare_fleet() { # GENERATION
 	cat >"$fleet/fleet.yaml" <<-END
 		apiVersion: certwright/v1
 		kind: Issuer
-		metadata: {name: site-ca}
+		metadata: {name: $ca$former}
 		spec:
 		  privateCA:
 		    subject: {commonName: Site CA}
@@ -20,12 +21,12 @@ declare_fleet() { # GENERATION
 		apiVersion: certwright/v1
 		kind: CASet
 		metadata: {name: site}
-		spec: {sources: [{issuerRef: {name: site-ca}}]}
+		spec: {sources: [{issuerRef: {name: $ca}}]}
 		---
 		apiVersion: certwright/v1
 		kind: Certificate
 		metadata: {name: web}
-		spec: {issuerRef: {name: site-ca}, dnsNames: [web.lab.example]}
+		spec: {issuerRef: {name: $ca}, dnsNames: [web.lab.example]}
 		---
 		apiVersion: certwright/v1
 		kind: Keystore
@@ -55,7 +56,7 @@ elsewhere() {
 ca_extensions=('basicConstraints=critical,CA:TRUE,pathlen:0' 'keyUsage=critical,keyCertSign,cRLSign' subjectKeyIdentifier=hash
 	authorityKeyIdentifier=keyid)
 request() { # FILE: the request as `ca show` prints it
-	expect 0 ca show site-ca
+	expect 0 ca show "$ca"
 	sed -n '/BEGIN CERTIFICATE REQUEST/,/END CERTIFICATE REQUEST/p' "$out" >"$1"
 	openssl req -in "$1" -noout -verify 2>/dev/null || fail "openssl refuses the request"
 }
@@ -127,6 +128,16 @@ expect 2 apply --yes
 request "$work/2.csr"
 ! cmp -s "$work/1.csr" "$work/2.csr" || fail "the same key again"
 expect 0 validate
+same "the leaf" "$(leaf_of "$work/web.pem")" "$before"
+
+it "under another name it is the same CA, and what it asked for is still asked for"
+ca=place-ca former=', formerNames: [site-ca]'
+declare_fleet 2
+commit "another name"
+expect 2 apply --yes
+request "$work/renamed.csr"
+cmp "$work/2.csr" "$work/renamed.csr" || fail "another request under the new name"
+expect 1 ca show site-ca
 same "the leaf" "$(leaf_of "$work/web.pem")" "$before"
 elsewhere "$work/2.csr" "$work/ca3.pem" "${ca_extensions[@]}"
 cat "$work/ca3.pem" "$work/ca2.pem" "$work/root.crt" >"$fleet/ca/site-ca.pem"

@@ -2,6 +2,7 @@
 /*
  * test_store_rename.c - other names: nothing is lost, nothing is taken over, nothing is half done.
  */
+#include "reconciler/pki/csr.h"
 #include "state/store_impl.h"
 #include "tests/unit/state/fixture.h"
 
@@ -28,6 +29,26 @@ static void hold(struct fixture *f, const char *identity, const char *der)
 	             &f->err);
 }
 
+/* A generation of the CA that a CA elsewhere has yet to certify. */
+static void ask_elsewhere(struct fixture *f)
+{
+	CLEANUP(secret_release) struct secret pkcs8 = { 0 };
+	CLEANUP(buf_release) struct buf csr = { 0 };
+	struct key *key = NULL;
+	struct ca_books *books = store_ca_books(f->s);
+	struct cert_spec want = { .subject = { .common_name = "Asked" },
+		                  .path_len = -1,
+		                  .key = { KEY_ECDSA, 256 } };
+
+	buf_init(&csr, BUF_LIMIT_TEXT);
+	ck_assert_ok(key_generate(&want.key, &key, &f->err), &f->err);
+	ck_assert_ok(csr_create(&want, /* encode_usages= */ false, key, &csr, &f->err), &f->err);
+	ck_assert_int_eq(secret_set_str(&pkcs8, "the key that waits"), 0);
+	ck_assert_ok(books->store_ca_request(books, "old-ca", 2, &pkcs8, buf_view(&csr), &f->err),
+	             &f->err);
+	key_free(key);
+}
+
 static void fill(struct fixture *f)
 {
 	CLEANUP(secret_release) struct secret ca_key = { 0 };
@@ -48,6 +69,7 @@ static void fill(struct fixture *f)
 	ck_assert_ok(books->store_ca(books, "old-ca", 1, &ca_key, real_cert(f, fixture_a_pem)->der,
 	                             &f->err),
 	             &f->err);
+	ask_elsewhere(f);
 	ck_assert_ok(books->next_crl_number(books, "old-ca", &number, &f->err), &f->err);
 	ck_assert_ok(store_written(f->s, &w, &f->err), &f->err);
 	ck_assert_ok(store_failed(f->s, "push:was@h1:/p", &b, &f->err), &f->err);
@@ -78,8 +100,11 @@ static void expect_names(struct fixture *f, bool renamed)
 	ck_assert_ok(store_identity_key(f->s, id, 1, &key, &f->err), &f->err);
 	ck_assert_uint_eq(key.n, strlen("old@h1"));
 	ck_assert_uint_eq(m->n_issuers, 1);
-	ck_assert_uint_eq(memory_issuer(m, ca)->n_generations, 1);
+	ck_assert_uint_eq(memory_issuer(m, ca)->n_generations, 2);
 	ck_assert_ok(books->load_ca(books, ca, 1, &ca_key, &der, &f->err), &f->err);
+	buf_reset(&der);
+	ck_assert_ok(books->load_ca_request(books, ca, 2, &ca_key, &der, &f->err), &f->err);
+	ck_assert_str_eq(secret_str(&ca_key), "the key that waits");
 	ck_assert_uint_eq(m->n_stores, 1);
 	ck_assert_ptr_nonnull(memory_store(m, store));
 	ck_assert_ptr_nonnull(memory_store(m, store)->push);
