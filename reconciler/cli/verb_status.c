@@ -160,6 +160,12 @@ static void json_row(const struct verdict *v, struct json_writer *w)
 		json_int(w, v->margin_s);
 	}
 	json_member_str(w, "waitsFor", v->waits_for);
+	json_key(w, "stillServedBefore");
+	json_begin_array(w);
+	for (size_t i = 0; i < v->n_old_servers; i++) {
+		json_str(w, v->old_servers[i]->key);
+	}
+	json_end_array(w);
 	json_end_object(w);
 }
 

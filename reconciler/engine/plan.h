@@ -127,6 +127,9 @@ struct verdict {
 	struct wall not_after, renewal;
 	int64_t margin_s; /* time left before the last safe start; INT64_MAX: none */
 	const char *waits_for;
+	/* an identity's: where one of its earlier certificates is served still */
+	const struct obs_endpoint *const *old_servers;
+	size_t n_old_servers;
 };
 
 struct plan {

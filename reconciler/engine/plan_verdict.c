@@ -3,7 +3,7 @@
  * plan_verdict.c - a word for every identity and host, for `status`; monitored endpoints are judged
  * here, and only reported.
  */
-#include "reconciler/engine/planner.h"
+#include "reconciler/engine/plan_old.h"
 #include "reconciler/engine/renewal.h"
 #include "reconciler/pki/judge.h"
 
@@ -224,8 +224,9 @@ static const char *issuer_suspended(struct planner *p, const struct id_plan *ip)
 }
 
 /* Its own trouble first, then that of the first host in trouble. */
-static void identity_verdict(struct planner *p, struct id_plan *ip)
+static void identity_verdict(struct planner *p, struct id_plan *ip, const struct map *servers)
 {
+	const struct old_servers *old = old_servers_of(servers, ip->id->name);
 	struct verdict v = { .object_kind = KIND_CERTIFICATE,
 		             .row = ip->row,
 		             .name = ip->id->name,
@@ -250,6 +251,13 @@ static void identity_verdict(struct planner *p, struct id_plan *ip)
 	if (ip->cur != NULL) {
 		v.not_after = ip->cur->chain.v[0]->not_after;
 		v.margin_s = margin(p, ip->cur->chain.v[0]);
+	}
+	if (old != NULL) {
+		const char *text = old_servers_say(p, old);
+
+		v.old_servers = old->v;
+		v.n_old_servers = old->n;
+		v.message = v.message == NULL ? text : say(p, "%s; %s", v.message, text);
 	}
 	say_suspended(&v, ip->suspended);
 	say_suspended(&v, issuer_suspended(p, ip));
@@ -304,10 +312,13 @@ void plan_verdicts(struct planner *p)
 	if (p->in->no_verdicts) {
 		return;
 	}
+	CLEANUP(map_release) struct map servers;
+	map_init(&servers);
+	old_servers_find(p, &servers);
 	ARENA_RESERVE(p->a, &p->verdicts, p->in->desired->n_identities + p->n_units);
 	for (size_t i = 0; i < p->in->desired->n_identities; i++) {
 		if (p->ids[i].selected) {
-			identity_verdict(p, &p->ids[i]);
+			identity_verdict(p, &p->ids[i], &servers);
 		}
 	}
 	for (size_t i = 0; i < p->n_units; i++) {

@@ -168,9 +168,15 @@ static void list_reports(const struct plan *p, const char *which, struct buf *ou
 		const struct verdict *x = &p->verdicts[i];
 		add_report(out, x->object_kind, x->name, x->host, x->word);
 	}
+	for (size_t i = 0; str_equal(which, "old") && i < p->n_verdicts; i++) {
+		const struct verdict *x = &p->verdicts[i];
+		for (size_t k = 0; k < x->n_old_servers; k++) {
+			add_report(out, x->object_kind, x->name, x->host, x->old_servers[k]->key);
+		}
+	}
 }
 
-/* expect waiting|conflict|unobserved|drift|verdict Kind/name[@host] [WORD] | nothing */
+/* expect waiting|conflict|unobserved|drift|verdict|old Kind/name[@host] [WORD] | nothing */
 static bool expect_report(struct stage *st, const struct statement *s)
 {
 	CLEANUP(buf_release) struct buf got = { 0 };
@@ -329,16 +335,27 @@ static const struct {
 	const char *word;
 	act *act;
 } acts[] = {
-	{ "plan:", expect_plan },        { "done:", expect_done },
-	{ "row", expect_row },           { "reason", expect_reason },
-	{ "waiting", expect_report },    { "conflict", expect_report },
-	{ "unobserved", expect_report }, { "drift", expect_report },
-	{ "verdict", expect_report },    { "wake", expect_wake },
-	{ "exit", expect_exit },         { "error", expect_error },
-	{ "served", expect_served },     { "stored", expect_stored },
-	{ "issued", expect_issued },     { "untouched", expect_untouched },
-	{ "mode", expect_mode },         { "text", expect_text },
-	{ "commands", expect_commands }, { "armed", expect_armed },
+	{ "plan:", expect_plan },
+	{ "done:", expect_done },
+	{ "row", expect_row },
+	{ "reason", expect_reason },
+	{ "waiting", expect_report },
+	{ "conflict", expect_report },
+	{ "unobserved", expect_report },
+	{ "drift", expect_report },
+	{ "old", expect_report },
+	{ "verdict", expect_report },
+	{ "wake", expect_wake },
+	{ "exit", expect_exit },
+	{ "error", expect_error },
+	{ "served", expect_served },
+	{ "stored", expect_stored },
+	{ "issued", expect_issued },
+	{ "untouched", expect_untouched },
+	{ "mode", expect_mode },
+	{ "text", expect_text },
+	{ "commands", expect_commands },
+	{ "armed", expect_armed },
 	{ "key", expect_key },
 };
 
