@@ -233,7 +233,7 @@ keystore() { # NAME FORMAT SPEC-LINE...
 	local name=$1 format=$2 line
 	shift 2
 	printf -- '---\napiVersion: certwright/v1\nkind: Keystore\nmetadata: {name: %s}\nspec:\n  format: %s\n' "$name" "$format"
-	case $format in jks | pkcs12) printf '  passwordRef: {file: %s/password}\n' "$work" ;; esac
+	case $format in jks | jceks | pkcs12) printf '  passwordRef: {file: %s/password}\n' "$work" ;; esac
 	for line in "$@"; do
 		printf '  %s\n' "$line"
 	done

@@ -6,7 +6,7 @@
 
 stores=$work/stores
 mkdir "$stores"
-formats=(pem pem-split der jks p12-2023 p12-2026 p12-des p12-rc2)
+formats=(pem pem-split der jks jceks p12-2023 p12-2026 p12-des p12-rc2)
 
 declare_fleet() {
 	lab_ca
@@ -31,6 +31,7 @@ declare_fleet() {
 	keystore pem-split pem-split 'entries: [{alias: api, certificateRef: api}]'
 	keystore der der 'entries: [{alias: api, certificateRef: api}]'
 	keystore jks jks entries: '  - {alias: api, certificateRef: api}' '  - {alias: web, certificateRef: web}' "$trust"
+	keystore jceks jceks entries: '  - {alias: api, certificateRef: api}' '  - {alias: web, certificateRef: web}' "$trust"
 	local profile
 	for profile in 2023:Modern2023 2026:Modern2026 des:LegacyDES rc2:LegacyRC2; do
 		keystore "p12-${profile%:*}" pkcs12 "pkcs12Profile: ${profile#*:}" entries: \
@@ -57,6 +58,13 @@ expect 0 validate
 expect 2 plan
 expect 0 apply --yes
 expect 0 plan
+
+it "the same apply again writes none of them: inodes, dates and octets stay"
+every_fact() { find "$stores" -type f -printf '%f %i %T@ %C@ %s ' -exec sha256sum {} \; | sort; }
+before=$(every_fact)
+same "files" "$(wc -l <<<"$before")" 12
+expect 0 apply --yes
+same "the stores" "$(every_fact)" "$before"
 
 it "PEM in one file: openssl reads key and chain, the chain leads to the root"
 fits pem "$stores/pem" "$stores/pem"
@@ -108,6 +116,11 @@ keytool_reads "$stores/jks" JKS
 same "chain of api" "$(grep -A3 -x 'Alias name: api' "$work/kt" | sed -n 's/Certificate chain length: //p')" 2
 keytool_takes_key "$stores/jks" JKS api
 keytool_takes_key "$stores/jks" JKS web
+
+it "JCEKS: the same, and Java opens its keys"
+keytool_reads "$stores/jceks" JCEKS
+keytool_takes_key "$stores/jceks" JCEKS api
+keytool_takes_key "$stores/jceks" JCEKS web
 
 openssl_reads_p12() { # FILE [OPTION...]
 	local file=$1
