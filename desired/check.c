@@ -354,6 +354,29 @@ static void check_passwords(struct loader *l, const struct object *o, const stru
 	}
 }
 
+/* Formats without aliases have room for one key, or for none. */
+static void check_room(struct loader *l, const struct object *o, const struct keystore_def *k)
+{
+	bool none = str_equal(k->format.s, "p7b");
+	bool first = true;
+
+	for (size_t i = 0; !has_aliases(k) && i < k->n_entries; i++) {
+		const struct keystore_entry_spec *e = &k->entries[i];
+
+		if (e->source != ENTRY_CERTIFICATE || e->certificate_only) {
+			continue;
+		}
+		if (none) {
+			loader_report_at(l, o, e->pos, "certificateOnly: true",
+			                 "format p7b holds certificates only, no key");
+		} else if (!first) {
+			loader_report_at(l, o, e->pos, "pkcs12, jks and jceks hold several",
+			                 "format %s holds one key", k->format.s);
+		}
+		first = false;
+	}
+}
+
 static void check_keystore(struct loader *l, struct object *o)
 {
 	const struct keystore_def *k = (const struct keystore_def *)(void *)o;
@@ -361,6 +384,7 @@ static void check_keystore(struct loader *l, struct object *o)
 	if (k->format.s != NULL) {
 		check_aliases(l, o, k);
 		check_passwords(l, o, k);
+		check_room(l, o, k);
 	}
 	check_key_aliases(l, o, k);
 	if (object_wrote(o, "entries") && k->entries == NULL) {

@@ -137,8 +137,8 @@ static TABLE(table_entry, keystore_entry_spec, "entry", "What a keystore holds."
              .check = check_entry);
 
 static const struct word words_format[] = { { "pem", 0 },    { "pem-split", 0 }, { "der", 0 },
-	                                    { "pkcs12", 0 }, { "jks", 0 },       { "p7b", -1 },
-	                                    { "jceks", 0 },  { "zip", -1 },      { NULL, 0 } };
+	                                    { "pkcs12", 0 }, { "jks", 0 },       { "p7b", 0 },
+	                                    { "jceks", 0 },  { "zip", 0 },       { NULL, 0 } };
 static const struct word words_chain[] = { { "leaf", CHAIN_LEAF },
 	                                   { "full-without-root", CHAIN_FULL_WITHOUT_ROOT },
 	                                   { "full", CHAIN_FULL },
@@ -147,8 +147,9 @@ static const struct word words_unmanaged[] = { { "keep", 0 }, { "remove", 1 }, {
 static const struct field table_keystore_fields[] = {
 	ROW("format", WORD, AT(keystore_def, format), .words = words_format,
 	    .flags = FIELD_REQUIRED,
-	    .doc = "pem: key and chain in one file; pem-split: key and chain in two; der; pkcs12; "
-	           "jks; jceks."),
+	    .doc = "pem: key and chain in one file; pem-split: key and chain in two; der; p7b: "
+	           "certificates only; pkcs12; jks; jceks; zip: NAME.key, NAME.crt and NAME.pem "
+	           "with the chain. A store that is there in another format is taken along."),
 	ROW("forEach", MAP, AT(keystore_def, for_each), .sub = &table_for_each,
 	    .doc = "One instance per host of a Target."),
 	ROW("entries", LIST, AT_LIST(keystore_def, entries), .sub = &table_entry,
@@ -164,7 +165,7 @@ static const struct field table_keystore_fields[] = {
 	ROW("pkcs12Profile", WORD, AT(keystore_def, pkcs12_profile), .words = words_pkcs12_profile,
 	    .dflt_text = "Modern2023",
 	    .doc = "Algorithms: Modern2023 (AES-256, HMAC-SHA-256), Modern2026 (PBMAC1), LegacyDES, "
-	           "LegacyRC2."),
+	           "LegacyRC2. Not written: a store that is there keeps its own."),
 	ROW("chain", ENUM, AT(keystore_def, chain), .words = words_chain,
 	    .dflt = CHAIN_FULL_WITHOUT_ROOT, .doc = "How much of the chain key entries carry."),
 	ROW("unmanagedEntries", ENUM, AT(keystore_def, remove_unmanaged), .words = words_unmanaged,

@@ -176,6 +176,18 @@ void keystore_part_release(struct keystore_part *p);
  * ERR_DENIED: the entry does not open. */
 enum err_code keystore_copy(const struct keystore *from, size_t i, const char *alias,
                             int64_t now_ms, struct keystore *to, struct err *err);
+/* Passwords that a store may be under: the present ones, and those it had before. */
+struct keystore_tries {
+	struct keystore_passwords present;
+	const struct secret *previous;
+	size_t n_previous;
+};
+/* With the first that opens the store, and its keys with the one that opens most of them.
+ * *ret_which: 0 the present ones, k + 1 when previous[k] was needed for the store or its keys, -1 a
+ * format without passwords. ERR_DENIED: none opens it. */
+enum err_code keystore_open(const struct keystore_ops *ops, const struct bytes *parts,
+                            size_t n_parts, const struct keystore_tries *t, struct keystore **ret,
+                            int *ret_which, struct err *err);
 /* Java's String.toLowerCase(Locale.ENGLISH); heap. NULL: no memory. */
 char *alias_fold(const char *alias);
 

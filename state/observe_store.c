@@ -91,66 +91,15 @@ static enum err_code read_parts(const struct look_store *look, const struct keys
 	return ERR_OK;
 }
 
-static size_t keys_that_open(const struct keystore_ops *format, const struct keystore *ks,
-                             size_t *ret_keys)
-{
-	size_t opens = 0;
-
-	*ret_keys = 0;
-	for (size_t i = 0; i < format->count(ks); i++) {
-		CLEANUP(secret_release) struct secret key = { 0 };
-		struct keystore_entry entry = { .alias = NULL };
-		format->entry(ks, i, &entry);
-		if (entry.kind == KS_KEY) {
-			++*ret_keys;
-			opens += format->key(ks, i, &key, /* err= */ NULL) == ERR_OK ? 1 : 0;
-		}
-	}
-	return opens;
-}
-
-/* With a previous password the keys are normally under it, too; the present key password is tried
- * when they are not. */
-static void reopen_for_keys(const struct look_store *look, const struct parts *p,
-                            const struct keystore_passwords *pw, struct opened *op)
-{
-	const struct keystore_passwords other = { .store = pw->store, .key = look->key_password };
-	struct keystore *ks = NULL;
-	size_t keys;
-	size_t opens = keys_that_open(op->format, op->ks, &keys);
-
-	if (look->key_password == NULL || opens == keys ||
-	    op->format->decode(p->view, p->n, &other, &ks, /* err= */ NULL) != ERR_OK) {
-		return;
-	}
-	if (keys_that_open(op->format, ks, &keys) > opens) {
-		op->format->close(op->ks);
-		op->ks = ks;
-	} else {
-		op->format->close(ks);
-	}
-}
-
-/* All passwords, in order. ERR_DENIED: none opens it. */
 static enum err_code open_as(const struct look_store *look, const struct parts *p,
                              struct opened *op, struct err *err)
 {
-	struct keystore_passwords pw = { .store = look->password, .key = look->key_password };
+	const struct keystore_tries tries = { .present = { .store = look->password,
+		                                           .key = look->key_password },
+		                              .previous = look->previous,
+		                              .n_previous = look->n_previous };
 
-	enum err_code rc = op->format->decode(p->view, p->n, &pw, &op->ks, err);
-	op->password = op->format->has_password ? 0 : -1;
-	for (size_t i = 0; rc == ERR_DENIED && i < look->n_previous; i++) {
-		struct err again = { .code = ERR_OK };
-		pw = (struct keystore_passwords){ .store = &look->previous[i] };
-		rc = op->format->decode(p->view, p->n, &pw, &op->ks, &again);
-		if (rc == ERR_OK) {
-			op->password = (int)i + 1;
-			reopen_for_keys(look, p, &pw, op);
-		} else if (rc != ERR_DENIED) {
-			*err = again;
-		}
-	}
-	return rc;
+	return keystore_open(op->format, p->view, p->n, &tries, &op->ks, &op->password, err);
 }
 
 /* Another format than the one wanted may have other parts: they are read for it. */

@@ -3,6 +3,7 @@
  * adopt.c - a pair is taken over as it is: nothing is issued, nothing is written where it lies.
  */
 #include "reconciler/base/str.h"
+#include "reconciler/engine/convert.h"
 #include "reconciler/engine/link.h"
 #include "reconciler/engine/run.h"
 #include "reconciler/pki/key.h"
@@ -79,19 +80,17 @@ static enum err_code pair_in_store(struct engine *e, struct pass *p, const struc
 {
 	CLEANUP(cleanup_keystore) struct keystore *ks = NULL;
 	CLEANUP(image_release) struct image im = { 0 };
-	const struct keystore_ops *ops = registry_keystore(e->registry, a->store->format);
+	const struct keystore_ops *ops = format_seen(e, p, a->store);
 	const struct passwords *pw = &p->passwords[a->store - p->wants->stores];
-	struct bytes views[KEYSTORE_PARTS_MAX] = { 0 };
+	struct bytes views[KEYSTORE_PARTS_MAX];
 	struct transport *t = NULL;
 
 	enum err_code rc = link_to(e, p, a->store->target, a->store->host, &t, err);
 	if (rc == ERR_OK) {
 		rc = image_read(t, ops, a->store->path, &im, err);
 	}
-	for (size_t i = 0; i < im.n; i++) {
-		views[i] = im.present[i] ? secret_view(&im.parts[i]) : (struct bytes){ 0 };
-	}
 	if (rc == ERR_OK) {
+		image_views(&im, views);
 		rc = passwords_open(pw, ops, views, im.n, &ks, err);
 	}
 	if (rc == ERR_OK) {

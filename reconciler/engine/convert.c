@@ -12,15 +12,15 @@
 
 #include "reconciler/base/str.h"
 
-const struct keystore_ops *format_there(const struct compose *c)
+const struct keystore_ops *format_seen(const struct engine *e, const struct pass *p,
+                                       const struct want_store *s)
 {
-	const struct obs_store *o = observed_store(c->pass->observed, c->store->key);
-	const struct keystore_ops *there =
-		o == NULL || o->status != LOOK_OK || o->format == NULL
-			? NULL
-			: registry_keystore(c->engine->registry, o->format);
+	const struct obs_store *o = observed_store(p->observed, s->key);
+	const struct keystore_ops *there = o == NULL || o->status != LOOK_OK || o->format == NULL
+	                                           ? NULL
+	                                           : registry_keystore(e->registry, o->format);
 
-	return there == NULL ? c->ops : there;
+	return there == NULL ? registry_keystore(e->registry, s->format) : there;
 }
 
 static bool same_alias(const char *alias, const struct keystore_entry *e)
@@ -73,8 +73,8 @@ static enum err_code cannot(const struct compose *c, const struct keystore_entry
 static enum err_code carry(const struct compose *c, struct keystore *old, size_t i,
                            struct keystore *to, struct err *err)
 {
-	CLEANUP(secret_release) struct secret key = { 0 };
 	struct keystore_entry e = { 0 };
+	struct err why = { 0 };
 
 	old->ops->entry(old, i, &e);
 	const struct entry_change *ch = change_of(c, old->ops, &e);
@@ -82,20 +82,21 @@ static enum err_code carry(const struct compose *c, struct keystore *old, size_t
 		return ERR_OK;
 	}
 	const char *alias = ch != NULL ? ch->alias : e.alias;
-	int64_t at =
-		e.created_ms < 0 ? c->engine->clock->wall(c->engine->clock).s * 1000 : e.created_ms;
+	int64_t at = c->engine->clock->wall(c->engine->clock).s * 1000;
 	bool nameless = c->ops->has_aliases && alias[0] == '\0';
 	bool second_key = !c->ops->has_aliases && e.kind == KS_KEY && ch == NULL;
 
-	if (nameless || second_key || e.n_chain == 0 ||
-	    (e.kind != KS_KEY && e.kind != KS_TRUSTED)) {
+	if (nameless || second_key || e.kind == KS_OPAQUE || (e.kind == KS_KEY && e.n_chain == 0)) {
 		return cannot(c, &e, err);
 	}
-	if (e.kind == KS_TRUSTED) {
-		return c->ops->set_trusted(to, alias, e.chain[0], at, err);
+	enum err_code rc = keystore_copy(old, i, alias, at, to, &why);
+	if (rc == ERR_INVALID) {
+		return cannot(c, &e, err);
 	}
-	enum err_code rc = old->ops->key(old, i, &key, err);
-	return rc == ERR_OK ? c->ops->set_key(to, alias, &key, e.chain, e.n_chain, at, err) : rc;
+	if (rc != ERR_OK) {
+		*err = why;
+	}
+	return rc;
 }
 
 enum err_code image_convert(const struct compose *c, const struct keystore_ops *from,

@@ -104,7 +104,7 @@ static enum err_code open_store(const struct compose *c, const struct image *now
 	if (image_is_empty(now) || c->start_anew) {
 		return c->ops->create(ret, err);
 	}
-	const struct keystore_ops *there = format_there(c);
+	const struct keystore_ops *there = format_seen(c->engine, c->pass, c->store);
 	if (there != c->ops) {
 		return image_convert(c, there, ret, err);
 	}
@@ -179,6 +179,24 @@ static size_t chain_ders(const struct compose *c, struct chain chain, struct byt
 	return n;
 }
 
+/* The chain without the key. Where entries have names there is room for one certificate; DER is one
+ * file for one. */
+static enum err_code put_certificates(const struct compose *c, struct keystore *ks,
+                                      const char *alias, const struct bytes *ders, size_t n,
+                                      struct err *err)
+{
+	int64_t now_ms = c->engine->clock->wall(c->engine->clock).s * 1000;
+	enum err_code rc = c->ops->set_trusted(ks, alias, ders[0], now_ms, err);
+
+	if (c->ops->has_aliases || str_equal(c->ops->type, "der")) {
+		return rc;
+	}
+	for (size_t i = 1; rc == ERR_OK && i < n; i++) {
+		rc = c->ops->set_trusted(ks, "", ders[i], now_ms, err);
+	}
+	return rc;
+}
+
 static enum err_code put_key(const struct compose *c, struct keystore *ks,
                              const struct entry_change *ch, struct err *err)
 {
@@ -197,7 +215,7 @@ static enum err_code put_key(const struct compose *c, struct keystore *ks,
 	size_t n = chain_ders(c, chain, ders);
 	int64_t now_ms = c->engine->clock->wall(c->engine->clock).s * 1000;
 	if (ch->want->certificate_only) {
-		return c->ops->set_trusted(ks, ch->alias, ders[0], now_ms, err);
+		return put_certificates(c, ks, ch->alias, ders, n, err);
 	}
 	rc = store_identity_key(c->engine->store, ch->want->identity->name, revision, &key, err);
 	if (rc == ERR_OK) {

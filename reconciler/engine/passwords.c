@@ -133,27 +133,16 @@ struct keystore_passwords passwords_view(const struct passwords *p)
 	};
 }
 
-struct keystore_passwords passwords_view_previous(const struct passwords *p, size_t k)
-{
-	return (struct keystore_passwords){ .store = &p->previous[k], .key = NULL };
-}
-
 enum err_code passwords_open(const struct passwords *p, const struct keystore_ops *ops,
                              const struct bytes *parts, size_t n_parts, struct keystore **ret,
                              struct err *err)
 {
-	struct keystore_passwords pw = passwords_view(p);
+	const struct keystore_tries tries = { .present = passwords_view(p),
+		                              .previous = p->previous,
+		                              .n_previous = p->n_previous };
+	int which = 0;
 
-	enum err_code rc = ops->decode(parts, n_parts, &pw, ret, err);
-	for (size_t k = 0; rc == ERR_DENIED && k < p->n_previous; k++) {
-		struct err again = { 0 };
-		pw = passwords_view_previous(p, k);
-		if (ops->decode(parts, n_parts, &pw, ret, &again) == ERR_OK) {
-			err_clear(err);
-			return ERR_OK;
-		}
-	}
-	return rc;
+	return keystore_open(ops, parts, n_parts, &tries, ret, &which, err);
 }
 
 void cleanup_keystore(struct keystore **ks)

@@ -21,14 +21,11 @@ enum err_code passwords_resolve(struct engine *e, const struct want_store *w, st
                                 struct passwords *ret, struct err *err);
 void passwords_release(struct passwords *p);
 struct keystore_passwords passwords_view(const struct passwords *p);
-/* Decode with the current passwords, else with the previous ones in order; the first refusal is the
- * one reported. */
+/* Decode with the current passwords, else with the previous ones (keystore_open()). */
 enum err_code passwords_open(const struct passwords *p, const struct keystore_ops *ops,
                              const struct bytes *parts, size_t n_parts, struct keystore **ret,
                              struct err *err);
 void cleanup_keystore(struct keystore **ks); /* CLEANUP(cleanup_keystore) struct keystore *ks */
-/* As passwords_view(), but with the previous store password `k` (from 0), for both. */
-struct keystore_passwords passwords_view_previous(const struct passwords *p, size_t k);
 
 /* The values behind {generated: ...}, kept sealed in the engine's store. */
 struct generated_secrets {

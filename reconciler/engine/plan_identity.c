@@ -322,7 +322,7 @@ static void draft_adopt(struct planner *p, const struct case_of *c)
 	d->a.identity = ip->id;
 	if (from != NULL) {
 		d->a.store = from->sp->ws;
-		d->a.adopt_alias = from->we->alias;
+		d->a.adopt_alias = from->oe->alias;
 		d->a.host = from->sp->ws->host->name;
 		d->a.path = from->sp->ws->path;
 		d->a.detail =

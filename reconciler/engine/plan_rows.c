@@ -253,21 +253,31 @@ static bool aliases_there(const struct store_plan *sp)
 	return sp->os == NULL || sp->os->format == NULL || format_has_aliases(sp->os->format);
 }
 
+/* Of a store with aliases where one without is wanted, adopt may say which. */
+static const char *wanted_name(const struct store_plan *sp, const struct want_entry *we)
+{
+	const struct adopt_spec *a = we->identity == NULL ? NULL : we->identity->def->adopt;
+
+	return sp->ws->has_aliases || a == NULL || a->alias.s == NULL ? we->folded : a->alias.s;
+}
+
 static const struct obs_entry *key_entry_of(const struct planner *p, const struct store_plan *sp,
                                             const struct want_entry *we)
 {
-	if (sp->ws->has_aliases && aliases_there(sp)) {
-		return entry_at(sp->os, we->folded);
+	bool named = aliases_there(sp);
+	const char *name = named && sp->os != NULL ? wanted_name(sp, we) : we->folded;
+	const struct obs_entry *at = entry_at(sp->os, name);
+
+	if (sp->ws->has_aliases && named) {
+		return at;
 	}
 	if (we->certificate_only) {
 		return certificate_of(p, sp, we);
 	}
-	for (size_t i = 0; sp->os != NULL && i < sp->os->n_entries; i++) {
-		if (sp->os->entries[i].kind == KS_KEY) {
-			return &sp->os->entries[i];
-		}
+	for (size_t i = 0; sp->os != NULL && at == NULL && i < sp->os->n_entries; i++) {
+		at = sp->os->entries[i].kind == KS_KEY ? &sp->os->entries[i] : NULL;
 	}
-	return entry_at(sp->os, we->folded);
+	return at;
 }
 
 static void slot_row(struct planner *p, struct cursor *at, struct store_plan *sp,

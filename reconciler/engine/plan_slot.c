@@ -323,6 +323,27 @@ static void found_ours(struct planner *p, const struct slot *s)
 	}
 }
 
+/* Without a key and without names the issuers stand there one by one. */
+static bool issuer_missing(const struct slot *s)
+{
+	const struct seen_chain *held = &s->id->cur->chain;
+	const struct keystore_def *ks = s->sp->ws->keystore;
+	bool leaf = ks != NULL && ks->chain == CHAIN_LEAF;
+	const struct obs_store *os = s->sp->os;
+
+	for (size_t i = 1; !leaf && i < held->n; i++) {
+		bool there = held->v[i]->self_signed;
+		for (size_t k = 0; k < os->n_entries && !there; k++) {
+			there = os->entries[k].chain.n > 0 &&
+			        os->entries[k].chain.v[0] == held->v[i];
+		}
+		if (!there) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool chain_differs(const struct slot *s)
 {
 	const struct seen_chain *have = &s->oe->chain;
@@ -331,8 +352,12 @@ static bool chain_differs(const struct slot *s)
 	size_t n = have->n > 1 && have->v[have->n - 1]->self_signed ? have->n - 1 : have->n;
 	size_t want = held->n > 1 && held->v[held->n - 1]->self_signed ? held->n - 1 : held->n;
 
-	if (s->we->certificate_only || str_equal(s->sp->ws->format, "der")) {
+	if (str_equal(s->sp->ws->format, "der") ||
+	    (s->we->certificate_only && s->sp->ws->has_aliases)) {
 		return false;
+	}
+	if (s->we->certificate_only) {
+		return issuer_missing(s);
 	}
 	want = ks != NULL && ks->chain == CHAIN_LEAF ? 1 : want;
 	return n != want || memcmp(have->v, held->v, n * sizeof(*have->v)) != 0;

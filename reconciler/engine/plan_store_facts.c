@@ -108,29 +108,67 @@ static void format_facts(struct planner *p, struct store_plan *sp)
 	sp->reload = sp->reload || (sp->write && !was);
 }
 
+static bool in_chain(const struct seen_chain *chain, const struct seen_cert *c)
+{
+	for (size_t i = 0; i < chain->n; i++) {
+		if (chain->v[i] == c) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Part of what an identity holds or held: a format without aliases shows its issuers one by one. */
+static bool belongs_to(const struct planner *p, const struct want_entry *we,
+                       const struct seen_cert *c)
+{
+	const struct id_plan *ip = plan_of_identity(p, we->identity);
+
+	for (size_t r = 0; ip != NULL && ip->mem != NULL && r < ip->mem->n_revisions; r++) {
+		if (in_chain(&ip->mem->revisions[r].chain, c)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool wants(const struct planner *p, const struct store_plan *sp, const struct want_entry *we,
+                  const struct obs_entry *oe)
+{
+	const struct seen_cert *c = oe->chain.n == 0 ? NULL : oe->chain.v[0];
+
+	if (we->anchor != NULL && oe->kind == KS_TRUSTED && c == we->anchor) {
+		return true;
+	}
+	if (sp->ws->has_aliases) {
+		return str_equal(we->folded, oe->folded);
+	}
+	return we->source == ENTRY_CERTIFICATE &&
+	       (oe->kind == KS_KEY || (c != NULL && belongs_to(p, we, c)));
+}
+
 /* unmanagedEntries: remove. Entries of ours that nobody wants are another matter (B17). */
 static void unmanaged(struct planner *p, struct store_plan *sp)
 {
 	const struct keystore_def *ks = sp->ws->keystore;
 
-	if (ks == NULL || !ks->remove_unmanaged || !sp->ws->has_aliases) {
+	if (ks == NULL || !ks->remove_unmanaged) {
 		return;
 	}
 	for (size_t i = 0; i < sp->os->n_entries; i++) {
 		const struct obs_entry *oe = &sp->os->entries[i];
-		bool wanted = memory_slot(p->in->memory, sp->ws->key, oe->folded) != NULL;
+		bool wanted = memory_slot(p->in->memory, sp->ws->key, oe->folded) != NULL ||
+		              (!sp->ws->has_aliases && oe->kind == KS_OPAQUE);
 
 		for (size_t k = 0; k < sp->ws->n_entries && !wanted; k++) {
-			const struct want_entry *we = &sp->ws->entries[k];
-
-			wanted = str_equal(we->folded, oe->folded) ||
-			         (we->anchor != NULL && oe->kind == KS_TRUSTED && oe->chain.n > 0 &&
-			          oe->chain.v[0] == we->anchor);
+			wanted = wants(p, sp, &sp->ws->entries[k], oe);
 		}
 		if (!wanted) {
 			(void)change_add(p, sp, ENTRY_REMOVE, /* we= */ NULL, oe, NULL);
 			differs(p, sp, "KeystoreEntryMismatch", "unmanagedEntries", "(none)",
-			        oe->alias);
+			        oe->chain.n == 0
+			                ? oe->alias
+			                : say(p, "%s %s", oe->alias, say_cert(p, oe->chain.v[0])));
 		}
 	}
 }

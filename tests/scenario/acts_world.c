@@ -168,6 +168,33 @@ static bool act_overwrite(struct stage *st, const struct statement *s)
 	return true;
 }
 
+/* append HOST PATH with NAME: a stranger's certificate at the end of a PEM bundle */
+static bool act_append(struct stage *st, const struct statement *s)
+{
+	struct world *w = st->lab.world;
+	const char *name = word_after(s, "with");
+	const struct vfile *f = s->n == 5 ? world_file(w, s->v[1], s->v[2]) : NULL;
+	CLEANUP(buf_release) struct buf all = { 0 };
+	struct keystore_entry e = { .alias = NULL };
+
+	if (f == NULL || !f->exists || name == NULL) {
+		return say_failed(s, "append HOST PATH with NAME, to a file that is there");
+	}
+	const struct stranger x = { .format = "pem", .alias = "x", .name = name };
+	pair_put(w, "elsewhere", "/x.pem", &x);
+	struct keystore *ks = world_open_store(w, "elsewhere", "/x.pem", /* password= */ NULL);
+	if (ks == NULL) {
+		return say_failed(s, "the stranger does not open");
+	}
+	ks->ops->entry(ks, 0, &e);
+	buf_init(&all, WORLD_FILE_BYTES);
+	buf_add(&all, f->data, f->n);
+	der_to_pem(e.chain[0], "CERTIFICATE", &all);
+	ks->ops->close(ks);
+	world_put(w, s->v[1], s->v[2], buf_view(&all));
+	return true;
+}
+
 static bool act_remove(struct stage *st, const struct statement *s)
 {
 	return (s->n == 3 && world_remove(st->lab.world, s->v[1], s->v[2])) ||
@@ -291,12 +318,12 @@ static const struct {
 	const char *word;
 	act *act;
 } acts[] = {
-	{ "server", act_server },     { "trusts", act_trusts }, { "peers", act_peers },
-	{ "fault", act_fault },       { "heal", act_heal },     { "overwrite", act_overwrite },
-	{ "remove", act_remove },     { "copy", act_copy },     { "put", act_put },
-	{ "chown", act_chown },       { "chmod", act_chmod },   { "load", act_service },
-	{ "start", act_service },     { "stop", act_service },  { "serve", act_serve },
-	{ "remember", act_remember },
+	{ "server", act_server }, { "trusts", act_trusts },     { "peers", act_peers },
+	{ "fault", act_fault },   { "heal", act_heal },         { "overwrite", act_overwrite },
+	{ "remove", act_remove }, { "copy", act_copy },         { "append", act_append },
+	{ "put", act_put },       { "chown", act_chown },       { "chmod", act_chmod },
+	{ "load", act_service },  { "start", act_service },     { "stop", act_service },
+	{ "serve", act_serve },   { "remember", act_remember },
 };
 
 bool act_on_world(struct stage *st, const struct statement *s, bool *ret_known)

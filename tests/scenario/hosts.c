@@ -250,8 +250,8 @@ static enum err_code open_transport(struct registry *base, const char *via, cons
 }
 
 static const struct keystore_ops *const keystores[] = {
-	&keystore_jks,   &keystore_pkcs12, &keystore_p7b,       &keystore_zip,
-	&keystore_bcfks, &keystore_pem,    &keystore_pem_split, &keystore_der,
+	&keystore_jks,   &keystore_jceks, &keystore_pkcs12,    &keystore_p7b, &keystore_zip,
+	&keystore_bcfks, &keystore_pem,   &keystore_pem_split, &keystore_der,
 };
 
 void world_registry_init(struct world_registry *r, struct world *w)

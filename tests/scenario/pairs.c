@@ -60,8 +60,8 @@ static void self_sign(struct world *w, const char *name, struct secret *ret_key,
 static const struct keystore_ops *format_of(const char *type)
 {
 	static const struct keystore_ops *const all[] = {
-		&keystore_jks,   &keystore_pkcs12, &keystore_p7b,       &keystore_zip,
-		&keystore_bcfks, &keystore_pem,    &keystore_pem_split, &keystore_der,
+		&keystore_jks,   &keystore_jceks, &keystore_pkcs12,    &keystore_p7b, &keystore_zip,
+		&keystore_bcfks, &keystore_pem,   &keystore_pem_split, &keystore_der,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
