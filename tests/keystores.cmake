@@ -15,7 +15,7 @@ if(JAVAC AND EXISTS /usr/share/java/bcprov.jar)
   add_custom_target(keystore_oracle DEPENDS ${oracle_dir}/KeystoreOracle.class ${oracle_dir}/BcfksMaker.class)
 endif()
 
-foreach(module jks jceks pkcs12 pkcs12_hostile pkcs12_java flat identify p7b zip bcfks differential models keytool preserve hostile)
+foreach(module jks jceks pkcs12 pkcs12_hostile pkcs12_java flat identify p7b zip bcfks differential models keytool preserve hostile jks_java)
   if(TARGET unit_keystores_${module})
     target_sources(unit_keystores_${module} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit/keystores/support.c)
     if(TARGET keystore_oracle)
