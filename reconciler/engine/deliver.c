@@ -404,6 +404,7 @@ static enum err_code finish_action(struct work *w, size_t i, const struct err *w
 
 	if (!own) {
 		aside(w, why, &other);
+		w->run->result->moved = true;
 	}
 	enum err_code rc = run_end(w->run, w->unit->actions[i],
 	                           why->code == ERR_OK ? NULL
