@@ -94,6 +94,7 @@ struct waiting {
 struct unobserved {
 	enum kind object_kind;
 	const char *row, *name, *host, *error;
+	const char *hint; /* NULL: none */
 };
 struct drift {
 	enum kind object_kind;

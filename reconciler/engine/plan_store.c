@@ -94,6 +94,26 @@ static const char *look_word(enum look_status s)
 	return "InSync";
 }
 
+/* An error of its own says itself what to do about it; a store that lies there does not. */
+static const char *unreadable_hint(struct planner *p, const struct store_plan *sp,
+                                   enum look_status status)
+{
+	const char *target = sp->ws->target->o.name, *host = sp->ws->host->name;
+
+	if (status == LOOK_WRONG_PASSWORD) {
+		return say(p,
+		           "name the password it has in passwordRef or previousPasswordRefs, or "
+		           "write it anew: certwright push %s@%s --replace-unreadable",
+		           target, host);
+	}
+	return status == LOOK_UNREADABLE
+	               ? say(p,
+	                     "put a readable one there, or write it anew: certwright push %s@%s "
+	                     "--replace-unreadable",
+	                     target, host)
+	               : NULL;
+}
+
 static void unreadable(struct planner *p, struct store_plan *sp)
 {
 	enum look_status status = sp->os == NULL ? LOOK_NONE : sp->os->status;
@@ -106,6 +126,7 @@ static void unreadable(struct planner *p, struct store_plan *sp)
 		                .host = sp->ws->host->name };
 
 	u.error = say(p, "%s: %s", sp->ws->path, error);
+	u.hint = unreadable_hint(p, sp, status);
 	report_unobserved(p, &u);
 	store_word(sp, "B1", look_word(status), u.error);
 }

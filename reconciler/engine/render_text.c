@@ -238,6 +238,11 @@ static void put_unobserved(const struct view *v)
 		buf_add_str(v->out, ": ");
 		put(v, u->error);
 		buf_add_str(v->out, "\n");
+		if (u->hint != NULL) {
+			buf_add_str(v->out, "            hint: ");
+			put(v, u->hint);
+			buf_add_str(v->out, "\n");
+		}
 	}
 }
 

@@ -148,6 +148,24 @@ START_TEST(what_cannot_be_written_is_a_conflict_beforehand)
 }
 END_TEST
 
+START_TEST(a_store_that_does_not_open_says_how_to_go_on)
+{
+	settled(FLEET);
+	store->dark = true;
+	store->status = LOOK_WRONG_PASSWORD;
+	(void)world_plan(&w);
+	says("hint: name the password it has in passwordRef or previousPasswordRefs");
+	says("certwright push www@h1 --replace-unreadable");
+	store->status = LOOK_UNREADABLE;
+	(void)world_plan(&w);
+	says("hint: put a readable one there, or write it anew: certwright push www@h1 ");
+	store->status = LOOK_UNREACHABLE;
+	(void)world_plan(&w);
+	ck_assert_ptr_null(w.plan->unobserved[0].hint);
+	world_free(&w);
+}
+END_TEST
+
 static void build(Suite *s)
 {
 	TCase *t = tcase_create("shown");
@@ -158,6 +176,7 @@ static void build(Suite *s)
 	tcase_add_test(t, an_alias_of_a_ca_not_made_yet_is_pushed_in_the_first_plan);
 	tcase_add_test(t, a_ca_in_a_format_without_aliases_is_not_called_the_key);
 	tcase_add_test(t, what_cannot_be_written_is_a_conflict_beforehand);
+	tcase_add_test(t, a_store_that_does_not_open_says_how_to_go_on);
 	suite_add_tcase(s, t);
 }
 
