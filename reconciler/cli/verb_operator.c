@@ -226,9 +226,12 @@ static int run_suspend(struct cli *c, const struct args *a)
 	char until[WHEN_TEXT_MAX];
 
 	session_init(&s, c, a);
-	if (args_get(a, "until") == NULL || !parse_until(c, args_get(a, "until"), &x.until) ||
-	    x.reason == NULL) {
+	if (args_get(a, "until") == NULL || x.reason == NULL) {
 		return cli_usage(c, "suspend needs --until TIME and --reason TEXT");
+	}
+	if (!parse_until(c, args_get(a, "until"), &x.until)) {
+		return cli_usage(c, "--until %s: not a time like 2026-11-21T02:00:00Z or 3d",
+		                 args_get(a, "until"));
 	}
 	if (x.until.s <= c->clock->wall(c->clock).s) {
 		when_format_short(x.until, until);

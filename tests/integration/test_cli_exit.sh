@@ -66,6 +66,8 @@ wrong_usage() {
 	expect 64 run --interval soon
 	expect 64 suspend Target/host
 	says "--until"
+	expect 64 suspend Target/host --until yesterday --reason x
+	says "not a time"
 	expect 64 suspend Target/host --until 2001-01-01T00:00:00Z --reason x
 	says "over already"
 	expect 64 revoke web --reason because
