@@ -249,19 +249,20 @@ static void on_look(struct look_progress *p, size_t done, size_t total)
 static void log_pass(struct telling *t, const struct converge_result *r, const struct accepted *a)
 {
 	struct loop *l = t->loop;
-	char done[24], failed[24], waiting[24], status[160];
+	char done[24], failed[24], waiting[24], unobserved[24], status[160];
 	char wake[WHEN_TEXT_MAX] = "none";
 
 	(void)snprintf(done, sizeof(done), "%zu", r->done);
 	(void)snprintf(failed, sizeof(failed), "%zu", r->failed);
 	(void)snprintf(waiting, sizeof(waiting), "%zu", t->waiting);
+	(void)snprintf(unobserved, sizeof(unobserved), "%zu", t->unobserved);
 	if (r->wake.s != 0) {
 		when_format(r->wake, wake);
 	}
 	log_event(l->log, r->failed > 0 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "pass.done", "commit",
-	          a->desired->commit, "done", done, "failed", failed, "waiting", waiting, "in_sync",
-	          r->converged ? "true" : "false", "wake", wake, "error", r->last.first_error,
-	          NULL);
+	          a->desired->commit, "done", done, "failed", failed, "waiting", waiting,
+	          "unobserved", unobserved, "in_sync", r->converged ? "true" : "false", "wake",
+	          wake, "error", r->last.first_error, NULL);
 	(void)snprintf(status, sizeof(status),
 	               "STATUS=%.12s: %s, %zu waiting, %zu conflicts, %zu unobserved",
 	               a->desired->commit, r->converged ? "in sync" : "not in sync", t->waiting,

@@ -72,6 +72,7 @@ local_repository() {
 	printf 'overwritten\n' >"$pem"
 	# What does not open is unknown and left alone; what is gone or foreign is put right.
 	logged 'event=unobserved.*web.pem'
+	logged 'event=pass.done.*unobserved=1 '
 	grep -q overwritten "$pem" || fail "what could not be read was overwritten"
 	rm "$pem"
 	wait_for 20 "the store to come back" is_whole "$before"
