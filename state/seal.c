@@ -230,8 +230,9 @@ static enum err_code judge(int fd, const char *path, struct err *err)
 		return err_hint(err, "chmod 600 %s", path);
 	}
 	if (st.st_uid != geteuid() && st.st_uid != 0) {
-		return err_set(err, ERR_DENIED, "master key %s belongs to uid %u, not to us", path,
-		               (unsigned)st.st_uid);
+		(void)err_set(err, ERR_DENIED, "master key %s belongs to uid %u, not to us", path,
+		              (unsigned)st.st_uid);
+		return err_hint(err, "run as that user, or name another file: masterKey");
 	}
 	return ERR_OK;
 }

@@ -47,8 +47,9 @@ static enum err_code check_dir(const char *dir, struct err *err)
 		return err_hint(err, "chmod 700 %s", dir);
 	}
 	if (st.st_uid != geteuid() && geteuid() != 0) {
-		return err_set(err, ERR_DENIED, "state directory %s belongs to uid %u, not to us",
-		               dir, (unsigned)st.st_uid);
+		(void)err_set(err, ERR_DENIED, "state directory %s belongs to uid %u, not to us",
+		              dir, (unsigned)st.st_uid);
+		return err_hint(err, "run as that user, or name another directory: --state DIR");
 	}
 	return ERR_OK;
 }

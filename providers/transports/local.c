@@ -135,6 +135,10 @@ static enum err_code local_check(struct transport *t, const struct transport_wri
 		if (rc == ERR_NOT_FOUND) {
 			return err_hint(err, "create the directory: install -d");
 		}
+		if (rc == ERR_DENIED && err != NULL && (err->sys == EACCES || err->sys == EPERM)) {
+			return err_hint(err, "let uid %u write there, or run as its owner",
+			                (unsigned)geteuid());
+		}
 	}
 	if (rc == ERR_OK) {
 		rc = check_ownership(&r, err);

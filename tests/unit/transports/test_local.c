@@ -2,6 +2,7 @@
 /*
  * test_local.c - the local machine as a transport.
  */
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -106,6 +107,24 @@ START_TEST(check_finds_a_missing_directory)
 }
 END_TEST
 
+START_TEST(check_says_who_may_not_write)
+{
+	struct transport_write w = write_of("new");
+	uid_t me = geteuid(), as = me == 0 ? 65534 : me;
+	char want[64];
+
+	/* Ours and not for writing: the way in stands open to whoever asks. */
+	ck_assert_int_eq(chmod(dir, 0555), 0);
+	ck_assert_int_eq(seteuid(as), 0);
+	enum err_code rc = t->ops->check(t, &w, &err);
+	ck_assert_int_eq(seteuid(me), 0);
+	ck_assert_int_eq(chmod(dir, 0700), 0);
+	ck_assert_int_eq(rc, ERR_DENIED);
+	(void)snprintf(want, sizeof(want), "let uid %u write there", (unsigned)as);
+	ck_assert_ptr_nonnull(strstr(err.hint, want));
+}
+END_TEST
+
 START_TEST(check_finds_unknown_owners)
 {
 	struct transport_write w = write_of("new");
@@ -205,6 +224,7 @@ static void build(Suite *suite)
 	tcase_add_test(tc, replace_keeps_the_old_file_as_backup);
 	tcase_add_test(tc, a_file_changed_meanwhile_is_a_conflict);
 	tcase_add_test(tc, check_finds_a_missing_directory);
+	tcase_add_test(tc, check_says_who_may_not_write);
 	tcase_add_test(tc, check_finds_unknown_owners);
 	tcase_add_test(tc, check_refuses_what_replace_would_refuse);
 	tcase_add_test(tc, check_finds_that_there_is_no_room);
