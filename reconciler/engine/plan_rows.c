@@ -125,8 +125,9 @@ bool held_back(struct planner *p, const struct backoff *b, const uint8_t inputs[
 	}
 	if (b->next_at.s > p->now.s) {
 		w.what_for = "BackOff";
-		w.message = say(p, "failed %u times, next try %s: %s", b->failures,
-		                say_when(p, b->next_at), error);
+		const char *times = b->failures == 1 ? "once" : say(p, "%u times", b->failures);
+		w.message =
+			say(p, "failed %s, next try %s: %s", times, say_when(p, b->next_at), error);
 		w.until = b->next_at;
 		report_waiting(p, &w);
 		return true;
