@@ -183,8 +183,9 @@ struct keystore_tries {
 	size_t n_previous;
 };
 /* With the first that opens the store, and its keys with the one that opens most of them.
- * *ret_which: 0 the present ones, k + 1 when previous[k] was needed for the store or its keys, -1 a
- * format without passwords. ERR_DENIED: none opens it. */
+ * *ret_which: 0 the present ones, k + 1 when previous[k] was needed for the store or its keys,
+ * n_previous + 1 when the keys are under the store's password instead of their own, -1 a format
+ * without passwords. ERR_DENIED: none opens it. */
 enum err_code keystore_open(const struct keystore_ops *ops, const struct bytes *parts,
                             size_t n_parts, const struct keystore_tries *t, struct keystore **ret,
                             int *ret_which, struct err *err);

@@ -63,13 +63,21 @@ static void find_keys(struct opening *o, const struct keystore_tries *t, const s
 {
 	struct candidate c = { .pw = { .store = store, .key = t->present.key }, .which = o->which };
 
+	int first = o->which;
+
 	o->keys = keys_of(o->ks, &o->opens);
-	if (o->which > 0 && t->present.key != NULL) {
+	if (first > 0 && t->present.key != NULL) {
+		try_keys(o, &c);
+	}
+	/* Keys that nobody gave a password of their own. */
+	if (first == 0 && t->present.key != NULL) {
+		c.pw.key = NULL;
+		c.which = (int)t->n_previous + 1;
 		try_keys(o, &c);
 	}
 	for (size_t i = 0; i < t->n_previous; i++) {
 		c.pw.key = &t->previous[i];
-		c.which = o->which > 0 ? o->which : (int)i + 1;
+		c.which = first > 0 ? first : (int)i + 1;
 		try_keys(o, &c);
 	}
 }
@@ -98,7 +106,7 @@ enum err_code keystore_open(const struct keystore_ops *ops, const struct bytes *
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	if (ops->has_password && t->n_previous > 0) {
+	if (ops->has_password && (t->n_previous > 0 || t->present.key != NULL)) {
 		find_keys(&o, t, store);
 	}
 	*ret = o.ks;

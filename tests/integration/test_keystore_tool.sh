@@ -83,6 +83,37 @@ refuses list s.p12 --password-ref "file:$fleet/pw2"
 ! setsid -w "$CERTWRIGHT" keystore verify s.jks >"$out" 2>"$err" </dev/null || fail "it opened without a password"
 says "needs a password"
 
+it "verify: each warning by its name"
+findings() { # FILE ARGUMENT...: the names of what is wrong with it, sorted
+	expect 2 keystore verify "$@" -o json
+	python3 -c 'import json, sys; print(" ".join(sorted({f["finding"] for f in json.load(open(sys.argv[1]))[0]["findings"]})))' "$out"
+}
+patch_jks() { # IN OUT OLD-ALIAS NEW-ALIAS: by hand, with the digest that belongs to it
+	python3 - "$@" <<-'END'
+		import hashlib, sys
+		body = open(sys.argv[1], "rb").read()[:-20].replace(sys.argv[3].encode(), sys.argv[4].encode())
+		digest = hashlib.sha1("changeit".encode("utf-16-be") + b"Mighty Aphrodite" + body).digest()
+		open(sys.argv[2], "wb").write(body + digest)
+	END
+	chmod 0600 "$2"
+}
+ks import two.jks ca.pem --as xroot1 "${pw[@]}"
+ks import two.jks ca.pem --as xroot2 "${pw[@]}"
+patch_jks two.jks twice.jks xroot2 xroot1
+patch_jks two.jks upper.jks xroot2 XROOT2
+same "duplicate" "$(findings twice.jks "${pw[@]}")" duplicate-alias
+same "upper case" "$(findings upper.jks "${pw[@]}")" unreachable-alias
+cat web.key api.pem >mixed.pem
+chmod 0600 mixed.pem
+same "mismatch" "$(findings mixed.pem)" key-mismatch
+openssl pkcs12 -export -nomac -in web.pem -inkey web.key -passout file:pw -out nomac.p12
+same "no MAC" "$(findings nomac.p12 "${pw[@]}")" no-mac
+openssl pkcs12 -export -legacy -in web.pem -inkey web.key -passout file:pw -out weak.p12 2>/dev/null
+same "weak" "$(findings weak.p12 "${pw[@]}")" weak-algorithm
+printf 'p\303\244sswort\n' >pwu
+ks import uni.p12 web.key web.pem --as web --password-ref "file:$fleet/pwu"
+same "not ASCII" "$(findings uni.p12 --password-ref "file:$fleet/pwu")" password-not-ascii
+
 it "a password as a word is refused and not repeated"
 refuses list s.jks --password-ref changeit-secret
 says "by reference"
