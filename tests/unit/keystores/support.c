@@ -18,7 +18,7 @@
 #define KEYSTORE_ORACLE "no-oracle-was-built-without-javac"
 #endif
 
-#define TOOL_MS 60000
+#define TOOL_MS 180000
 
 struct world world;
 static struct arena arena;

@@ -11,7 +11,7 @@ static void make(void)
 	world_make();
 	free(tool("openssl pkcs8 -topk8 -in web.key.pem -passout pass:sesame -outform DER -out "
 	          "shrouded.p8"));
-	free(tool("java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp " KEYSTORE_ORACLE
+	free(tool("java -XX:+UseSerialGC -cp " KEYSTORE_ORACLE
 	          ":/usr/share/java/bcprov.jar BcfksMaker ."));
 }
 
