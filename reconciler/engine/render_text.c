@@ -202,7 +202,10 @@ static void put_waitings(const struct view *v)
 		if (w->until.s != 0) {
 			when_format_short(w->until, when);
 			when_format_relative(w->until, v->p->made_at, relative, sizeof(relative));
-			buf_printf(v->out, " (%s, %s)", relative, when);
+			/* The message may have said "in 5h" already. */
+			bool said = w->message != NULL && strstr(w->message, relative) != NULL;
+			buf_printf(v->out, " (%s%s%s)", said ? "" : relative, said ? "" : ", ",
+			           when);
 		}
 		buf_add_str(v->out, "\n");
 	}

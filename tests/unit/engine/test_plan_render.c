@@ -81,6 +81,28 @@ START_TEST(nothing_to_do_is_one_line)
 }
 END_TEST
 
+START_TEST(a_moment_is_told_once_relative_and_once_absolute)
+{
+	struct waiting v[] = { { .object_kind = KIND_TARGET,
+		                 .name = "www",
+		                 .what_for = "WindowClosed",
+		                 .message = "opens its window in 5h",
+		                 .until = { WORLD_START + 5 * 3600 } },
+		               { .object_kind = KIND_TARGET,
+		                 .name = "app",
+		                 .what_for = "BackOff",
+		                 .message = "no answer",
+		                 .until = { WORLD_START + 3 * 3600 } } };
+	struct plan p = { .made_at = { WORLD_START }, .waitings = v, .n_waitings = 2 };
+
+	buf_init(&out, BUF_LIMIT_TEXT);
+	plan_render_text(&p, /* color= */ false, &out);
+	ck_assert(says("www: WindowClosed: opens its window in 5h (2"));
+	ck_assert(says("app: BackOff: no answer (in 3h, 2"));
+	buf_release(&out);
+}
+END_TEST
+
 START_TEST(waiting_conflicts_and_the_unobserved_are_named)
 {
 	due();
@@ -165,6 +187,7 @@ static void build(Suite *s)
 	tcase_add_test(t, text_uses_terraforms_words);
 	tcase_add_test(t, colour_only_when_asked);
 	tcase_add_test(t, nothing_to_do_is_one_line);
+	tcase_add_test(t, a_moment_is_told_once_relative_and_once_absolute);
 	tcase_add_test(t, waiting_conflicts_and_the_unobserved_are_named);
 	tcase_add_test(t, json_has_every_key_of_the_contract);
 	tcase_add_test(t, the_digest_moves_with_the_actions_and_not_with_the_clock);
