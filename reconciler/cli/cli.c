@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "reconciler/base/fs.h"
+#include "reconciler/base/json.h"
 #include "reconciler/base/str.h"
 #include "reconciler/base/when.h"
 #include "reconciler/cli/args.h"
@@ -123,6 +124,22 @@ int cli_print(struct cli *c, struct buf *b)
 		return cli_fail(c, &err);
 	}
 	return EXIT_FINE;
+}
+
+int cli_print_members(struct cli *c, const struct cli_member *v, size_t n)
+{
+	CLEANUP(buf_release) struct buf out = { 0 };
+	struct json_writer w;
+
+	buf_init(&out, BUF_LIMIT_TEXT);
+	json_writer_init(&w, &out, /* pretty= */ false);
+	json_begin_object(&w);
+	for (size_t i = 0; i < n; i++) {
+		json_member_str(&w, v[i].name, v[i].value);
+	}
+	json_end_object(&w);
+	buf_add_byte(&out, '\n');
+	return cli_print(c, &out);
 }
 
 enum err_code cli_write_file(const char *path, struct bytes data, struct err *err)

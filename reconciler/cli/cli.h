@@ -96,6 +96,11 @@ void cli_line_over(struct cli *c);
 void cli_note(struct cli *c, const char *fmt, ...) ATTR_PRINTF(2, 3);
 /* The buffer to out; EXIT_FINE, or EXIT_ERROR when it failed or the pipe is full or closed. */
 int cli_print(struct cli *c, struct buf *b);
+/* One JSON object of texts, as above; the values are made valid UTF-8. */
+struct cli_member {
+	const char *name, *value;
+};
+int cli_print_members(struct cli *c, const struct cli_member *v, size_t n);
 /* Put a result file (0600) where the user said, whole or not at all; relative to the current
  * directory. */
 enum err_code cli_write_file(const char *path, struct bytes data, struct err *err);

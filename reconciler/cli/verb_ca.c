@@ -147,6 +147,17 @@ static int no_certificate_yet(struct cli *c, const char *issuer)
 	return cli_fail(c, &err);
 }
 
+static int print_pem(struct cli *c, const char *issuer, const char *member, struct bytes der,
+                     const char *label)
+{
+	CLEANUP(buf_release) struct buf pem = { 0 };
+
+	buf_init(&pem, 2 * BUF_LIMIT_TEXT);
+	der_to_pem(der, label, &pem);
+	const struct cli_member v[] = { { "name", issuer }, { member, buf_str(&pem) } };
+	return cli_print_members(c, v, ARRAY_LEN(v));
+}
+
 /* show and export read the state; they work beside a running reconciler. */
 static int read_only(struct cli *c, const struct args *a, bool export)
 {
@@ -176,6 +187,9 @@ static int read_only(struct cli *c, const struct args *a, bool export)
 	const struct seen_cert *newest = newest_certificate(im);
 	if (export && newest == NULL) {
 		return no_certificate_yet(c, im->name);
+	}
+	if (export && c->output == OUTPUT_JSON && !args_has(a, "out")) {
+		return print_pem(c, im->name, "certificate", seen_cert_der(newest), "CERTIFICATE");
 	}
 	if (export && args_has(a, "der")) {
 		buf_add_bytes(&out, seen_cert_der(newest));
@@ -223,6 +237,9 @@ static int crl(struct cli *c, const struct args *a)
 	if (rc != ERR_OK) {
 		return cli_fail(c, &err);
 	}
+	if (c->output == OUTPUT_JSON && !args_has(a, "out")) {
+		return print_pem(c, a->words[1], "crl", buf_view(&der), "X509 CRL");
+	}
 	der_to_pem(buf_view(&der), "X509 CRL", &pem);
 	struct buf *out = args_has(a, "der") ? &der : &pem;
 	if (args_has(a, "out")) {
@@ -260,6 +277,11 @@ static int revoke(struct cli *c, const struct args *a)
 	}
 	if (rc != ERR_OK) {
 		return cli_fail(c, &err);
+	}
+	if (c->output == OUTPUT_JSON) {
+		const struct cli_member v[] = { { "verb", "ca revoke" },
+			                        { "object", a->words[1] } };
+		return cli_print_members(c, v, ARRAY_LEN(v));
 	}
 	buf_init(&out, BUF_LIMIT_TEXT);
 	buf_add_str(&out, "Revoked; 'certwright ca crl' publishes it.\n");

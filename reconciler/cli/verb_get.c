@@ -156,6 +156,11 @@ static int run_explain(struct cli *c, const struct args *a)
 	if (schema_explain(a->words[0], &out, &err) != ERR_OK) {
 		return cli_fail(c, &err);
 	}
+	if (c->output == OUTPUT_JSON) {
+		const struct cli_member v[] = { { "path", a->words[0] },
+			                        { "text", buf_str(&out) } };
+		return cli_print_members(c, v, ARRAY_LEN(v));
+	}
 	return cli_print(c, &out);
 }
 

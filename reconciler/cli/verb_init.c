@@ -156,6 +156,9 @@ static int run(struct cli *c, const struct args *a)
 	if (rc != ERR_OK) {
 		return cli_fail(c, &err);
 	}
+	if (c->output == OUTPUT_JSON) {
+		return cli_print_members(c, &(struct cli_member){ "directory", dir }, 1);
+	}
 	buf_init(&out, BUF_LIMIT_TEXT);
 	buf_printf(&out,
 	           "Made a repository in %s. Next: cd there, edit web.yaml, 'certwright plan'.\n",

@@ -230,11 +230,38 @@ static int rekey(struct cli *c, const struct args *a)
 	if (rc != ERR_OK) {
 		return cli_fail(c, &err);
 	}
+	if (c->output == OUTPUT_JSON) {
+		return cli_print_members(c, &(struct cli_member){ "masterKey", file }, 1);
+	}
 	buf_init(&out, BUF_LIMIT_TEXT);
 	buf_printf(&out,
 	           "Every key is sealed anew under %s; set masterKey in the configuration to it.\n",
 	           file);
 	return cli_print(c, &out);
+}
+
+static void text_rebuilt(const struct rebuild_result *r, struct buf *out)
+{
+	buf_printf(out,
+	           "Rebuilt from what is there: %zu certificate%s adopted, %zu entr%s found to be "
+	           "ours, %zu back-off%s and holds forgotten.\n",
+	           r->adopted, r->adopted == 1 ? "" : "s", r->entries,
+	           r->entries == 1 ? "y" : "ies", r->released, r->released == 1 ? "" : "s");
+}
+
+static void json_rebuilt(const struct rebuild_result *r, struct buf *out)
+{
+	struct json_writer w;
+
+	json_writer_init(&w, out, /* pretty= */ false);
+	json_begin_object(&w);
+	json_member_int(&w, "adopted", (int64_t)r->adopted);
+	json_member_int(&w, "failed", (int64_t)r->failed);
+	json_member_int(&w, "entries", (int64_t)r->entries);
+	json_member_int(&w, "released", (int64_t)r->released);
+	json_member_str(&w, "firstError", r->failed == 0 ? NULL : r->first_error);
+	json_end_object(&w);
+	buf_add_byte(out, '\n');
 }
 
 static int rebuild(struct cli *c, const struct args *a)
@@ -262,11 +289,11 @@ static int rebuild(struct cli *c, const struct args *a)
 		return cli_fail(c, &err);
 	}
 	buf_init(&out, BUF_LIMIT_TEXT);
-	buf_printf(&out,
-	           "Rebuilt from what is there: %zu certificate%s adopted, %zu entr%s found to be "
-	           "ours, %zu back-off%s and holds forgotten.\n",
-	           r.adopted, r.adopted == 1 ? "" : "s", r.entries, r.entries == 1 ? "y" : "ies",
-	           r.released, r.released == 1 ? "" : "s");
+	if (c->output == OUTPUT_JSON) {
+		json_rebuilt(&r, &out);
+	} else {
+		text_rebuilt(&r, &out);
+	}
 	if (r.failed > 0) {
 		cli_note(c, "%zu could not be adopted: %s", r.failed, r.first_error);
 	}

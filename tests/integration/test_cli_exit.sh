@@ -167,6 +167,8 @@ in_sync() {
 	expect 1 get target hots
 	says "no Target is called 'hots'"
 	expect 0 explain Certificate.privateKey.rotationPolicy
+	expect 0 explain Certificate.privateKey -o json
+	json_is 'd["path"]' Certificate.privateKey
 	expect 1 explain Certificate.privateKez
 	says "did you mean"
 	expect 0 schema

@@ -24,6 +24,9 @@ the_ca() {
 	expect 0 ca export ca --der --out "$work/ca.der"
 	[[ $(openssl x509 -in "$work/ca.der" -noout -fingerprint) == $(openssl x509 -in "$work/ca.pem" -noout -fingerprint) ]] ||
 		fail "PEM and DER differ"
+	expect 0 ca export ca -o json
+	json 'd["certificate"]' >"$work/json.pem"
+	[[ $(fingerprint "$work/json.pem") == $(fingerprint "$work/ca.pem") ]] || fail "JSON has another certificate"
 	openssl verify -x509_strict -CAfile "$work/ca.pem" "$pem" >/dev/null || fail "openssl does not accept the chain"
 	expect 0 ca crl ca --out "$work/crl.pem"
 	openssl crl -in "$work/crl.pem" -CAfile "$work/ca.pem" -noout 2>&1 | grep -q 'verify OK' || fail "the CRL does not verify"
@@ -33,6 +36,8 @@ the_ca() {
 	cmp -s "$work/crl.pem" "$work/crl.first" || fail "a number was used up though nothing changed"
 	expect 0 ca crl ca --new --out "$work/crl.pem"
 	cmp -s "$work/crl.pem" "$work/crl.first" && fail "--new gave the old CRL"
+	expect 0 ca crl ca -o json
+	json_is 'sorted(d)' '["crl", "name"]'
 	expect 1 ca show cb
 	says "no CA of the name 'cb' was made here"
 }
@@ -132,7 +137,9 @@ the_state() {
 	expect 0 state show -o json
 	json_is 'sorted(d)' '["certificates", "entries", "issuers", "journal", "requests", "stateId", "stores"]'
 	(cd / && expect 0 state show) || fail "the state is not found without a repository"
-	expect 0 state rekey --master-key "$work/second.key"
+	expect 0 state rekey --master-key "$work/first.key" -o json
+	json_is 'list(d)' '["masterKey"]'
+	CERTWRIGHT_MASTER_KEY=$work/first.key expect 0 state rekey --master-key "$work/second.key"
 	prints "sealed anew"
 	before=$(fingerprint "$pem")
 	rm "$pem"
@@ -145,7 +152,7 @@ the_state() {
 	# A plan that looks says so, too; one that does not look needs no secret.
 	CERTWRIGHT_MASTER_KEY=$work/master.key expect 1 plan
 	says "master key $work/master.key"
-	says "hint: is this the master key file of this state?"
+	says "hint: is this the master key of this state?"
 	expect 0 observe --out "$work/snapshot"
 	CERTWRIGHT_MASTER_KEY=$work/absent/no.key expect 1 plan
 	says "$work/absent/no.key"
@@ -163,6 +170,8 @@ the_state() {
 	mv "$work/state" "$work/lost"
 	expect 0 state rebuild
 	prints "1 certificate adopted"
+	expect 0 state rebuild -o json
+	json_is 'd' '{"adopted": 0, "failed": 0, "entries": 1, "released": 0, "firstError": null}'
 	[[ $(fingerprint "$pem") == "$before" ]] || fail "rebuild changed something"
 	expect 0 state show
 	prints "1 certificate"
