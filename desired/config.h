@@ -27,6 +27,13 @@ struct budget {
 	int issue_percent, disrupt_percent, retire; /* 5, 2, 1; absolute minimum 5 and 1 */
 };
 
+/* How endpoints are looked at. */
+struct probe_pace {
+	int64_t timeout_s, overall_s; /* of one endpoint; of all of a pass, 0: none */
+	int parallel, per_host,
+		rate; /* at once; at once to one host; begun in a second, 0: no limit */
+};
+
 struct config {
 	struct text file; /* where it came from, NULL: none */
 	struct text repository, ref, path;
@@ -41,6 +48,7 @@ struct config {
 	struct secret_ref http_password;
 	struct authority authority;
 	struct budget budget;
+	struct probe_pace probe;
 	int keep_revisions; /* of each certificate, with their keys, however old */
 	bool accept_rewind;
 };

@@ -113,6 +113,20 @@ static const struct field table_budget_fields[] = {
 };
 static TABLE(table_budget, budget, "budget", "Brakes a bad commit: above it the plan waits.");
 
+static const struct field table_probe_fields[] = {
+	ROW("timeout", DURATION, AT(probe_pace, timeout_s), .dflt = 5, .min = 1, .max = 600,
+	    .doc = "How long an endpoint may take, all of its addresses together."),
+	ROW("overall", DURATION, AT(probe_pace, overall_s), .min = 0, .max = DAY,
+	    .dflt_text = "no limit", .doc = "How long all endpoints together may take."),
+	ROW("parallel", INT, AT(probe_pace, parallel), .dflt = 1000, .min = 1, .max = 20000,
+	    .doc = "Endpoints looked at at once."),
+	ROW("perHost", INT, AT(probe_pace, per_host), .dflt = 16, .min = 1, .max = 20000,
+	    .doc = "Of them, at one host."),
+	ROW("rate", INT, AT(probe_pace, rate), .min = 0, .max = 1000000, .dflt_text = "no limit",
+	    .doc = "Looks begun in a second."),
+};
+static TABLE(table_probe, probe_pace, "probe", "How endpoints are looked at.");
+
 static const struct field table_config_fields[] = {
 	ROW("repository", TEXT, AT(config, repository), .min = 1,
 	    .doc = "Path or URL of the git repository."),
@@ -146,6 +160,8 @@ static const struct field table_config_fields[] = {
 	ROW("authority", MAP, AT(config, authority), .sub = &table_authority,
 	    .doc = "What a commit may make certwright do."),
 	ROW("budget", MAP, AT(config, budget), .sub = &table_budget, .doc = "Brakes a bad commit."),
+	ROW("probe", MAP, AT(config, probe), .sub = &table_probe,
+	    .doc = "How endpoints are looked at."),
 	ROW("keepRevisions", INT, AT(config, keep_revisions), .dflt = 10, .min = 1, .max = 1000000,
 	    .doc = "Revisions of a certificate that are kept with their keys however old; one below goes a month after it expired, when nothing presents it any more."),
 	ROW("acceptRewind", BOOL, AT(config, accept_rewind), .flags = FIELD_SHOW_DEFAULT,

@@ -18,8 +18,6 @@
 
 #define CONFIG_DEFAULT   "/etc/certwright/certwright.yaml"
 #define FETCH_TIMEOUT_MS 60000
-#define PROBE_TIMEOUT_MS 5000
-#define PROBE_PARALLEL   1000
 
 void session_init(struct session *s, struct cli *c, const struct args *a)
 {
@@ -542,7 +540,12 @@ static enum err_code check_selection(struct session *s, struct err *err)
 
 enum err_code session_engine(struct session *s, bool probes, struct err *err)
 {
-	struct probe_options opt = { .timeout_ms = PROBE_TIMEOUT_MS, .parallel = PROBE_PARALLEL };
+	const struct probe_pace *pace = &s->config.probe;
+	const struct probe_options opt = { .timeout_ms = pace->timeout_s * 1000,
+		                           .overall_ms = pace->overall_s * 1000,
+		                           .parallel = pace->parallel,
+		                           .per_host = pace->per_host,
+		                           .rate = pace->rate };
 
 	s->engine = (struct engine){
 		.desired = s->accepted.desired,

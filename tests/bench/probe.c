@@ -6,7 +6,8 @@
  *   MODE: early, early13 (of a server known to speak nothing older), proven;
  *   early-held, proven-held: of servers that never answer, to see what a flight weighs
  *   LIST: "NAME SHA256" a line; the looks go through them in turn. "-": nothing is compared.
- * Prints "WALL-MS CPU-US-PER-LOOK BYTES-PER-FLIGHT SEEN WRONG UNSEEN"; 1 when one is wrong.
+ * Prints "WALL-MS CPU-US-PER-LOOK BYTES-PER-FLIGHT SEEN WRONG UNSEEN WAITED-MS"; 1 when one is
+ * wrong.
  */
 #include "state/probe/probe.h"
 
@@ -107,6 +108,22 @@ static size_t resident_kb(void)
 	return resident * (size_t)sysconf(_SC_PAGESIZE) / 1024;
 }
 
+/* Since it began: ready to run, but the processors were others'. */
+static int64_t waited_ms(void)
+{
+	unsigned long long ran = 0;
+	unsigned long long waited = 0;
+	FILE *f = fopen("/proc/self/schedstat", "re");
+
+	if (f == NULL || fscanf(f, "%llu %llu", &ran, &waited) != 2) { // NOLINT(cert-err34-c)
+		waited = 0;
+	}
+	if (f != NULL) {
+		(void)fclose(f);
+	}
+	return (int64_t)(waited / 1000000);
+}
+
 static double cpu_us(const struct rusage *r)
 {
 	return (double)(r->ru_utime.tv_sec + r->ru_stime.tv_sec) * 1e6 +
@@ -136,8 +153,9 @@ static int judge(const struct bench *b, int64_t wall_ms, double cpu, double flig
 			wrong++;
 		}
 	}
-	printf("%lld %.1f %.0f %lld %lld %lld\n", (long long)wall_ms, cpu / (double)b->n,
-	       flight_bytes, (long long)seen, (long long)wrong, (long long)unseen);
+	printf("%lld %.1f %.0f %lld %lld %lld %lld\n", (long long)wall_ms, cpu / (double)b->n,
+	       flight_bytes, (long long)seen, (long long)wrong, (long long)unseen,
+	       (long long)waited_ms());
 	return wrong == 0 ? 0 : 1;
 }
 

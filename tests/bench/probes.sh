@@ -225,13 +225,15 @@ row23() {
 
 # A hundredth of the fleet accepts and never answers.
 row4() {
-	local wall cpu_us rss seen unseen before after bound
+	local wall cpu_us rss seen unseen waited before after bound
 	before=$(cpu_of "$probe_canned_pid")
-	read -r wall cpu_us rss seen _ unseen < <("${client[@]}" "$bin/bench_probe" early "$probe_canned" "$probe_fleet" 1000 5000 - "$probe_dead" 100)
+	read -r wall cpu_us rss seen _ unseen waited < <("${client[@]}" "$bin/bench_probe" early "$probe_canned" "$probe_fleet" 1000 5000 - "$probe_dead" 100)
 	after=$(cpu_of "$probe_canned_pid")
 	[ "$unseen" -eq $((probe_fleet / 100)) ] || { echo "probe-fleet: $seen seen, $unseen not" >&2 && return 1; }
 	bound=$(awk -v n="$probe_fleet" -v c="$cpu_us" -v s="$(sum "$after" 0 "$before")" \
 		'BEGIN { c = c * n / 1e6; printf "%.3f", (c > s ? c : s) + 5 }')
+	[ "$waited" -lt $((wall / 20)) ] ||
+		echo "probe-fleet: for $waited of $wall ms the client waited for a processor that something else had" >&2
 	row probe-fleet "$(awk -v w="$wall" 'BEGIN { printf "%.3f", w / 1000 }')" "$bound" 1.15
 	for mode in early proven; do
 		read -r _ _ rss _ < <("$bin/bench_probe" $mode-held "$probe_dead" "$((probe_fleet / 100))" 1000 2000 - 2>/dev/null || true)

@@ -12,10 +12,11 @@ top=$PWD
 smoke=
 objects=${1:-100000}
 rounds=3
+targets=10000 # of status
 starts=101
 certificates=10 # of the playbook
 if [ "${1:-}" = --smoke ]; then
-	smoke=1 objects=200 rounds=1 starts=1
+	smoke=1 objects=200 rounds=1 starts=1 targets=100
 fi
 build=${CERTWRIGHT_BUILD_DIR:-$top/build}/bench
 missed=0
@@ -175,6 +176,14 @@ row14() {
 	row start "$ours" "$peer" 20
 }
 
+row_status() {
+	local ours
+	fleet "$work/targets" "$targets"
+	read -r ours _ < <(cpu "$rounds" "$bin/certwright" --config "$work/targets/certwright.yaml" --repo "$work/targets/repo.git" \
+		--now 2030-01-10T10:00:00Z status)
+	limit status "$ours" "seconds of CPU" 1
+}
+
 if [ -n "$smoke" ]; then
 	bin=$work/bin
 	mkdir "$bin"
@@ -195,6 +204,7 @@ fi
 row678
 row10
 row14
+row_status
 probes
 echo "left out: Go's yaml.v3 and terraform are not in Debian" >&2
 [ -n "$smoke" ] || [ "$missed" -eq 0 ] || {

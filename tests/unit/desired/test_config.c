@@ -60,16 +60,18 @@ END_TEST
 
 START_TEST(every_key_arrives)
 {
-	ck_assert_ok(load("repository: https://git.example/fleet.git\nref: main\npath: eu\n"
-	                  "state: /var/lib/x\nsecretsDir: /etc/x/secrets\nmasterKey: /etc/x/key\n"
-	                  "interval: 1m\ninbox: /srv/in\nwatch: [/etc/a]\nsshIdentity: /etc/x/id\n"
-	                  "sshKnownHosts: /etc/x/kh\ntlsCAFile: /etc/x/ca.pem\nhttpUser: u\n"
-	                  "httpPassword: {credential: git}\nacceptRewind: true\n"
-	                  "authority:\n  programs: [/usr/bin/sops]\n  secretFiles: [/run/s/*]\n"
-	                  "  localWrite: [/etc/nginx/*]\n  hosts: ['*.example']\n"
-	                  "  scan: [10.0.0.0/8]\n  keyRelease: allow\n"
-	                  "budget: {issue: 50%, disrupt: 3, retire: 0}\n"),
-	             &err);
+	ck_assert_ok(
+		load("repository: https://git.example/fleet.git\nref: main\npath: eu\n"
+	             "state: /var/lib/x\nsecretsDir: /etc/x/secrets\nmasterKey: /etc/x/key\n"
+	             "interval: 1m\ninbox: /srv/in\nwatch: [/etc/a]\nsshIdentity: /etc/x/id\n"
+	             "sshKnownHosts: /etc/x/kh\ntlsCAFile: /etc/x/ca.pem\nhttpUser: u\n"
+	             "httpPassword: {credential: git}\nacceptRewind: true\n"
+	             "authority:\n  programs: [/usr/bin/sops]\n  secretFiles: [/run/s/*]\n"
+	             "  localWrite: [/etc/nginx/*]\n  hosts: ['*.example']\n"
+	             "  scan: [10.0.0.0/8]\n  keyRelease: allow\n"
+	             "budget: {issue: 50%, disrupt: 3, retire: 0}\n"
+	             "probe: {timeout: 3s, overall: 1m, parallel: 200, perHost: 4, rate: 50}\n"),
+		&err);
 	ck_assert_str_eq(config.repository.s, "https://git.example/fleet.git");
 	ck_assert_str_eq(config.path.s, "eu");
 	ck_assert_str_eq(config.secrets_dir.s, "/etc/x/secrets");
@@ -81,6 +83,11 @@ START_TEST(every_key_arrives)
 	ck_assert_int_eq(config.budget.issue_percent, 50);
 	ck_assert_int_eq(config.budget.disrupt_percent, 3);
 	ck_assert_int_eq(config.budget.retire, 0);
+	ck_assert_int_eq(config.probe.timeout_s, 3);
+	ck_assert_int_eq(config.probe.overall_s, 60);
+	ck_assert_int_eq(config.probe.parallel, 200);
+	ck_assert_int_eq(config.probe.per_host, 4);
+	ck_assert_int_eq(config.probe.rate, 50);
 }
 END_TEST
 
