@@ -43,7 +43,7 @@ static void tag_name(const struct starttls *s, char *out, size_t size)
 
 	for (const uint8_t *end = s->in + s->n_in; p != NULL && ++p < end && n + 1 < size;) {
 		if (*p == ':') {
-			n = out[0] == '/' && n > 0 ? 1 : 0;
+			n = n > 0 && out[0] == '/' ? 1 : 0;
 		} else if (strchr(" \t\r\n>", *p) != NULL || (*p == '/' && n > 0)) {
 			break;
 		} else {
