@@ -566,6 +566,30 @@ static void tidy(struct trial *t)
 	(void)store_release(t->lab.store, "issue:ca", &err);
 }
 
+/* Rest is not idleness: what is declared was made, and is served. */
+static void check_whole(struct trial *t)
+{
+	CLEANUP(arena_release) struct arena arena;
+
+	for (unsigned i = 1; i <= (t->fleet.each ? t->fleet.hosts : 1); i++) {
+		CLEANUP(cleanup_free)
+		char *name = t->fleet.each ? str_printf("id@h%u", i) : str_dup("id");
+		if (names_issued_for(t->world, name) == 0) {
+			broken(t, "at rest, and %s was never issued", name);
+		}
+	}
+	arena_init(&arena);
+	for (size_t i = 0; t->fleet.verify && !t->fleet.target_gone && i < t->world->n_servers;
+	     i++) {
+		const struct server *s = &t->world->servers[i];
+		const struct cert *c = server_leaf(s, &arena);
+		if (c == NULL || c->not_after.s <= t->world->clock.wall_now.s) {
+			broken(t, "at rest, and %s serves %s", s->host,
+			       c == NULL ? "nothing" : "what expired");
+		}
+	}
+}
+
 /* With everything healed it comes to rest, unless a stranger sits where we may not write. */
 static void come_to_rest(struct trial *t)
 {
@@ -574,6 +598,7 @@ static void come_to_rest(struct trial *t)
 	for (int i = 0; i < 40 && !t->failed; i++) {
 		converge(t);
 		if (t->lab.status == 0) {
+			check_whole(t);
 			return;
 		}
 		/* Asleep until it asked to be woken, or half a day. */
