@@ -43,7 +43,7 @@ static enum err_code seen_cert_new(struct arena *arena, struct bytes der,
 	memcpy(c->spki_sha256, facts->spki_sha256, SHA256_BYTES);
 	c->not_before = facts->not_before;
 	c->not_after = facts->not_after;
-	c->self_signed = facts->self_signed;
+	c->self_signed = facts->self_issued ? SELF_SIGNED_UNKNOWN : SELF_SIGNED_NO;
 	c->der_read = kept;
 	*ret = c;
 	return ERR_OK;
@@ -92,6 +92,17 @@ struct bytes seen_cert_der(const struct seen_cert *c)
 		((struct seen_cert *)(uintptr_t)c)->der_read = der;
 	}
 	return der;
+}
+
+bool seen_cert_self_signed(const struct seen_cert *c)
+{
+	if (c->self_signed == SELF_SIGNED_UNKNOWN) {
+		bool yes = cert_der_self_signed(seen_cert_der(c), c->sha256);
+		/* not const there, as above */
+		((struct seen_cert *)(uintptr_t)c)->self_signed =
+			yes ? SELF_SIGNED_YES : SELF_SIGNED_NO;
+	}
+	return c->self_signed == SELF_SIGNED_YES;
 }
 
 const struct cert *seen_cert_parse(const struct seen_cert *c, struct arena *arena)

@@ -26,7 +26,12 @@ struct seen_cert {
 	uint8_t sha256[SHA256_BYTES];
 	uint8_t spki_sha256[SHA256_BYTES];
 	struct wall not_before, not_after;
-	bool self_signed;
+	enum {
+		SELF_SIGNED_UNKNOWN,
+		SELF_SIGNED_NO,
+		SELF_SIGNED_YES
+	} self_signed;          /* ask
+      seen_cert_self_signed() */
 	struct bytes der_read;  /* ask seen_cert_der(): a fleet's certificates are 100 MB */
 	struct cert_ders *ders; /* NULL: der_read is it */
 };
@@ -45,6 +50,8 @@ const struct seen_cert *seen_cert_find(const struct seen_certs *set,
 /* Read now when it was not yet; borrowed from the set. Empty: it could not be read. The store that
  * a certificate came from must still be open. */
 struct bytes seen_cert_der(const struct seen_cert *c);
+/* Checked now when it was not yet: a signature costs ten times what reading a certificate does. */
+bool seen_cert_self_signed(const struct seen_cert *c);
 /* All facts, parsed now; NULL when c is, memory ran out or (a damaged row) it is no certificate. */
 const struct cert *seen_cert_parse(const struct seen_cert *c, struct arena *arena);
 

@@ -69,7 +69,7 @@ enum err_code cert_row_put_seen(struct store *s, const struct seen_cert *c, stru
 	              DB_VALUES(db_blob(bytes_of(c->sha256, SHA256_BYTES)),
 	                        db_blob(bytes_of(c->spki_sha256, SHA256_BYTES)),
 	                        db_wall(c->not_before), db_wall(c->not_after),
-	                        db_int(c->self_signed), db_blob(der)),
+	                        db_int(seen_cert_self_signed(c)), db_blob(der)),
 	              err);
 }
 
@@ -77,7 +77,8 @@ enum err_code cert_row_put(struct store *s, const struct cert *c, struct err *er
 {
 	struct seen_cert facts = { .not_before = c->not_before,
 		                   .not_after = c->not_after,
-		                   .self_signed = c->self_signed,
+		                   .self_signed =
+		                           cert_self_signed(c) ? SELF_SIGNED_YES : SELF_SIGNED_NO,
 		                   .der_read = c->der };
 
 	memcpy(facts.sha256, c->sha256, SHA256_BYTES);
@@ -162,7 +163,7 @@ static enum err_code take_row(struct stmt *q, struct seen_certs *set, struct cer
 	row_fixed(&r, 1, c->spki_sha256, SHA256_BYTES);
 	c->not_before = row_wall(&r, 2);
 	c->not_after = row_wall(&r, 3);
-	c->self_signed = row_bool(&r, 4);
+	c->self_signed = row_bool(&r, 4) ? SELF_SIGNED_YES : SELF_SIGNED_NO;
 	c->ders = ders;
 	enum err_code rc = row_check(&r, err);
 	if (rc != ERR_OK) {

@@ -119,7 +119,7 @@ static void add(struct comparing *c, enum store_difference_kind kind, const stru
 /* A root that one side keeps in a chain and the other beside it is still a trailing root. */
 static bool ends_a_chain(const struct side *s, const struct obs_entry *e)
 {
-	if (e->kind != KS_TRUSTED || e->chain.n != 1 || !e->chain.v[0]->self_signed) {
+	if (e->kind != KS_TRUSTED || e->chain.n != 1 || !seen_cert_self_signed(e->chain.v[0])) {
 		return false;
 	}
 	for (size_t i = 0; i < s->m->row.n_entries; i++) {
@@ -145,7 +145,7 @@ static void one_sided(struct comparing *c, const struct obs_entry *left,
 
 static size_t without_root(const struct seen_chain *c)
 {
-	return c->n > 1 && c->v[c->n - 1]->self_signed ? c->n - 1 : c->n;
+	return c->n > 1 && seen_cert_self_signed(c->v[c->n - 1]) ? c->n - 1 : c->n;
 }
 
 static bool chains_equal(const struct seen_chain *a, const struct seen_chain *b)

@@ -311,11 +311,11 @@ static enum err_code fill_order(const struct private_ca *ca, const char *id, con
 	o.status = ORDER_ISSUED;
 	buf_add_str(&o.handle, id);
 	cert_to_pem(c, &o.chain_pem);
-	if (!ca->cert->self_signed) {
+	if (!cert_self_signed(ca->cert)) {
 		cert_to_pem(ca->cert, &o.chain_pem);
 	}
 	for (size_t i = 0; i < ca->upper.n; i++) {
-		if (!ca->upper.v[i]->self_signed) {
+		if (!cert_self_signed(ca->upper.v[i])) {
 			cert_to_pem(ca->upper.v[i], &o.chain_pem);
 		}
 	}

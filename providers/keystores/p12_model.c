@@ -183,7 +183,7 @@ static bool ends_chain(struct building *b, const struct p12_bag *bag)
 	}
 	arena_init(&scratch);
 	bool signed_by_itself = cert_parse(c->der, &scratch, &parsed, /* err= */ NULL) == ERR_OK &&
-	                        parsed->self_signed;
+	                        cert_self_signed(parsed);
 	arena_release(&scratch);
 	return signed_by_itself;
 }

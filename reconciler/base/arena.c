@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * arena.c - bump allocation in blocks that double from 64 KiB to 1 MiB.
+ * arena.c - bump allocation in blocks that double from 8 KiB to 1 MiB.
  *
  * calloc() gives the zeroes: for a large block the kernel has them already, which is cheaper than
  * clearing on every allocation. What is larger than a quarter of a block gets one of its own, so
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_MIN ((size_t)64 << 10)
+#define BLOCK_MIN ((size_t)8 << 10)
 #define BLOCK_MAX ((size_t)1 << 20)
 #define ALIGN     8u
 

@@ -140,13 +140,13 @@ static bool is_root(struct bytes der)
 	const struct cert *c = NULL;
 
 	arena_init(&scratch);
-	return cert_parse(der, &scratch, &c, /* err= */ NULL) == ERR_OK && c->self_signed;
+	return cert_parse(der, &scratch, &c, /* err= */ NULL) == ERR_OK && cert_self_signed(c);
 }
 
 /* A trailing root is no difference. */
 static bool same_chain(const struct keystore_entry *e, const struct chain *c)
 {
-	size_t n = c->n > 1 && c->v[c->n - 1]->self_signed ? c->n - 1 : c->n;
+	size_t n = c->n > 1 && cert_self_signed(c->v[c->n - 1]) ? c->n - 1 : c->n;
 	size_t there =
 		e->n_chain > 1 && is_root(e->chain[e->n_chain - 1]) ? e->n_chain - 1 : e->n_chain;
 

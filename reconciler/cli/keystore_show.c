@@ -65,13 +65,17 @@ static void warnings_json(unsigned bits, struct json_writer *w)
 	json_end_array(w);
 }
 
-static void entry_line(const struct store_file *f, const struct obs_entry *e, struct buf *out)
+static void entry_line(const struct obs_entry *e, struct buf *out)
 {
-	const struct cert *c =
-		e->chain.n == 0 ? NULL : seen_cert_parse(e->chain.v[0], &f->tool->arena);
+	CLEANUP(arena_release) struct arena scratch = { 0 };
+	const struct cert *c = NULL;
 	char fingerprint[16];
 	char until[WHEN_TEXT_MAX];
 
+	arena_init(&scratch);
+	if (e->chain.n > 0) {
+		c = seen_cert_parse(e->chain.v[0], &scratch);
+	}
 	buf_add_str(out, "  ");
 	foreign(out, e->alias[0] == '\0' ? "-" : e->alias);
 	buf_printf(out, "  %s", entry_kind_name(e->kind));
@@ -203,7 +207,7 @@ void show_store_text(const struct store_file *f, const struct store_model *m, bo
 		f->ks->ops->facts(f->ks, fact_text, &facts);
 	}
 	for (size_t i = 0; i < m->row.n_entries; i++) {
-		entry_line(f, &m->row.entries[i], out);
+		entry_line(&m->row.entries[i], out);
 		if (details) {
 			entry_details_text(f, m, i, out);
 		}

@@ -172,7 +172,7 @@ static enum err_code read_all(struct importing *x, struct err *err)
 
 static bool is_anchor(const struct piece *p)
 {
-	return p->trusted || p->chain.v[0]->is_ca || p->chain.v[0]->self_signed;
+	return p->trusted || p->chain.v[0]->is_ca || cert_self_signed(p->chain.v[0]);
 }
 
 static const struct import_object *same_pair(const struct importing *x, const struct piece *p)

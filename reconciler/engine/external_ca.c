@@ -41,5 +41,5 @@ const struct cert *external_ca_root(const struct issuer_def *def,
 	if (external_ca_chain(def, spki_sha256, arena, &c, /* err= */ NULL) != ERR_OK || c.n < 2) {
 		return NULL;
 	}
-	return c.v[c.n - 1]->self_signed ? c.v[c.n - 1] : NULL;
+	return cert_self_signed(c.v[c.n - 1]) ? c.v[c.n - 1] : NULL;
 }

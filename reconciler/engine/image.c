@@ -152,7 +152,7 @@ static const struct cert *root_above(const struct compose *c, struct chain chain
 		for (size_t g = 0; g < m->issuers[i].n_generations; g++) {
 			const struct cert *root =
 				seen_cert_parse(m->issuers[i].generations[g].cert, &c->pass->arena);
-			if (root != NULL && root->self_signed &&
+			if (root != NULL && cert_self_signed(root) &&
 			    cert_issued_by(chain.v[chain.n - 1], root)) {
 				return root;
 			}

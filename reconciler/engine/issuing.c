@@ -53,7 +53,7 @@ static enum err_code add_committed(struct pass *p, const struct issuer_def *def,
 	enum err_code rc = external_ca_chain(def, ca->spki_sha256, &p->arena, &c, err);
 
 	for (size_t i = 1; rc == ERR_OK && i < c.n && *n < CA_DEPTH_MAX; i++) {
-		if (!c.v[i]->self_signed) {
+		if (!cert_self_signed(c.v[i])) {
 			v[(*n)++] = c.v[i];
 		}
 	}
@@ -83,7 +83,7 @@ static enum err_code chain_above(struct engine *e, struct pass *p, const struct 
 				"Issuer %s: no certificate of it that signed its subordinate is known",
 				parent);
 		}
-		if (!g->cert->self_signed) {
+		if (!seen_cert_self_signed(g->cert)) {
 			v[n++] = seen_cert_parse(g->cert, &p->arena);
 		}
 	}

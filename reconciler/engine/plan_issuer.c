@@ -55,7 +55,7 @@ const struct seen_cert *anchor_of(struct planner *p, const char *issuer, int gen
 	if (g == NULL || g->cert == NULL) {
 		return NULL;
 	}
-	if (g->cert->self_signed) {
+	if (seen_cert_self_signed(g->cert)) {
 		return g->cert;
 	}
 	if (is_external(ip)) {

@@ -93,7 +93,7 @@ static bool chain_ends_in(struct planner *p, const struct seen_chain *c, struct 
 	if (anchor == NULL) {
 		return true; /* cannot tell: as if it did */
 	}
-	if (!anchor->is_ca && !ap->cert->self_signed) {
+	if (!anchor->is_ca && !seen_cert_self_signed(ap->cert)) {
 		return false;
 	}
 	const struct cert *top = seen_cert_parse(c->v[c->n - 1], p->a);

@@ -37,7 +37,7 @@ static bool damaged(const struct slot *s)
 
 bool is_factory(const struct target *t, const struct seen_cert *leaf)
 {
-	return t != NULL && t->can.factory_identity && leaf != NULL && leaf->self_signed;
+	return t != NULL && t->can.factory_identity && leaf != NULL && seen_cert_self_signed(leaf);
 }
 
 enum stored slot_stored(struct planner *p, struct slot *s)
@@ -229,8 +229,8 @@ static void wrong_chain(struct planner *p, struct slot *s, const struct endpoint
 {
 	const struct seen_chain *a = &e->oe->served;
 	const struct seen_chain *b = &s->oe->chain;
-	size_t na = a->n > 1 && a->v[a->n - 1]->self_signed ? a->n - 1 : a->n;
-	size_t nb = b->n > 1 && b->v[b->n - 1]->self_signed ? b->n - 1 : b->n;
+	size_t na = a->n > 1 && seen_cert_self_signed(a->v[a->n - 1]) ? a->n - 1 : a->n;
+	size_t nb = b->n > 1 && seen_cert_self_signed(b->v[b->n - 1]) ? b->n - 1 : b->n;
 	struct slot_decision d = { .row = "B15", .code = "WrongChain" };
 
 	if (na != nb || memcmp(a->v, b->v, na * sizeof(*a->v)) != 0) {
@@ -332,7 +332,7 @@ static bool issuer_missing(const struct slot *s)
 	const struct obs_store *os = s->sp->os;
 
 	for (size_t i = 1; !leaf && i < held->n; i++) {
-		bool there = held->v[i]->self_signed;
+		bool there = seen_cert_self_signed(held->v[i]);
 		for (size_t k = 0; k < os->n_entries && !there; k++) {
 			there = os->entries[k].chain.n > 0 &&
 			        os->entries[k].chain.v[0] == held->v[i];
@@ -349,8 +349,10 @@ static bool chain_differs(const struct slot *s)
 	const struct seen_chain *have = &s->oe->chain;
 	const struct seen_chain *held = &s->id->cur->chain;
 	const struct keystore_def *ks = s->sp->ws->keystore;
-	size_t n = have->n > 1 && have->v[have->n - 1]->self_signed ? have->n - 1 : have->n;
-	size_t want = held->n > 1 && held->v[held->n - 1]->self_signed ? held->n - 1 : held->n;
+	size_t n =
+		have->n > 1 && seen_cert_self_signed(have->v[have->n - 1]) ? have->n - 1 : have->n;
+	size_t want =
+		held->n > 1 && seen_cert_self_signed(held->v[held->n - 1]) ? held->n - 1 : held->n;
 
 	if (str_equal(s->sp->ws->format, "der") ||
 	    (s->we->certificate_only && s->sp->ws->has_aliases)) {

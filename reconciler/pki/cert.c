@@ -263,12 +263,51 @@ static bool self_signature(const struct cert *c)
 	return memo[slot].valid;
 }
 
+/* What is signed, how, and the signature. */
+static bool read_parts(struct cert *c)
+{
+	struct der d = der_of(c->der);
+	struct der outer;
+
+	if (!der_enter(&d, DER_SEQUENCE, &outer) || !get_whole(&outer, DER_SEQUENCE, &c->tbs) ||
+	    !get_whole(&outer, DER_SEQUENCE, &c->signature_alg) ||
+	    !der_get(&outer, DER_BIT_STRING, &c->signature) || c->signature.n == 0) {
+		return false;
+	}
+	c->signature = bytes_of(c->signature.p + 1, c->signature.n - 1);
+	return true;
+}
+
+bool cert_self_signed(const struct cert *c)
+{
+	return c->self_issued && self_signature(c);
+}
+
+bool cert_der_self_signed(struct bytes der, const uint8_t sha256[SHA256_BYTES])
+{
+	struct cert c = { .der = der };
+	struct der d;
+	struct der tbs;
+
+	if (!read_parts(&c)) {
+		return false;
+	}
+	memcpy(c.sha256, sha256, SHA256_BYTES);
+	d = der_of(c.tbs);
+	return der_enter(&d, DER_SEQUENCE, &tbs) && read_version(&tbs) &&
+	       der_get(&tbs, DER_INTEGER, &c.serial) &&
+	       der_get(&tbs, DER_SEQUENCE, &(struct bytes){ 0 }) &&
+	       get_whole(&tbs, DER_SEQUENCE, &c.issuer_der) && read_validity(&tbs, &c) &&
+	       get_whole(&tbs, DER_SEQUENCE, &c.subject_der) &&
+	       get_whole(&tbs, DER_SEQUENCE, &c.spki) && bytes_equal(c.subject_der, c.issuer_der) &&
+	       self_signature(&c);
+}
+
 enum err_code cert_parse(struct bytes der, struct arena *arena, const struct cert **ret,
                          struct err *err)
 {
 	struct der d = der_of(der);
 	struct bytes whole;
-	struct der outer;
 
 	if (der_peek(&d) != DER_SEQUENCE ||
 	    !der_get_any(&d, /* ret_tag= */ NULL, /* ret_content= */ NULL, &whole) ||
@@ -282,20 +321,14 @@ enum err_code cert_parse(struct bytes der, struct arena *arena, const struct cer
 	}
 	*c = (struct cert){ .der = whole, .path_len = -1 };
 	pki_sha256(whole.p, whole.n, c->sha256);
-	d = der_of(whole);
-	if (!der_enter(&d, DER_SEQUENCE, &outer) || !get_whole(&outer, DER_SEQUENCE, &c->tbs) ||
-	    !get_whole(&outer, DER_SEQUENCE, &c->signature_alg) ||
-	    !der_get(&outer, DER_BIT_STRING, &c->signature) || c->signature.n == 0 ||
-	    !read_signature_alg(c->signature_alg, c, arena)) {
+	if (!read_parts(c) || !read_signature_alg(c->signature_alg, c, arena)) {
 		return not_a_cert(err, "signature");
 	}
-	c->signature = bytes_of(c->signature.p + 1, c->signature.n - 1);
 	enum err_code rc = read_tbs(c, arena, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
 	read_names(c, arena);
-	c->self_signed = c->self_issued && self_signature(c);
 	if (arena_failed(arena)) {
 		return err_nomem(err);
 	}

@@ -46,8 +46,7 @@ struct cert {
 	bool is_ca;
 	int path_len;                       /* -1: none */
 	struct bytes ski, aki;              /* key identifiers, empty when absent */
-	bool self_issued;                   /* subject equals issuer */
-	bool self_signed;                   /* and the signature verifies with its own key */
+	bool self_issued;                   /* subject equals issuer; see cert_self_signed() */
 	const struct extension *extensions; /* all, in order */
 	size_t n_extensions;
 };
@@ -81,5 +80,10 @@ bool cert_covers(const struct cert *c, const char *host);
 enum spec_verdict { SPEC_SATISFIED, SPEC_KEY_DIFFERS, SPEC_REQUEST_DIFFERS };
 enum spec_verdict cert_satisfies(const struct cert *c, const struct cert_spec *spec,
                                  const char **ret_field);
+/* Self-issued, and the signature verifies with its own key: checked now, which costs ten times what
+ * reading it does. */
+bool cert_self_signed(const struct cert *c);
+/* The same of DER that is a certificate and whose SHA-256 this is; needs no memory to parse it. */
+bool cert_der_self_signed(struct bytes der, const uint8_t sha256[SHA256_BYTES]);
 /* Was `c` signed by `issuer`'s key? Names must chain too. */
 bool cert_issued_by(const struct cert *c, const struct cert *issuer);

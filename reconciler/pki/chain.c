@@ -24,7 +24,7 @@ static bool same_cert(const struct cert *a, const struct cert *b)
 
 struct chain chain_without_root(struct chain c)
 {
-	if (c.n > 1 && c.v[c.n - 1]->self_signed) {
+	if (c.n > 1 && cert_self_signed(c.v[c.n - 1])) {
 		c.n--;
 	}
 	return c;

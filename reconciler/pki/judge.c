@@ -196,7 +196,7 @@ static void judge_strength(struct judgement *j, struct chain path)
 			found(j, FINDING_WEAK_KEY);
 		}
 		/* Nobody relies on the signature of a root upon itself. */
-		if (!path.v[i]->self_signed && signature_weak(path.v[i])) {
+		if (signature_weak(path.v[i]) && !cert_self_signed(path.v[i])) {
 			found(j, FINDING_WEAK_SIGNATURE);
 		}
 	}
@@ -242,7 +242,7 @@ static void judge_trust(struct judgement *j, const struct judge_by *by, struct c
 	}
 	enum chain_verdict v = chain_verify(served, by->anchors, by->n_anchors, /* host= */ NULL,
 	                                    by->purpose, by->now);
-	if (v == CHAIN_UNTRUSTED && served.v[0]->self_signed) {
+	if (v == CHAIN_UNTRUSTED && cert_self_signed(served.v[0])) {
 		found(j, FINDING_SELF_SIGNED);
 	} else if (v == CHAIN_INSECURE) {
 		/* which of the two is told by judge_strength(); its threshold is GnuTLS's */

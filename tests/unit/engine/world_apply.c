@@ -98,7 +98,7 @@ static void issue(struct world *w, const struct action *a)
 	spec.key.bits = 0;
 	chain[0] = world_cert(w, &spec, ca, from, (struct wall){ w->now.s + spec.duration_s });
 	h.chain = (struct seen_chain){ .v = chain, .n = 1 };
-	if (!ca->self_signed) {
+	if (!seen_cert_self_signed(ca)) {
 		chain[1] = ca;
 		h.chain.n = 2;
 	}

@@ -10,10 +10,11 @@
 
 static struct arena arena;
 static struct err err;
-static const struct seen_cert leaf = { .sha256 = { 1 } }, renewed = { .sha256 = { 2 } },
-			      inter = { .sha256 = { 3 } },
-			      root = { .sha256 = { 4 }, .self_signed = true },
-			      other = { .sha256 = { 5 }, .self_signed = true };
+static const struct seen_cert leaf = { .sha256 = { 1 }, .self_signed = SELF_SIGNED_NO },
+			      renewed = { .sha256 = { 2 }, .self_signed = SELF_SIGNED_NO },
+			      inter = { .sha256 = { 3 }, .self_signed = SELF_SIGNED_NO },
+			      root = { .sha256 = { 4 }, .self_signed = SELF_SIGNED_YES },
+			      other = { .sha256 = { 5 }, .self_signed = SELF_SIGNED_YES };
 static const struct seen_cert *const to_inter[] = { &leaf, &inter };
 static const struct seen_cert *const to_root[] = { &leaf, &inter, &root };
 static const struct seen_cert *const to_other[] = { &leaf, &inter, &other };
