@@ -169,8 +169,8 @@ static void tell_troubles(struct telling *t, const struct plan *p)
 	for (size_t i = 0; i < p->n_unobserved; i++) {
 		const struct unobserved *u = &p->unobserved[i];
 		log_event(log, LOG_LEVEL_WARN, "unobserved", "kind", kind_name(u->object_kind),
-		          "name", u->name, "host", u->host == NULL ? "" : u->host, "error",
-		          u->error == NULL ? "" : u->error, NULL);
+		          "name", u->name, "host", u->host == NULL ? "" : u->host, "code", u->code,
+		          "error", u->error == NULL ? "" : u->error, NULL);
 	}
 }
 

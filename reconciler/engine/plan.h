@@ -93,6 +93,7 @@ struct waiting {
 };
 struct unobserved {
 	enum kind object_kind;
+	const char *code; /* "KeystoreUnreadable", "Unreachable", "Unknown": not looked at */
 	const char *row, *name, *host, *error;
 	const char *hint; /* NULL: none */
 };

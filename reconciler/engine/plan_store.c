@@ -94,6 +94,22 @@ static const char *look_word(enum look_status s)
 	return "InSync";
 }
 
+static const char *look_code(enum look_status s)
+{
+	switch (s) {
+	case LOOK_UNREADABLE:
+	case LOOK_WRONG_PASSWORD:
+		return "KeystoreUnreadable";
+	case LOOK_UNREACHABLE:
+		return "Unreachable";
+	case LOOK_NONE:
+	case LOOK_OK:
+	case LOOK_ABSENT:
+		break;
+	}
+	return "Unknown";
+}
+
 /* An error of its own says itself what to do about it; a store that lies there does not. */
 static const char *unreadable_hint(struct planner *p, const struct store_plan *sp,
                                    enum look_status status)
@@ -121,6 +137,7 @@ static void unreadable(struct planner *p, struct store_plan *sp)
 	                    : sp->os->error == NULL ? look_status_name(status)
 	                                            : sp->os->error;
 	struct unobserved u = { .object_kind = KIND_TARGET,
+		                .code = look_code(status),
 		                .row = "B1",
 		                .name = sp->ws->target->o.name,
 		                .host = sp->ws->host->name };

@@ -223,6 +223,7 @@ static void judge_configs(struct planner *p, struct unit_plan *u)
 		const struct obs_config *oc = observed_config(p->in->observed, c->key);
 		bool seen = oc != NULL && (oc->status == LOOK_OK || oc->status == LOOK_ABSENT);
 		struct unobserved x = { .object_kind = KIND_TARGET,
+			                .code = oc == NULL ? "Unknown" : "Unreachable",
 			                .row = "B1",
 			                .name = u->target->o.name,
 			                .host = u->host->name };

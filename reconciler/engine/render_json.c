@@ -168,6 +168,7 @@ static void put_reports(struct json_writer *w, const struct plan *p)
 
 		json_begin_object(w);
 		put_object(w, u->object_kind, u->name, u->host);
+		json_member_str(w, "code", u->code);
 		json_member_str(w, "error", u->error);
 		json_end_object(w);
 	}

@@ -95,7 +95,7 @@ static void put_rows(const struct plan *p, struct buf *out)
 
 		buf_add_str(out, "- unobserved ");
 		put_object(out, u->object_kind, u->name, u->host);
-		buf_add_str(out, ": ");
+		buf_printf(out, ": %s: ", u->code);
 		put(out, u->error);
 		buf_add_str(out, "\n");
 	}

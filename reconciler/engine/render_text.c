@@ -238,7 +238,7 @@ static void put_unobserved(const struct view *v)
 
 		buf_add_str(v->out, i == 0 ? "Unobserved: " : "            ");
 		put_object(v, u->object_kind, u->name, u->host);
-		buf_add_str(v->out, ": ");
+		buf_printf(v->out, ": %s: ", u->code);
 		put(v, u->error);
 		buf_add_str(v->out, "\n");
 		if (u->hint != NULL) {

@@ -158,7 +158,7 @@ static void list_reports(const struct plan *p, const char *which, struct buf *ou
 	}
 	for (size_t i = 0; str_equal(which, "unobserved") && i < p->n_unobserved; i++) {
 		const struct unobserved *x = &p->unobserved[i];
-		add_report(out, x->object_kind, x->name, x->host, x->error);
+		add_report(out, x->object_kind, x->name, x->host, x->code);
 	}
 	for (size_t i = 0; str_equal(which, "drift") && i < p->n_drifts; i++) {
 		const struct drift *x = &p->drifts[i];

@@ -115,7 +115,7 @@ START_TEST(waiting_conflicts_and_the_unobserved_are_named)
 	plan_render_text(w.plan, /* color= */ false, &out);
 	ck_assert(says("Conflicts: Target/www@h1: ServedForeign: "));
 	ck_assert(says("hint: "));
-	ck_assert(says("Unobserved: Target/www@h2: /etc/web.pem: could not look"));
+	ck_assert(says("Unobserved: Target/www@h2: Unreachable: /etc/web.pem: could not look"));
 	ck_assert(says("1 unobserved."));
 	done();
 }
