@@ -224,6 +224,7 @@ static void look_at_one(struct looking_at *at, const char *path)
 	enum store_use use = at->way == WAY_VERIFY ? STORE_EDIT : STORE_LOOK;
 	enum err_code rc = store_file_open(at->tool, path, &store_words_own, use, &f, &err);
 	if (rc == ERR_OK) {
+		store_file_forget(&f);
 		rc = store_model(f.ks, &at->tool->arena, &at->tool->certs, &m, &err);
 	}
 	if (rc != ERR_OK) {

@@ -33,6 +33,13 @@ int64_t store_tool_now_ms(const struct store_tool *t)
 	return t->cli->clock->wall(t->cli->clock).s * 1000;
 }
 
+void store_file_forget(struct store_file *f)
+{
+	for (size_t i = 0; i < KEYSTORE_PARTS_MAX; i++) {
+		buf_release(&f->data[i]);
+	}
+}
+
 void store_file_release(struct store_file *f)
 {
 	if (f->ks != NULL) {
@@ -40,9 +47,7 @@ void store_file_release(struct store_file *f)
 	}
 	secret_release(&f->password);
 	secret_release(&f->key_password);
-	for (size_t i = 0; i < KEYSTORE_PARTS_MAX; i++) {
-		buf_release(&f->data[i]);
-	}
+	store_file_forget(f);
 	*f = (struct store_file){ 0 };
 }
 

@@ -47,6 +47,8 @@ struct store_file {
 	bool ignore_dates; /* a date alone is no reason to write */
 	bool keep;         /* a file that is there and means something else is a conflict */
 };
+/* The bytes of an open store that is not written again: with them a large one is there twice. */
+void store_file_forget(struct store_file *f);
 void store_file_release(struct store_file *f); /* accepts a zeroed one */
 
 enum store_use {

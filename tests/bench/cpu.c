@@ -4,9 +4,9 @@
  * weather.
  *
  * cpu ROUNDS [@INPUT] COMMAND ARGUMENT... [-- [@INPUT] COMMAND ...]: prints a line for each
- * command: median of user and system CPU in seconds, largest resident set in KB. An argument {n} is
- * replaced by the number of the round. Output of the commands is thrown away; a status other than 0
- * or 2 (changes) ends it.
+ * command: median of user and system CPU in seconds, largest resident set in KB, least wall
+ * seconds. An argument {n} is replaced by the number of the round. Output of the commands is thrown
+ * away; a status other than 0 or 2 (changes) ends it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "reconciler/base/attr.h"
+#include "reconciler/base/clock.h"
 #include "reconciler/base/str.h"
 
 #define COMMANDS_MAX 8
@@ -27,6 +28,7 @@ struct command {
 	char **argv;
 	const char *input; /* NULL: nothing */
 	double cpu[ROUNDS_MAX];
+	double wall; /* the least: others are on the machine, too */
 	long rss_kb;
 };
 
@@ -63,6 +65,7 @@ static bool run(struct command *c, size_t round)
 {
 	struct rusage u;
 	int status = 0;
+	struct mono began = clock_system.mono(&clock_system);
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -75,6 +78,8 @@ static bool run(struct command *c, size_t round)
 	}
 	c->cpu[round] = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
 	                (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	double wall = (double)(clock_system.mono(&clock_system).ms - began.ms) / 1e3;
+	c->wall = round == 0 || wall < c->wall ? wall : c->wall;
 	c->rss_kb = u.ru_maxrss > c->rss_kb ? u.ru_maxrss : c->rss_kb;
 	return true;
 }
@@ -126,7 +131,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < n; i++) {
 		struct command *c = &commands[i];
 		qsort(c->cpu, (size_t)rounds, sizeof(c->cpu[0]), by_value);
-		(void)printf("%.6f %ld\n", c->cpu[rounds / 2], c->rss_kb);
+		(void)printf("%.6f %ld %.6f\n", c->cpu[rounds / 2], c->rss_kb, c->wall);
 	}
 	return EXIT_SUCCESS;
 }
