@@ -183,7 +183,9 @@ static void check_on_hosts(struct ref_walk *w, const struct field *f, const stru
 	if (rooted || list || (f->format == FORMAT_NONE && f->min == 0 && f->max == 0)) {
 		return;
 	}
-	for (size_t h = 0; h < target->n_hosts && loader_spend(w->l, 8); h++) {
+	/* Where memory ran out, hosts are there without their names. */
+	for (size_t h = 0;
+	     h < target->n_hosts && !arena_failed(w->l->arena) && loader_spend(w->l, 8); h++) {
 		struct scope scope = { .target = target, .host = &target->hosts[h] };
 		const char *value = NULL;
 
