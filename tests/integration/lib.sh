@@ -144,7 +144,7 @@ jvm_script() {
 	cat >"$work/$1-up" <<-END
 		#!/bin/bash
 		# The server says "ready" or "reloaded" when it is done; a store that does not load ends the start.
-		said() { tail -n +"\$((lines + 1))" $work/$1.log 2>/dev/null | grep -qE "\$1"; }
+		said() { tail -n +"\$((lines + 1))" $work/$1.log 2>/dev/null | grep -E "\$1" >/dev/null; }
 		lines=\$(cat $work/$1.log 2>/dev/null | wc -l)
 		if [ -s $work/$1.pid ] && kill -HUP "\$(cat $work/$1.pid)" 2>/dev/null; then
 			for ((i = 0; i < 400; i++)); do

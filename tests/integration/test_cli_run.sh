@@ -45,7 +45,7 @@ stop_run() {
 
 logged() { wait_for 20 "'$1' in the log ($(tail -n 3 "$work/log"))" grep -q -- "$1" "$work/log"; }
 serial() { openssl x509 -in "$pem" -noout -serial 2>/dev/null; }
-has_name() { openssl x509 -in "$pem" -noout -ext subjectAltName 2>/dev/null | grep -q "$1"; }
+has_name() { openssl x509 -in "$pem" -noout -ext subjectAltName 2>/dev/null | grep "$1" >/dev/null; }
 is_whole() { [[ $(serial) == "$1" ]]; }
 differs() { [[ -n $(serial) && $(serial) != "$1" ]]; }
 

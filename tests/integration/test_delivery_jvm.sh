@@ -101,7 +101,7 @@ for name in jks p12; do
 		kt -exportcert -alias $alias -keystore "$work/$name.id" -storepass:file "$work/password" 2>/dev/null |
 			cmp -s - "$work/$name.$alias" || fail "$name: alias $alias is not what it was"
 	done
-	kt -list -keystore "$work/$name.id" -storepass:file "$work/password" -alias other 2>/dev/null | grep -q PrivateKeyEntry ||
+	kt -list -keystore "$work/$name.id" -storepass:file "$work/password" -alias other 2>/dev/null | grep PrivateKeyEntry >/dev/null ||
 		fail "$name: other lost its key"
 	kt -certreq -alias other -keystore "$work/$name.id" -storepass:file "$work/password" >/dev/null 2>&1 ||
 		fail "$name: the key of other cannot be used any more"
