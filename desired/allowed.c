@@ -285,19 +285,13 @@ static void check_ca_set(struct findings *f, const struct ca_set *set)
 /* Not hosts, which are for what we keep: a range to scan is allowed by ranges. */
 static void check_discovery(struct findings *f, const struct discovery_def *d)
 {
-	const struct place_spec spec = { .ranges = d->range_words,
-		                         .n_ranges = d->n_range_words,
-		                         .ports = d->port_words,
-		                         .n_ports = d->ports.n,
-		                         .exclude = d->exclude_words,
-		                         .n_exclude = d->exclude.n };
 	CLEANUP(arena_release) struct arena scratch;
 	const struct place *places = NULL;
 	struct err why = { 0 };
 	size_t n = 0;
 
 	arena_init(&scratch);
-	enum err_code rc = places_expand(&spec, &scratch, &places, &n, &why);
+	enum err_code rc = discovery_places(d, &scratch, &places, &n, &why);
 	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
 		/* the ports of a host follow each other */
 		if (i == 0 || places[i].host != places[i - 1].host) {

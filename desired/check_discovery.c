@@ -85,19 +85,13 @@ static bool check_word(struct loader *l, const struct discovery_def *d, struct p
 
 static void check_all(struct loader *l, const struct discovery_def *d)
 {
-	const struct place_spec spec = { .ranges = d->range_words,
-		                         .n_ranges = d->n_range_words,
-		                         .ports = d->port_words,
-		                         .n_ports = d->ports.n,
-		                         .exclude = d->exclude_words,
-		                         .n_exclude = d->exclude.n };
 	CLEANUP(arena_release) struct arena scratch;
 	const struct place *places = NULL;
 	struct err err = { 0 };
 	size_t n = 0;
 
 	arena_init(&scratch);
-	if (places_expand(&spec, &scratch, &places, &n, &err) != ERR_OK) {
+	if (discovery_places(d, &scratch, &places, &n, &err) != ERR_OK) {
 		loader_report(l, &d->o, "ranges", hint_of(l, &err), "ranges: %s", err.msg);
 	}
 }

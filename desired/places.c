@@ -225,3 +225,16 @@ enum err_code places_expand(const struct place_spec *spec, struct arena *arena,
 	}
 	return rc;
 }
+
+enum err_code discovery_places(const struct discovery_def *d, struct arena *arena,
+                               const struct place **ret, size_t *ret_n, struct err *err)
+{
+	const struct place_spec spec = { .ranges = d->range_words,
+		                         .n_ranges = d->n_range_words,
+		                         .ports = d->port_words,
+		                         .n_ports = d->ports.n,
+		                         .exclude = d->exclude_words,
+		                         .n_exclude = d->exclude.n };
+
+	return places_expand(&spec, arena, ret, ret_n, err);
+}

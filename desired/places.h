@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "reconciler/base/arena.h"
+#include "desired/model.h"
 #include "reconciler/base/err.h"
 
 #define PLACES_MAX ((size_t)1000000)
@@ -29,5 +29,8 @@ struct place {
  * and for more than PLACES_MAX. Arena. */
 enum err_code places_expand(const struct place_spec *spec, struct arena *arena,
                             const struct place **ret, size_t *ret_n, struct err *err);
+/* What a Discovery says to scan; as above. */
+enum err_code discovery_places(const struct discovery_def *d, struct arena *arena,
+                               const struct place **ret, size_t *ret_n, struct err *err);
 /* Is the host in one of these networks, or matched by one of these addresses, names and globs? */
 bool place_host_listed(const char *const *words, size_t n, const char *host);

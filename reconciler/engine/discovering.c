@@ -67,13 +67,7 @@ void discovering_free(struct discovering *x)
 enum err_code discovering_places(const struct discovery_def *def, struct discovery *d,
                                  struct err *err)
 {
-	const struct place_spec spec = { .ranges = def->range_words,
-		                         .n_ranges = def->n_range_words,
-		                         .ports = def->port_words,
-		                         .n_ports = def->ports.n,
-		                         .exclude = def->exclude_words,
-		                         .n_exclude = def->exclude.n };
-	enum err_code rc = places_expand(&spec, d->arena, &d->places, &d->n_places, err);
+	enum err_code rc = discovery_places(def, d->arena, &d->places, &d->n_places, err);
 
 	return rc == ERR_OK ? ERR_OK : err_wrap(err, "Discovery %s", def->o.name);
 }
