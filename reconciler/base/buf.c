@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CAP 64u
+#define FIRST_CAP   64u
+#define FIRST_LARGE ((size_t)64 << 10)
 
 void buf_init(struct buf *b, size_t limit)
 {
@@ -62,6 +63,10 @@ static bool grow(struct buf *b, size_t n)
 	size_t cap = b->cap < FIRST_CAP ? FIRST_CAP : b->cap;
 	uint8_t *p;
 
+	/* Who begins with much knows how much: half of it empty would be wiped, and so used. */
+	if (b->cap == 0 && want > FIRST_LARGE) {
+		cap = want;
+	}
 	while (cap < want) {
 		cap = cap > SIZE_MAX / 2 ? want : cap * 2;
 	}

@@ -84,6 +84,15 @@ static ssize_t read_some(int fd, void *to, size_t n)
 	return got;
 }
 
+/* Room for all of it, and for the read that finds its end: growing on the way holds it twice. */
+static void expect(struct buf *out, size_t n, size_t limit)
+{
+	if (n > READ_CHUNK && n <= limit && out->len == 0 && out->limit > n &&
+	    out->limit - n > READ_CHUNK) {
+		(void)buf_room(out, n + READ_CHUNK);
+	}
+}
+
 static enum err_code read_all(int fd, const char *path, size_t limit, struct buf *out,
                               struct err *err)
 {
@@ -133,6 +142,7 @@ enum err_code fs_read(const char *path, size_t limit, struct buf *out, struct er
 	if (st.st_size > 0 && (uint64_t)st.st_size > limit) {
 		return err_set(err, ERR_INVALID, "read '%s': larger than %zu bytes", path, limit);
 	}
+	expect(out, (size_t)st.st_size, limit);
 	rc = read_all(fd, path, limit, out, err);
 	if (rc != ERR_OK && !buf_failed(out)) {
 		out->len = before;
