@@ -14,6 +14,7 @@
 void seen_certs_init(struct seen_certs *set, struct arena *arena)
 {
 	set->arena = arena;
+	set->borrow = false;
 	map_init(&set->by_sha256);
 }
 
@@ -22,7 +23,7 @@ void seen_certs_release(struct seen_certs *set)
 	map_release(&set->by_sha256);
 }
 
-static enum err_code seen_cert_new(struct arena *arena, struct bytes der,
+static enum err_code seen_cert_new(const struct seen_certs *set, struct bytes der,
                                    const uint8_t sha256[SHA256_BYTES], struct seen_cert **ret,
                                    struct err *err)
 {
@@ -34,8 +35,8 @@ static enum err_code seen_cert_new(struct arena *arena, struct bytes der,
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	struct seen_cert *c = ARENA_NEW(arena, struct seen_cert);
-	struct bytes kept = arena_bytes(arena, der);
+	struct seen_cert *c = ARENA_NEW(set->arena, struct seen_cert);
+	struct bytes kept = set->borrow ? der : arena_bytes(set->arena, der);
 	if (c == NULL || kept.p == NULL) {
 		return err_nomem(err);
 	}
@@ -64,7 +65,7 @@ enum err_code seen_cert_add(struct seen_certs *set, struct bytes der, const stru
 		*ret = known;
 		return ERR_OK;
 	}
-	enum err_code rc = seen_cert_new(set->arena, der, sha256, &c, err);
+	enum err_code rc = seen_cert_new(set, der, sha256, &c, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}

@@ -39,6 +39,7 @@ struct seen_cert {
 struct seen_certs {
 	struct arena *arena;
 	struct map by_sha256;
+	bool borrow; /* what is added outlives the set, and is not copied */
 };
 void seen_certs_init(struct seen_certs *set, struct arena *arena);
 void seen_certs_release(struct seen_certs *set); /* the map; accepts a zeroed one */

@@ -104,6 +104,7 @@ struct gathering {
 	struct arena *arena;
 	struct entry_details *v;
 	size_t n;
+	const char *last; /* attributes of one */
 };
 
 static void note_fact(void *ctx, const struct keystore_fact *f)
@@ -114,9 +115,15 @@ static void note_fact(void *ctx, const struct keystore_fact *f)
 		return;
 	}
 	struct entry_details *d = &g->v[f->entry];
-	d->attributes = d->attributes == NULL
-	                        ? arena_str(g->arena, f->value)
-	                        : arena_printf(g->arena, "%s, %s", d->attributes, f->value);
+	if (d->attributes != NULL) {
+		d->attributes = arena_printf(g->arena, "%s, %s", d->attributes, f->value);
+		return;
+	}
+	/* Of ten thousand trusted certificates all are trusted for the same. */
+	if (g->last == NULL || !str_equal(g->last, f->value)) {
+		g->last = arena_str(g->arena, f->value);
+	}
+	d->attributes = g->last;
 }
 
 static void take_secret(const struct keystore *ks, size_t i, struct arena *arena,

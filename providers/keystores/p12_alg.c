@@ -271,6 +271,8 @@ static void pbkdf1_md5(const struct p12_alg *alg, struct bytes raw, uint8_t out[
 	secret_wipe(&ctx, sizeof(ctx));
 }
 
+enum { P12_KEY_MAX = 32, P12_IV_MAX = 16 };
+
 static bool derive_pkcs12(const struct p12_alg *alg, const struct p12_spelling *pw, uint8_t key[32],
                           uint8_t iv[16])
 {
@@ -343,52 +345,90 @@ static bool starts_a_sequence(const uint8_t *p, size_t n)
 	return octets <= 4 && (octets == 0 || length + octets + 2 == n);
 }
 
-static enum err_code try_one(const struct p12_alg *alg, const struct p12_spelling *pw,
-                             struct bytes data, struct secret *ret, struct err *err)
+void p12_opened_release(struct p12_opened *o)
 {
-	CLEANUP(buf_release) struct buf plain = { 0 };
-	uint8_t key[32] = { 0 };
-	uint8_t iv[16] = { 0 };
+	secret_release(&o->key);
+}
 
-	buf_init_secret(&plain, KEYSTORE_FILE_LIMIT);
-	uint8_t *p = buf_room(&plain, data.n);
-	if (p == NULL || !derive(alg, pw, key, iv)) {
-		return err_nomem(err);
+static bool is_open(const struct p12_alg *alg, const uint8_t *p, size_t n, size_t *ret)
+{
+	size_t pad = alg->cipher->block == 1 ? 0 : padding(p, n, alg->cipher->block);
+
+	*ret = n - pad;
+	return (pad != 0 || alg->cipher->block == 1) && starts_a_sequence(p, n - pad);
+}
+
+void p12_opened_close(const struct p12_opened *o, uint8_t *copy)
+{
+	p12_cipher_run(o->cipher, /* encrypt= */ true, o->key.p, o->key.p + P12_KEY_MAX,
+	               bytes_of(copy, o->n), copy);
+}
+
+/* *ret_n: of the plaintext; what did not open is what it was. */
+static enum err_code try_one(const struct p12_alg *alg, const struct p12_spelling *pw,
+                             struct p12_opened *o, size_t *ret_n)
+{
+	uint8_t key[P12_KEY_MAX + P12_IV_MAX] = { 0 };
+	enum err_code rc = ERR_NOMEM;
+
+	if (derive(alg, pw, key, key + P12_KEY_MAX) && secret_set(&o->key, key, sizeof(key)) == 0) {
+		o->cipher = alg->cipher;
+		p12_cipher_run(alg->cipher, /* encrypt= */ false, key, key + P12_KEY_MAX,
+		               bytes_of(o->p, o->n), o->p);
+		rc = is_open(alg, o->p, o->n, ret_n) ? ERR_OK : ERR_DENIED;
 	}
-	p12_cipher_run(alg->cipher, /* encrypt= */ false, key, iv, data, p);
+	if (rc == ERR_DENIED) {
+		p12_opened_close(o, o->p);
+	}
 	secret_wipe(key, sizeof(key));
-	secret_wipe(iv, sizeof(iv));
-	size_t pad = alg->cipher->block == 1 ? 0 : padding(p, data.n, alg->cipher->block);
-	buf_grew(&plain, data.n);
-	if ((pad == 0 && alg->cipher->block != 1) || !starts_a_sequence(p, data.n - pad)) {
-		return err_set(err, ERR_DENIED, "the password does not decrypt it");
+	return rc;
+}
+
+enum err_code p12_open(const struct p12_alg *alg, const struct p12_password *pw,
+                       struct p12_opened *o, uint64_t *work, size_t *ret_n, struct err *err)
+{
+	if (o->n == 0 || o->n % alg->cipher->block != 0) {
+		return err_set(err, ERR_INVALID, "ciphertext of %zu octets, no multiple of %zu",
+		               o->n, alg->cipher->block);
 	}
-	plain.len = data.n - pad;
-	secret_from_buf(ret, &plain);
-	return ERR_OK;
+	for (size_t i = 0; i < pw->n; i++) {
+		enum err_code rc = p12_spend(work, alg->iterations, cost(alg), err);
+
+		if (rc != ERR_OK) {
+			return rc;
+		}
+		rc = try_one(alg, &pw->v[(pw->first + i) % pw->n], o, ret_n);
+		if (rc != ERR_DENIED) {
+			return rc == ERR_OK ? rc : err_nomem(err);
+		}
+	}
+	secret_release(&o->key);
+	return err_set(err, ERR_DENIED, "the password does not decrypt it");
 }
 
 enum err_code p12_decrypt(const struct p12_alg *alg, const struct p12_password *pw,
                           struct bytes data, uint64_t *work, struct secret *ret, struct err *err)
 {
-	if (data.n == 0 || data.n % alg->cipher->block != 0) {
-		return err_set(err, ERR_INVALID, "ciphertext of %zu octets, no multiple of %zu",
-		               data.n, alg->cipher->block);
-	}
-	for (size_t i = 0; i < pw->n; i++) {
-		enum err_code rc = p12_spend(work, alg->iterations, cost(alg), err);
+	CLEANUP(secret_release) struct secret copy = { 0 };
+	CLEANUP(p12_opened_release) struct p12_opened o = { 0 };
+	size_t n;
 
-		if (rc == ERR_OK) {
-			rc = try_one(alg, &pw->v[(pw->first + i) % pw->n], data, ret,
-			             /* err= */ NULL);
-		} else {
-			return rc;
-		}
-		if (rc != ERR_DENIED) {
-			return rc == ERR_OK ? rc : err_nomem(err);
-		}
+	if (secret_set(&copy, data.p, data.n) < 0) {
+		return err_nomem(err);
 	}
-	return err_set(err, ERR_DENIED, "the password does not decrypt it");
+	o.p = copy.p;
+	o.n = copy.n;
+	enum err_code rc = p12_open(alg, pw, &o, work, &n, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	/* The padding stays behind its end; nothing secret in it. */
+	copy.n = n;
+	copy.p[n] = 0;
+	secret_release(ret);
+	*ret = copy;
+	copy = (struct secret){ 0 };
+	return ERR_OK;
 }
 
 enum err_code p12_encrypt(const struct p12_alg *alg, const struct p12_password *pw,

@@ -67,6 +67,20 @@ bool p12_alg_is_weak(const struct p12_alg *alg);
 /* May we write it again? Not what is broken beyond what a profile asks for. */
 bool p12_alg_is_writable(const struct p12_alg *alg);
 
+/* Ciphertext that was decrypted where it lies, and what it takes to get it back. */
+struct p12_opened {
+	uint8_t *p;
+	size_t n;
+	const struct p12_cipher *cipher;
+	struct secret key; /* and the IV behind it */
+};
+void p12_opened_release(struct p12_opened *o);
+/* Decrypt o->p with each spelling until the result is one SEQUENCE (*ret_n octets and padding).
+ * ERR_DENIED: none fits, and the ciphertext is as it was. */
+enum err_code p12_open(const struct p12_alg *alg, const struct p12_password *pw,
+                       struct p12_opened *o, uint64_t *work, size_t *ret_n, struct err *err);
+/* The ciphertext again, bit for bit, in a copy of what lies there now. */
+void p12_opened_close(const struct p12_opened *o, uint8_t *copy);
 /* Decrypt with each spelling until the result is one SEQUENCE. ERR_DENIED: none fits. `work` is
  * what is left of p12_limits.work. */
 enum err_code p12_decrypt(const struct p12_alg *alg, const struct p12_password *pw,

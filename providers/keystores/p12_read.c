@@ -79,6 +79,40 @@ static bool get_encrypted_content(struct der *d, struct buf *storage, struct byt
 	return der_at_end(&pieces) && !buf_failed(storage);
 }
 
+/* The same octets to write to, if they are of this buffer. */
+static uint8_t *own_octets(const struct secret *s, struct bytes v)
+{
+	uintptr_t at = (uintptr_t)v.p;
+	uintptr_t start = (uintptr_t)s->p;
+
+	return s->p != NULL && at >= start && at + v.n <= start + s->n ? s->p + (at - start) : NULL;
+}
+
+/* In place where it can be: a store of ten thousand certificates is not held twice. */
+static enum err_code decrypt(struct reading *r, struct p12_safe *safe, struct bytes cipher,
+                             struct bytes *ret)
+{
+	const struct p12 *p12 = r->p12;
+	const struct secret *buffers[] = { &p12->file, &p12->normal_file, &p12->normal_auth };
+	enum err_code rc;
+	size_t n;
+
+	for (size_t i = 0; safe->opened.p == NULL && i < ARRAY_LEN(buffers); i++) {
+		safe->opened.p = own_octets(buffers[i], cipher);
+	}
+	if (safe->opened.p == NULL) {
+		rc = p12_decrypt(safe->alg, &r->store, cipher, &r->work, &safe->plain, r->err);
+		*ret = secret_view(&safe->plain);
+		return rc;
+	}
+	safe->opened.n = cipher.n;
+	rc = p12_open(safe->alg, &r->store, &safe->opened, &r->work, &n, r->err);
+	if (rc == ERR_OK) {
+		*ret = bytes_of(safe->opened.p, n);
+	}
+	return rc;
+}
+
 static enum err_code read_encrypted(struct reading *r, struct p12_safe *safe, struct der *content)
 {
 	CLEANUP(buf_release) struct buf storage = { 0 };
@@ -87,6 +121,7 @@ static enum err_code read_encrypted(struct reading *r, struct p12_safe *safe, st
 	struct bytes alg_id;
 	struct bytes oid;
 	struct bytes cipher;
+	struct bytes plain = { 0 };
 	uint64_t version;
 
 	buf_init(&storage, KEYSTORE_FILE_LIMIT);
@@ -103,16 +138,16 @@ static enum err_code read_encrypted(struct reading *r, struct p12_safe *safe, st
 	}
 	enum err_code rc = p12_alg_parse(alg_id, alg, r->err);
 	if (rc == ERR_OK) {
-		rc = p12_decrypt(alg, &r->store, cipher, &r->work, &safe->plain, r->err);
+		safe->alg = alg;
+		rc = decrypt(r, safe, cipher, &plain);
 	}
 	if (rc != ERR_OK) {
 		return rc;
 	}
 	safe->type = P12_SAFE_ENCRYPTED;
-	safe->alg = alg;
 	r->decrypted = true;
 	r->p12->warnings |= p12_alg_is_weak(alg) ? (unsigned)KS_WARN_WEAK : 0u;
-	return read_contents(r, safe, secret_view(&safe->plain));
+	return read_contents(r, safe, plain);
 }
 
 static enum err_code read_safe(struct reading *r, struct der *list)

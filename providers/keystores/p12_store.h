@@ -41,6 +41,7 @@ struct p12_safe {
 	enum p12_safe_type type;
 	struct bytes raw;          /* whole ContentInfo; empty for a new one */
 	const struct p12_alg *alg; /* of an encrypted one; NULL: by the profile */
+	struct p12_opened opened;  /* where the ciphertext was, in one piece; else in `plain` */
 	struct secret plain, normal;
 	struct p12_bag *bags; /* heap */
 	size_t n, cap;
@@ -66,6 +67,8 @@ struct p12_entry {
 	struct p12_bag *bag;
 };
 
+/* What was encrypted in one piece is decrypted where it lies, not copied: `raw` and `pfx` go out
+ * through p12_write.c, which encrypts a copy of it again. */
 struct p12 {
 	struct keystore base;
 	struct arena arena; /* lives as long as the store */

@@ -316,6 +316,27 @@ static enum err_code write_encrypted(const struct writing *w, const struct p12_s
 	return der_writer_finish(&der, out, err);
 }
 
+/* Octets of the file, what was decrypted in them encrypted again. */
+static void add_as_read(const struct p12_safe *safes, size_t n, struct bytes raw, struct buf *out)
+{
+	uint8_t *copy = buf_room(out, raw.n);
+
+	if (copy == NULL) {
+		return;
+	}
+	memcpy(copy, raw.p, raw.n);
+	for (size_t i = 0; i < n; i++) {
+		const struct p12_opened *o = &safes[i].opened;
+		uintptr_t at = (uintptr_t)o->p;
+
+		if (o->key.n != 0 && at >= (uintptr_t)raw.p &&
+		    at + o->n <= (uintptr_t)raw.p + raw.n) {
+			p12_opened_close(o, copy + (at - (uintptr_t)raw.p));
+		}
+	}
+	buf_grew(out, raw.n);
+}
+
 static enum err_code write_safe(const struct writing *w, const struct p12_safe *safe,
                                 struct buf *out, struct err *err)
 {
@@ -324,7 +345,7 @@ static enum err_code write_safe(const struct writing *w, const struct p12_safe *
 	                                (w->profile != NULL && holds_certificates(safe)));
 
 	if (safe_is_final(w, safe)) {
-		buf_add_bytes(out, safe->raw);
+		add_as_read(safe, /* n= */ 1, safe->raw, out);
 		return ERR_OK;
 	}
 	if (safe->n == 0) {
@@ -450,7 +471,7 @@ enum err_code p12_encode(const struct keystore *ks, const struct keystore_encode
 	}
 	buf_init_secret(&out, KEYSTORE_FILE_LIMIT);
 	if (all_is_final(&w)) {
-		buf_add_bytes(&out, w.p12->pfx);
+		add_as_read(w.p12->safes, w.p12->n, w.p12->pfx, &out);
 	} else {
 		/* A reader tries one spelling of the password for the whole file. */
 		bool respell = w.p12->respell;

@@ -38,6 +38,7 @@ static void safe_release(struct p12_safe *safe)
 		secret_release(&safe->bags[k].own);
 	}
 	free(safe->bags);
+	p12_opened_release(&safe->opened);
 	secret_release(&safe->plain);
 	secret_release(&safe->normal);
 }

@@ -217,15 +217,22 @@ static void could_not_look(struct looking_at *at, const char *path, const struct
 static void look_at_one(struct looking_at *at, const char *path)
 {
 	CLEANUP(store_file_release) struct store_file f = { 0 };
+	CLEANUP(arena_release) struct arena arena = { 0 };
+	CLEANUP(seen_certs_release) struct seen_certs certs = { .arena = NULL };
 	struct store_model m;
 	struct err err = { 0 };
+
+	/* Of one store after the other, each open while it is shown. */
+	arena_init(&arena);
+	seen_certs_init(&certs, &arena);
+	certs.borrow = true;
 
 	/* Integrity and keys are judged with the password or not at all. */
 	enum store_use use = at->way == WAY_VERIFY ? STORE_EDIT : STORE_LOOK;
 	enum err_code rc = store_file_open(at->tool, path, &store_words_own, use, &f, &err);
 	if (rc == ERR_OK) {
 		store_file_forget(&f);
-		rc = store_model(f.ks, &at->tool->arena, &at->tool->certs, &m, &err);
+		rc = store_model(f.ks, &arena, &certs, &m, &err);
 	}
 	if (rc != ERR_OK) {
 		could_not_look(at, path, &err);
