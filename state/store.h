@@ -91,6 +91,8 @@ enum err_code store_import(struct store *s, const struct imported_pair *p, bool 
 /* ERR_NOT_FOUND: nothing was imported under that name; ERR_DENIED: does not unseal. */
 enum err_code store_imported_key(struct store *s, const char *name, struct secret *ret_pkcs8,
                                  struct err *err);
+/* The pair and its key go; revisions that adopted it stay. ERR_NOT_FOUND: as above. */
+enum err_code store_imported_forget(struct store *s, const char *name, struct err *err);
 /* ERR_NOT_FOUND: no such revision or no key; ERR_DENIED: does not unseal. */
 enum err_code store_identity_key(struct store *s, const char *identity, int revision,
                                  struct secret *ret_pkcs8, struct err *err);

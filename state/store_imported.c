@@ -2,8 +2,9 @@
 /*
  * store_imported.c - pairs that a person brought in from files.
  *
- * They stand under names of their own and stay there when an identity adopts them: adopting is then
- * the same whether it happens now, again after a crash, or in a state that was rebuilt.
+ * They stand under names of their own and stay there while an identity adopts them: adopting is
+ * then the same whether it happens now or again after a crash. Only when a pass finds them adopted
+ * do they go: a key is not kept twice.
  */
 #include <string.h>
 
@@ -109,6 +110,32 @@ enum err_code store_import(struct store *s, const struct imported_pair *p, bool 
 	}
 	*ret_written = written;
 	return ERR_OK;
+}
+
+static enum err_code forget(struct store *s, const char *name, struct err *err)
+{
+	bool gone = false;
+	enum err_code rc = db_run(s->db, "DELETE FROM imported WHERE name = ?1",
+	                          DB_VALUES(db_text(name)), err);
+
+	if (rc == ERR_OK) {
+		gone = db_changes(s->db) > 0;
+		rc = db_run(s->db, "DELETE FROM sealed WHERE kind = 'imported' AND name = ?1",
+		            DB_VALUES(db_text(name)), err);
+	}
+	return rc != ERR_OK || gone
+	               ? rc
+	               : err_set(err, ERR_NOT_FOUND, "nothing was imported under that name");
+}
+
+enum err_code store_imported_forget(struct store *s, const char *name, struct err *err)
+{
+	enum err_code rc = store_begin(s, TX_OPERATOR, err);
+
+	if (rc == ERR_OK) {
+		rc = store_end(s, forget(s, name, err), err);
+	}
+	return rc == ERR_OK ? rc : err_wrap(err, "imported '%s'", name);
 }
 
 enum err_code store_imported_key(struct store *s, const char *name, struct secret *ret_pkcs8,

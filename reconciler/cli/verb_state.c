@@ -105,6 +105,46 @@ static void text_journal(const struct journal_entry *v, size_t n, struct buf *ou
 	}
 }
 
+/* They wait for a Certificate that names them, or for `state forget`. */
+static void text_imported(const struct memory *m, struct buf *out)
+{
+	for (size_t i = 0; i < m->n_imported; i++) {
+		const struct imported_memory *im = &m->imported[i];
+		char fingerprint[CERT_FINGERPRINT_TEXT];
+		char at[WHEN_TEXT_MAX];
+
+		if (im->chain.n == 0) {
+			continue;
+		}
+		fingerprint_format(im->chain.v[0]->sha256, fingerprint);
+		when_format_short(im->imported_at, at);
+		buf_add_str(out, "  imported ");
+		str_escape_terminal(out, im->name, strlen(im->name));
+		buf_printf(out, " at %s, not adopted yet: %s\n", at, fingerprint);
+	}
+}
+
+static void json_imported(const struct memory *m, struct json_writer *w)
+{
+	char fingerprint[CERT_FINGERPRINT_TEXT];
+
+	json_key(w, "imported");
+	json_begin_array(w);
+	for (size_t i = 0; i < m->n_imported; i++) {
+		const struct imported_memory *im = &m->imported[i];
+
+		json_begin_object(w);
+		json_member_str(w, "name", im->name);
+		json_member_time(w, "at", im->imported_at.s);
+		if (im->chain.n > 0) {
+			fingerprint_format(im->chain.v[0]->sha256, fingerprint);
+			json_member_str(w, "sha256", fingerprint);
+		}
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
 static void text_state(const struct session *s, const struct shown *x, struct buf *out)
 {
 	const struct memory *m = x->memory;
@@ -132,6 +172,7 @@ static void text_state(const struct session *s, const struct shown *x, struct bu
 		str_escape_terminal(out, pause->reason, strlen(pause->reason));
 		buf_add_byte(out, '\n');
 	}
+	text_imported(m, out);
 	text_requests(x->requests, x->n_requests, out);
 	buf_add_str(out, "Journal, newest first:\n");
 	text_journal(x->journal, x->n_journal, out);
@@ -159,6 +200,7 @@ static void json_state(const struct session *s, const struct shown *x, struct bu
 		json_end_object(&w);
 	}
 	json_end_array(&w);
+	json_imported(m, &w);
 	json_requests(x->requests, x->n_requests, &w);
 	json_key(&w, "journal");
 	json_begin_array(&w);
@@ -301,8 +343,46 @@ static int rebuild(struct cli *c, const struct args *a)
 	return r.failed > 0 ? EXIT_ERROR : printed;
 }
 
+static int forget(struct cli *c, const struct args *a)
+{
+	CLEANUP(session_release) struct session s = { 0 };
+	CLEANUP(buf_release) struct buf out = { 0 };
+	const char *name = a->n_words > 1 ? a->words[1] : NULL;
+	struct err err = { 0 };
+
+	if (name == NULL) {
+		return cli_usage(c, "state forget needs the NAME of what was imported");
+	}
+	session_init(&s, c, a);
+	enum err_code rc = open_state(&s, STORE_OPERATOR, &err);
+	if (rc == ERR_OK) {
+		rc = store_imported_forget(s.store, name, &err);
+	}
+	if (rc == ERR_NOT_FOUND) {
+		(void)err_hint(&err, "`certwright state show` lists what was imported and not "
+		                     "adopted yet");
+	}
+	if (rc != ERR_OK) {
+		return cli_fail(c, &err);
+	}
+	if (c->output == OUTPUT_JSON) {
+		return cli_print_members(c, &(struct cli_member){ "forgotten", name }, 1);
+	}
+	buf_init(&out, BUF_LIMIT_TEXT);
+	buf_add_str(&out, "Forgot ");
+	str_escape_terminal(&out, name, strlen(name));
+	buf_add_str(&out, " and its private key.\n");
+	return cli_print(c, &out);
+}
+
 static int run(struct cli *c, const struct args *a)
 {
+	if (str_equal(a->words[0], "forget")) {
+		return forget(c, a);
+	}
+	if (a->n_words > 1) {
+		return cli_usage(c, "state %s takes no further word", a->words[0]);
+	}
 	if (str_equal(a->words[0], "show")) {
 		return show(c, a);
 	}
@@ -312,22 +392,22 @@ static int run(struct cli *c, const struct args *a)
 	if (str_equal(a->words[0], "rebuild")) {
 		return rebuild(c, a);
 	}
-	return cli_usage(c, "state %s: not one of show, rekey, rebuild", a->words[0]);
+	return cli_usage(c, "state %s: not one of show, rekey, rebuild, forget", a->words[0]);
 }
 
 const struct verb verb_state = {
 	.name = "state",
-	.synopsis = "show | rekey --master-key FILE | rebuild",
+	.synopsis = "show | rekey --master-key FILE | rebuild | forget NAME",
 	.summary = "the state directory",
 	.text = "show tells what it holds, without anything secret, and what came of requests left for `run`; rekey seals every key anew under another "
 		"master key; rebuild looks at everything and adopts what satisfies its declaration, issuing and "
-		"delivering nothing: for after a loss.",
+		"delivering nothing: for after a loss; forget drops what `import` sealed under a name and no Certificate shall adopt any more.",
 	.example = "certwright state show",
-	.words = "show rekey rebuild",
+	.words = "show rekey rebuild forget",
 	.exits = "0, 1 error",
 	.options = options,
 	.n_options = ARRAY_LEN(options),
 	.min_words = 1,
-	.max_words = 1,
+	.max_words = 2,
 	.run = run,
 };

@@ -203,3 +203,76 @@ enum err_code adopt_identity(struct engine *e, struct pass *p, const struct acti
 	}
 	return rc;
 }
+
+/* Has it in the state, key and all? What is there under another key was not adopted from it. */
+static bool has_taken(const struct identity_memory *m, const struct imported_memory *im)
+{
+	for (size_t i = 0; m != NULL && im->chain.n > 0 && i < m->n_revisions; i++) {
+		const struct held *h = &m->revisions[i];
+
+		if (h->has_key && h->chain.n > 0 &&
+		    memcmp(h->chain.v[0]->spki_sha256, im->chain.v[0]->spki_sha256, SHA256_BYTES) ==
+		            0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Of those who name it, has one taken it, and does nobody wait for it? */
+static enum err_code is_settled(const struct engine *e, const struct pass *p,
+                                const struct imported_memory *im, struct arena *scratch, bool *ret,
+                                struct err *err)
+{
+	bool taken = false;
+
+	*ret = false;
+	for (size_t i = 0; i < e->desired->n_identities; i++) {
+		const struct identity *id = &e->desired->identities[i];
+		const struct scope scope = { .target = id->target, .host = id->host };
+		const char *name = NULL;
+
+		if (id->def->adopt == NULL || id->def->adopt->imported.s == NULL) {
+			continue;
+		}
+		enum err_code rc =
+			expand_text(id->def->adopt->imported.s, &scope, scratch, &name, err);
+		if (rc != ERR_OK) {
+			return rc;
+		}
+		if (str_equal(name, im->name)) {
+			if (!has_taken(memory_identity(p->memory, id->name), im)) {
+				return ERR_OK;
+			}
+			taken = true;
+		}
+	}
+	*ret = taken;
+	return ERR_OK;
+}
+
+enum err_code imports_settle(struct engine *e, const struct pass *p, struct err *err)
+{
+	CLEANUP(arena_release) struct arena scratch = { 0 };
+	enum err_code rc = ERR_OK;
+
+	if (e->store == NULL || e->read_only) {
+		return ERR_OK;
+	}
+	arena_init(&scratch);
+	for (size_t i = 0; rc == ERR_OK && i < p->memory->n_imported; i++) {
+		const struct imported_memory *im = &p->memory->imported[i];
+		bool settled = false;
+
+		rc = is_settled(e, p, im, &scratch, &settled, err);
+		if (rc == ERR_OK && settled) {
+			rc = store_imported_forget(e->store, im->name, err);
+			/* An operator was faster. */
+			if (rc == ERR_NOT_FOUND) {
+				err_clear(err);
+				rc = ERR_OK;
+			}
+		}
+	}
+	return rc;
+}

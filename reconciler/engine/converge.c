@@ -3,6 +3,7 @@
  * converge.c - pass after pass until a plan has nothing that can be done now. Two guards end it:
  * the number of rounds, and a round in which nothing succeeded.
  */
+#include "reconciler/engine/issuing.h"
 #include "reconciler/engine/rename.h"
 #include "reconciler/engine/run.h"
 #include "state/store_collect.h"
@@ -61,6 +62,9 @@ static enum err_code one_pass(struct engine *e, struct pass *p, struct converge_
 	}
 	if (rc == ERR_OK) {
 		rc = record_marks(e, p, err);
+	}
+	if (rc == ERR_OK) {
+		rc = imports_settle(e, p, err);
 	}
 	if (rc == ERR_OK && p->plan->n_actions > 0) {
 		rc = engine_apply(e, p, last, err);

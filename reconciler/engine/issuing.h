@@ -28,3 +28,5 @@ enum err_code issue_identity(struct engine *e, struct pass *p, const struct acti
 /* Take over the pair that a->store holds under a->adopt_alias, or that the adopt block names. */
 enum err_code adopt_identity(struct engine *e, struct pass *p, const struct action *a,
                              struct fresh *ret, struct err *err);
+/* What `import` sealed and all that name it have adopted is forgotten: its key is kept once. */
+enum err_code imports_settle(struct engine *e, const struct pass *p, struct err *err);

@@ -135,7 +135,7 @@ the_state() {
 	prints "State "
 	prints "keys sealed"
 	expect 0 state show -o json
-	json_is 'sorted(d)' '["certificates", "entries", "issuers", "journal", "requests", "stateId", "stores"]'
+	json_is 'sorted(d)' '["certificates", "entries", "imported", "issuers", "journal", "requests", "stateId", "stores"]'
 	(cd / && expect 0 state show) || fail "the state is not found without a repository"
 	expect 0 state rekey --master-key "$work/first.key" -o json
 	json_is 'list(d)' '["masterKey"]'

@@ -66,7 +66,39 @@ rm "$work/site/web.pem"
 expect 0 apply --yes
 same "what was delivered again" "$(leaf_of "$work/site/web.pem")" "$(leaf_of web.pem)"
 
+it "what was adopted is not kept a second time"
+expect 0 state show -o json
+json_is 'd["imported"]' '[]'
+expect 0 import web.key web.pem
+says "sealed into"
+expect 0 state show
+says "imported web.old.example at" "not adopted yet"
+sed 's/metadata: {name: web.old.example}/metadata: {name: web-too}/' "$fleet/web.yaml" >"$fleet/too.yaml"
+commit "another that names it: it waits for that one"
+expect 2 plan
+says "Certificate web-too" "imported as web.old.example"
+expect 0 apply --yes
+expect 0 state show
+silent_about "imported web.old.example"
+rm "$fleet/too.yaml"
+commit "one is enough"
+expect 0 apply --yes
+same "what is delivered still" "$(leaf_of "$work/site/web.pem")" "$(leaf_of web.pem)"
+
+it "what shall never be adopted is forgotten by name"
+expect 0 import web.key web.pem --name mistake
+expect 64 state forget
+expect 64 state show mistake
+expect 1 state forget nothing-such
+says "nothing was imported" "state show"
+expect 0 state forget mistake -o json
+json_is 'd["forgotten"]' mistake
+expect 1 state forget mistake
+expect 0 state show -o json
+json_is 'd["imported"]' '[]'
+
 it "a name that holds another pair is refused until --replace"
+expect 0 import web.key web.pem
 openssl req -x509 -newkey rsa:2048 -nodes -keyout other.key -out other.pem -subj /CN=web.old.example -days 9 2>/dev/null
 expect 1 import other.key other.pem
 says "another pair" "--name"

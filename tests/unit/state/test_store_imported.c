@@ -86,6 +86,35 @@ START_TEST(the_same_again_changes_nothing_and_another_needs_replace)
 }
 END_TEST
 
+START_TEST(what_is_forgotten_is_gone_with_its_key_and_the_others_stay)
+{
+	CLEANUP(secret_release) struct secret key = { 0 };
+	struct fixture f;
+	struct cert one = pretend_cert("a-leaf");
+	struct cert two = pretend_cert("b-leaf");
+	struct seen_certs certs;
+	bool written = false;
+
+	fixture_init(&f);
+	const struct bringing web = { .name = "web", .key = "k1", .leaf = &one };
+	const struct bringing api = { .name = "api", .key = "k2", .leaf = &two };
+	ck_assert_ok(bring(&f, &web, &written), &f.err);
+	ck_assert_ok(bring(&f, &api, &written), &f.err);
+	ck_assert_ok(store_imported_forget(f.s, "web", &f.err), &f.err);
+	ck_assert_int_eq(store_imported_forget(f.s, "web", &f.err), ERR_NOT_FOUND);
+	err_clear(&f.err);
+	ck_assert_int_eq(store_imported_key(f.s, "web", &key, &f.err), ERR_NOT_FOUND);
+	err_clear(&f.err);
+	fixture_reopen(&f);
+	struct memory *m = fixture_memory(&f, &certs);
+	ck_assert_ptr_null(memory_imported(m, "web"));
+	ck_assert_ptr_nonnull(memory_imported(m, "api"));
+	fixture_forget(m, &certs);
+	check_key(&f, "api", "k2");
+	fixture_release(&f);
+}
+END_TEST
+
 START_TEST(an_operator_may_bring_in_and_a_reader_may_not)
 {
 	struct fixture f;
@@ -117,6 +146,7 @@ static void build(Suite *s)
 
 	tcase_add_test(tc, what_is_brought_in_is_there_after_reopening);
 	tcase_add_test(tc, the_same_again_changes_nothing_and_another_needs_replace);
+	tcase_add_test(tc, what_is_forgotten_is_gone_with_its_key_and_the_others_stay);
 	tcase_add_test(tc, an_operator_may_bring_in_and_a_reader_may_not);
 	suite_add_tcase(s, tc);
 }
