@@ -32,6 +32,7 @@ struct probe_pace {
 	int64_t timeout_s, overall_s; /* of one endpoint; of all of a pass, 0: none */
 	int parallel, per_host,
 		rate; /* at once; at once to one host; begun in a second, 0: no limit */
+	bool polite;  /* complete every handshake */
 };
 
 struct config {

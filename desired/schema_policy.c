@@ -124,6 +124,8 @@ static const struct field table_probe_fields[] = {
 	    .doc = "Of them, at one host."),
 	ROW("rate", INT, AT(probe_pace, rate), .min = 0, .max = 1000000, .dflt_text = "no limit",
 	    .doc = "Looks begun in a second."),
+	ROW("polite", BOOL, AT(probe_pace, polite),
+	    .doc = "Complete every handshake, at three times the cost: cutting it off once the certificate is proven leaves a line in the logs of some servers."),
 };
 static TABLE(table_probe, probe_pace, "probe", "How endpoints are looked at.");
 

@@ -545,7 +545,8 @@ enum err_code session_engine(struct session *s, bool probes, struct err *err)
 		                           .overall_ms = pace->overall_s * 1000,
 		                           .parallel = pace->parallel,
 		                           .per_host = pace->per_host,
-		                           .rate = pace->rate };
+		                           .rate = pace->rate,
+		                           .polite = pace->polite };
 
 	s->engine = (struct engine){
 		.desired = s->accepted.desired,

@@ -30,6 +30,12 @@ static bool wants_proof(const struct flight *f)
 	return f->look->possession || f->env->polite;
 }
 
+/* A refused identity is told after the handshake only. */
+static bool completes(const struct flight *f)
+{
+	return f->env->polite || (f->look->possession && f->look->client_key != NULL);
+}
+
 static void hang_up(struct flight *f, bool abruptly)
 {
 	const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
@@ -123,7 +129,7 @@ static void next_address(struct flight *f, struct mono now)
 	}
 	f->now = f->next;
 	f->next = f->now->ai_next;
-	f->offer = offer_first(wants_proof(f) || f->look->tls13_only);
+	f->offer = offer_first(wants_proof(f) || f->look->tls13_only, completes(f));
 	f->hung_up_on_name = false;
 	f->twin = false;
 	f->turn_end = (struct mono){ .ms = now.ms + (left(f->deadline, now) + n - 1) / n };
@@ -146,6 +152,7 @@ static bool next_offer(struct flight *f, const struct ending *e)
 	const struct offer_end end = {
 		.has_name = look_sni(f->look) != NULL,
 		.wanted_proof = wants_proof(f),
+		.completes = completes(f),
 		.seen = f->best.chain.n > 0,
 		.proven = f->best.proof == PROOF_POSSESSION,
 		.foreign = e->foreign,
@@ -198,7 +205,6 @@ static void step_glance(struct flight *f, struct mono now)
 	case GLANCE_WAIT:
 		return;
 	case GLANCE_SEEN:
-		e.error = NULL;
 		break;
 	case GLANCE_FAILED:
 		if (plain_inside_certificate(&f->glance.plain)) {
@@ -274,11 +280,17 @@ static void step_tls(struct flight *f, struct mono now)
 static void begin_glance(struct flight *f, struct mono now, bool readable)
 {
 	static const struct sighting nothing = { .proof = PROOF_NONE };
-	const char *name = f->offer.nameless ? NULL : look_sni(f->look);
-	const char *alpn = f->dialect == NULL ? NULL : f->dialect->alpn;
+	const bool veiled = f->offer.kind == OFFER_VEILED;
+	const struct glance_ask ask = {
+		.name = f->offer.nameless ? NULL : look_sni(f->look),
+		.alpn = f->dialect == NULL ? NULL : f->dialect->alpn,
+		.keys = f->offer.keys,
+		.share = veiled ? &f->env->share : NULL,
+		.proof = veiled && wants_proof(f),
+	};
 
 	f->stage = FLIGHT_GLANCE;
-	if (!glance_start(&f->glance, f->env->o, &f->wire, name, alpn, f->offer.keys)) {
+	if (!glance_start(&f->glance, f->env->o, &f->wire, &ask)) {
 		const struct ending e = { .seen = &nothing,
 			                  .error = "the server closed the connection at our hello",
 			                  .alert = -1,
@@ -298,7 +310,7 @@ static void begin_offer(struct flight *f, struct mono now, bool readable)
 	char text[512];
 
 	wire_open(&f->wire, f->fd, f->dialect != NULL && f->dialect->framed);
-	if (f->offer.kind == OFFER_GLANCE) {
+	if (f->offer.kind == OFFER_GLANCE || f->offer.kind == OFFER_VEILED) {
 		begin_glance(f, now, readable);
 		return;
 	}

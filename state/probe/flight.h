@@ -25,6 +25,7 @@ struct flight_env {
 	int64_t timeout_ms;
 	struct mono end; /* of the whole pass */
 	bool polite;
+	struct veil_share share;
 	struct observed *o;
 	uint8_t scratch[FLIGHT_SCRATCH]; /* for one read */
 };

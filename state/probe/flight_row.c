@@ -79,6 +79,8 @@ void flight_keep(struct flight *f, const struct sighting *s, const char *error)
 		f->best = *s;
 		f->best_offer = f->offer;
 		f->best_error = remark(f, s, error);
+	} else if (f->best_error == NULL && s->proof == f->best.proof) {
+		f->best_error = error; /* of a later try for proof */
 	}
 }
 
@@ -124,8 +126,20 @@ static void add_address(struct flight *f)
 	};
 }
 
+/* Seen by one offer, and those that would have proven it came to nothing. */
+static void tell_unproven(struct flight *f)
+{
+	if (!f->look->possession || f->best.chain.n == 0 || f->best.proof != PROOF_NONE ||
+	    f->best_error != NULL || f->why == NULL) {
+		return;
+	}
+	f->best_error = arena_printf(f->env->o->arena, "its key was not proven: %s", f->why);
+	f->nomem = f->nomem || f->best_error == NULL;
+}
+
 void flight_address_over(struct flight *f)
 {
+	tell_unproven(f);
 	if (f->look->every_address && f->list->ai_next != NULL) {
 		add_address(f);
 	}

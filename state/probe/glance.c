@@ -8,22 +8,33 @@
 #include <gnutls/crypto.h>
 #include <string.h>
 
-bool glance_start(struct glance *g, struct observed *o, struct wire *w, const char *name,
-                  const char *alpn, enum hello_keys keys)
+#include "state/probe/proof.h"
+
+bool glance_start(struct glance *g, struct observed *o, struct wire *w,
+                  const struct glance_ask *ask)
 {
-	struct hello h = { .name = name, .alpn = alpn, .keys = keys };
+	struct hello h = { .name = ask->name, .alpn = ask->alpn, .keys = ask->keys };
 	uint8_t out[HELLO_MAX];
 
 	if (gnutls_rnd(GNUTLS_RND_NONCE, h.random, sizeof(h.random)) < 0) {
 		return false;
 	}
+	h.share = ask->share == NULL ? NULL : ask->share->open;
 	size_t n = hello_write(&h, out);
 	/* A fresh connection takes half a kilobyte at once. */
 	if (n == 0 || wire_send(w, out, n) != (ssize_t)n || !wire_flush(w)) {
 		return false;
 	}
-	*g = (struct glance){ .o = o, .wire = w, .open = true };
+	*g = (struct glance){
+		.o = o, .wire = w, .hello = h, .wants_proof = ask->proof, .open = true
+	};
 	plain_init(&g->plain);
+	if (ask->share != NULL) {
+		g->veil = (struct veil){ .share = ask->share,
+			                 .hello = &g->hello,
+			                 .proof = ask->proof };
+		g->plain.veil = &g->veil;
+	}
 	return true;
 }
 
@@ -36,18 +47,43 @@ const char *glance_cut(const struct glance *g)
 	                          : "the server closed the connection at our hello";
 }
 
-static void take(struct glance *g)
+static void take_chain(struct glance *g)
+{
+	sighting_take_chain(&g->seen, g->o, buf_view(&g->plain.certificates), g->plain.tls13);
+	g->seen.protocol = hello_version_name(g->plain.version);
+	g->seen.cipher = hello_suite_name(g->plain.suite);
+}
+
+static void take_rest(struct glance *g)
 {
 	struct bytes names = buf_view(&g->plain.ca_names);
 	struct bytes name;
 
-	sighting_take_chain(&g->seen, g->o, buf_view(&g->plain.certificates), /* tls13= */ false);
-	g->seen.protocol = hello_version_name(g->plain.version);
-	g->seen.cipher = hello_suite_name(g->plain.suite);
 	g->seen.client_cert_asked = g->plain.certificate_asked;
 	while (plain_next_name(&names, &name)) {
 		sighting_take_ca_name(&g->seen, g->o, name);
 	}
+}
+
+static enum glance_step seen(struct glance *g, const char **ret_error)
+{
+	enum proof_answer answer = PROOF_UNKNOWN;
+
+	take_rest(g);
+	*ret_error = NULL;
+	if (!g->wants_proof) {
+		return GLANCE_SEEN;
+	}
+	if (g->plain.scheme != 0) {
+		answer = proof_check(g->seen.chain.v[0], g->plain.scheme, buf_view(&g->plain.said),
+		                     buf_view(&g->plain.signature));
+	}
+	if (answer == PROOF_HOLDS) {
+		g->seen.proof = PROOF_POSSESSION;
+	} else if (answer == PROOF_FAILS) {
+		*ret_error = "the server could not prove that it holds the key of its certificate";
+	}
+	return GLANCE_SEEN;
 }
 
 static enum glance_step judge(struct glance *g, const char **ret_error)
@@ -55,10 +91,15 @@ static enum glance_step judge(struct glance *g, const char **ret_error)
 	char text[128];
 	const char *other;
 
-	if (g->plain.certificates.len > 0) {
-		take(g);
-		*ret_error = "the server has shown no certificate";
-		return g->seen.chain.n > 0 ? GLANCE_SEEN : GLANCE_FAILED;
+	if (g->plain.certificates.len > 0 && g->seen.protocol == NULL) {
+		take_chain(g);
+		if (g->seen.chain.n == 0) {
+			*ret_error = "the server has shown no certificate";
+			return GLANCE_FAILED;
+		}
+	}
+	if (g->seen.chain.n > 0 && (!g->wants_proof || g->plain.want == PLAIN_DONE)) {
+		return seen(g, ret_error);
 	}
 	switch (g->plain.want) {
 	case PLAIN_MORE:
@@ -105,6 +146,7 @@ void glance_end(struct glance *g)
 {
 	if (g->open) {
 		plain_release(&g->plain);
+		veil_end(&g->veil);
 		g->open = false;
 	}
 }

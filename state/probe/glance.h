@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * glance.h - a look without cryptography: hello.h asks, plain.h reads, and it ends with the
- * certificate. Proves nothing.
+ * glance.h - a look with little cryptography: hello.h asks, plain.h reads, and it ends with the
+ * certificate, or with the signature that proves its key.
+ *
+ * That signature, over our random and all that the server has said, is what possession means;
+ * what would follow proves nothing more about the certificate. So a look ends there, as a
+ * handshake cut off: who would rather not, completes them (session.h).
  *
  * Whether a client certificate is asked for comes later in the server's flight; it is recorded when
  * it has arrived by then, which it has where the flight is one write.
@@ -18,18 +22,29 @@ struct glance {
 	struct wire *wire;
 	struct plain plain;
 	struct sighting seen;
+	struct hello hello;
+	struct veil veil;
+	bool wants_proof;
 	bool open;
 };
 
 enum glance_step {
 	GLANCE_WAIT,
-	GLANCE_SEEN,
+	GLANCE_SEEN,   /* *ret_error: the proof is wrong; NULL: it is right, unwanted or missing */
 	GLANCE_FAILED, /* *ret_error; g->plain.alert when it was one */
 };
 
-/* Sends the hello. False: it could not be sent. `g` holds nothing before. */
-bool glance_start(struct glance *g, struct observed *o, struct wire *w, const char *name,
-                  const char *alpn, enum hello_keys keys);
+/* What to ask, and how much to hear. The texts are borrowed. */
+struct glance_ask {
+	const char *name, *alpn; /* NULL: none */
+	enum hello_keys keys;
+	const struct veil_share *share; /* NULL: TLS 1.2 at most, and no proof */
+	bool proof;
+};
+
+/* Sends the hello. False: it could not be sent. `g` holds nothing before, and stays where it is. */
+bool glance_start(struct glance *g, struct observed *o, struct wire *w,
+                  const struct glance_ask *ask);
 /* Reads what there is, by way of `scratch`. *ret_error NULL: no memory. */
 enum glance_step glance_step(struct glance *g, uint8_t *scratch, size_t n, const char **ret_error);
 /* What a deadline or a cut interrupts. */

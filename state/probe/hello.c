@@ -11,13 +11,17 @@
 
 #include "reconciler/base/attr.h"
 
-enum { FOR_RSA = 1, FOR_ECDSA = 2, FOR_DSA = 4 };
+enum { FOR_RSA = 1, FOR_ECDSA = 2, FOR_DSA = 4, FOR_TLS13 = 8 };
+enum { LAST_OF_TODAY = 0x0035, GROUPS_OF_TODAY = 6, X25519 = 29 };
 
 static const struct {
 	uint16_t id;
 	uint16_t keys;
 	const char *name;
 } suites[] = {
+	{ 0x1301, FOR_TLS13, "TLS_AES_128_GCM_SHA256" },
+	{ 0x1302, FOR_TLS13, "TLS_AES_256_GCM_SHA384" },
+	{ 0x1303, FOR_TLS13, "TLS_CHACHA20_POLY1305_SHA256" },
 	{ 0xc02b, FOR_ECDSA, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" },
 	{ 0xc02f, FOR_RSA, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" },
 	{ 0xc02c, FOR_ECDSA, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" },
@@ -158,12 +162,12 @@ static void put_alpn(struct writer *w, const char *protocol)
 	end16(w, extension);
 }
 
-static void put_groups(struct writer *w)
+static void put_groups(struct writer *w, size_t n)
 {
 	put16(w, 10); /* supported_groups */
 	size_t extension = begin16(w);
 	size_t list = begin16(w);
-	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+	for (size_t i = 0; i < n; i++) {
 		put16(w, groups[i]);
 	}
 	end16(w, list);
@@ -187,6 +191,39 @@ static void put_signatures(struct writer *w, unsigned keys)
 	end16(w, extension);
 }
 
+static void put_tls13(struct writer *w, const uint8_t share[HELLO_SHARE])
+{
+	put16(w, 43); /* supported_versions */
+	size_t extension = begin16(w);
+	put8(w, 4);
+	put16(w, 0x0304);
+	put16(w, 0x0303);
+	end16(w, extension);
+	put16(w, 51); /* key_share */
+	extension = begin16(w);
+	size_t list = begin16(w);
+	put16(w, X25519);
+	put16(w, HELLO_SHARE);
+	put(w, share, HELLO_SHARE);
+	end16(w, list);
+	end16(w, extension);
+}
+
+static void put_suites(struct writer *w, unsigned keys, bool today)
+{
+	size_t list = begin16(w);
+
+	for (size_t i = 0; i < ARRAY_LEN(suites); i++) {
+		if ((suites[i].keys & keys) != 0) {
+			put16(w, suites[i].id);
+		}
+		if (today && suites[i].id == LAST_OF_TODAY) {
+			break;
+		}
+	}
+	end16(w, list);
+}
+
 static void put_extensions(struct writer *w, const struct hello *h)
 {
 	size_t all = begin16(w);
@@ -194,10 +231,13 @@ static void put_extensions(struct writer *w, const struct hello *h)
 	if (h->name != NULL) {
 		put_name(w, h->name);
 	}
-	put_groups(w);
+	put_groups(w, h->share != NULL ? GROUPS_OF_TODAY : ARRAY_LEN(groups));
 	put_signatures(w, keys_wanted(h->keys));
 	if (h->alpn != NULL) {
 		put_alpn(w, h->alpn);
+	}
+	if (h->share != NULL) {
+		put_tls13(w, h->share);
 	}
 	/* extended_master_secret, which some refuse to go without; renegotiation_info */
 	put16(w, 23);
@@ -227,13 +267,7 @@ size_t hello_write(const struct hello *h, uint8_t out[HELLO_MAX])
 	put16(&w, 0x0303);
 	put(&w, h->random, sizeof(h->random));
 	put8(&w, 0); /* no session to resume */
-	size_t list = begin16(&w);
-	for (size_t i = 0; i < ARRAY_LEN(suites); i++) {
-		if ((suites[i].keys & keys) != 0) {
-			put16(&w, suites[i].id);
-		}
-	}
-	end16(&w, list);
+	put_suites(&w, keys | (h->share != NULL ? FOR_TLS13 : 0), h->share != NULL);
 	put16(&w, 0x0100); /* no compression */
 	put_extensions(&w, h);
 	end16(&w, message);
@@ -253,7 +287,7 @@ const char *hello_suite_name(uint16_t suite)
 
 const char *hello_version_name(uint16_t version)
 {
-	static const char *const names[] = { "SSL3.0", "TLS1.0", "TLS1.1", "TLS1.2" };
+	static const char *const names[] = { "SSL3.0", "TLS1.0", "TLS1.1", "TLS1.2", "TLS1.3" };
 
 	return version >= 0x0300 && version < 0x0300 + ARRAY_LEN(names) ? names[version - 0x0300]
 	                                                                : NULL;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * hello.h - a ClientHello of our own, TLS 1.2 and below, and what the suites in it are called.
+ * hello.h - a ClientHello of our own, and what the suites in it are called.
  *
  * It is never followed by another message: up to TLS 1.2 the server's certificate travels in clear,
  * so whoever only looks needs no cryptography, and may offer what no library implements any more.
+ * With a key share it offers TLS 1.3 as well (veil.h), and nothing that clients of today do not.
  */
 #pragma once
 
@@ -14,6 +15,8 @@
 #define HELLO_MAX      1024
 #define HELLO_NAME_MAX 255
 #define HELLO_RANDOM   32
+#define HELLO_SHARE    32
+#define HELLO_RECORD   5 /* octets before the message */
 #define HELLO_ALPN_MAX 32
 
 /* Servers with two certificates choose by what the client can check. */
@@ -23,6 +26,7 @@ struct hello {
 	const char *name; /* NULL: no server name */
 	const char *alpn; /* NULL: none */
 	enum hello_keys keys;
+	const uint8_t *share; /* of X25519; NULL: no TLS 1.3 */
 	uint8_t random[HELLO_RANDOM];
 };
 

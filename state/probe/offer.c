@@ -6,9 +6,11 @@
 
 #include "state/probe/sighting.h"
 
-struct offer offer_first(bool wants_proof)
+struct offer offer_first(bool wants_proof, bool completes)
 {
-	return (struct offer){ .kind = wants_proof ? OFFER_COMMON : OFFER_GLANCE };
+	return (struct offer){ .kind = completes     ? OFFER_COMMON
+		                       : wants_proof ? OFFER_VEILED
+		                                     : OFFER_GLANCE };
 }
 
 /* Some refuse a name that they do not know and serve who names none (JSSE's matcher). */
@@ -26,8 +28,12 @@ static bool next_kind(struct offer *o, const struct offer_end *end)
 {
 	switch (o->kind) {
 	case OFFER_GLANCE:
-		o->kind = OFFER_COMMON;
+		o->kind = OFFER_VEILED;
 		return !end->wanted_proof;
+	case OFFER_VEILED:
+		o->kind = OFFER_COMMON;
+		/* Neither 1.2 and below nor 1.3: GnuTLS has no others. */
+		return end->wanted_proof || end->alert != ALERT_PROTOCOL_VERSION;
 	case OFFER_COMMON:
 		o->kind = OFFER_PERMISSIVE;
 		return end->wanted_proof;
@@ -53,7 +59,7 @@ bool offer_next(struct offer *o, const struct offer_end *end)
 	}
 	/* Java's HttpsServer loses the alert on its way out. */
 	if (end->hung_up && end->has_name && !o->nameless) {
-		*o = offer_first(end->wanted_proof);
+		*o = offer_first(end->wanted_proof, end->completes);
 		o->nameless = true;
 		return true;
 	}

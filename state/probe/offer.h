@@ -4,8 +4,10 @@
  *
  * A look that needs no proof offers TLS 1.2 by a hello of our own first: no cryptography on our
  * side, and no more than half of it on the server's. Only a server that speaks nothing but TLS 1.3
- * costs it a second connection. A look that needs proof offers what clients of today offer, then
- * TLS 1.2 and below with all that GnuTLS knows, then the hello of our own.
+ * costs it a second connection. A look that needs proof offers what clients of today offer, by our
+ * hello, then by GnuTLS, which completes the handshake; then TLS 1.2 and below with all that GnuTLS
+ * knows, then the hello of our own without proof. Who must complete handshakes, to be polite or to
+ * show an identity, begins with GnuTLS.
  */
 #pragma once
 
@@ -15,6 +17,7 @@
 
 enum offer_kind {
 	OFFER_GLANCE,     /* ours, TLS 1.2 and below, ends with the certificate */
+	OFFER_VEILED,     /* ours, TLS 1.3 and 1.2, ends with the certificate or its proof */
 	OFFER_COMMON,     /* what any client of today offers */
 	OFFER_PERMISSIVE, /* what only an observer would, without TLS 1.3 */
 };
@@ -28,14 +31,15 @@ struct offer {
 struct offer_end {
 	bool has_name; /* there is one to leave out */
 	bool wanted_proof;
+	bool completes;    /* handshakes */
 	bool seen, proven; /* of all offers to this address */
 	bool foreign;      /* it is not TLS */
 	bool hung_up;      /* closed without a word */
 	int alert;         /* -1: none */
 };
 
-/* For the first connection to an address. */
-struct offer offer_first(bool wants_proof);
+/* For the first connection to an address. `completes`: handshakes. */
+struct offer offer_first(bool wants_proof, bool completes);
 /* For the next one; false: there is no use. */
 bool offer_next(struct offer *o, const struct offer_end *end);
 

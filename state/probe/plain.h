@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * plain.h - what a server of TLS 1.2 and below says in clear: ServerHello, Certificate,
- * CertificateRequest, alerts. A machine without a socket; octets in.
+ * plain.h - what a server says to a hello of ours: ServerHello, Certificate, CertificateRequest,
+ * alerts; with a veil also what it has signed, and what servers of TLS 1.3 say under keys. A
+ * machine without a socket; octets in.
  *
  * It stops at the first octet that it does not understand. What it holds in memory is one handshake
  * message, and no more than PLAIN_MESSAGE_MAX.
@@ -13,13 +14,14 @@
 #include <stdint.h>
 
 #include "reconciler/base/buf.h"
+#include "state/probe/veil.h"
 
 #define PLAIN_MESSAGE_MAX ((size_t)256 << 10)
 #define PLAIN_TOTAL_MAX   ((size_t)512 << 10)
 
 enum plain_want {
 	PLAIN_MORE,
-	PLAIN_DONE,    /* the server has said all that it says in clear */
+	PLAIN_DONE,    /* the server has said all that is of use */
 	PLAIN_ALERT,   /* fatal: `alert` */
 	PLAIN_FOREIGN, /* not TLS */
 	PLAIN_BROKEN,  /* TLS, but `error` */
@@ -27,6 +29,8 @@ enum plain_want {
 
 struct plain {
 	enum plain_want want;
+	struct veil *veil; /* set it after plain_init(); NULL: our hello had no share */
+	bool tls13;
 	struct buf in;               /* of the handshake message under way */
 	uint8_t header[5], level[2]; /* of an alert */
 	size_t n_header, left;       /* of the record under way */
@@ -35,8 +39,12 @@ struct plain {
 	int alert;
 	const char *error;
 	bool certificate_asked;
-	struct buf certificates; /* body of the Certificate message */
-	struct buf ca_names;     /* DistinguishedName<1..2^16-1> each, as sent */
+	struct buf certificates;      /* body of the Certificate message */
+	struct buf ca_names;          /* DistinguishedName<1..2^16-1> each, as sent */
+	struct buf sealed;            /* of the record under way */
+	uint8_t random[HELLO_RANDOM]; /* the server's */
+	uint16_t scheme;              /* of `signature`, which is over `said`; 0: none came */
+	struct buf said, signature;
 };
 
 void plain_init(struct plain *p);

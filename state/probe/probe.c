@@ -244,6 +244,9 @@ static enum err_code prober_tls_probe(struct prober *base, const struct look_end
 	l->progress = base->progress;
 	l->n_flights = n < p->parallel ? n : p->parallel;
 	enum err_code rc = open_loop(l, p, err);
+	if (rc == ERR_OK && !veil_share_init(&l->env.share)) {
+		rc = err_set(err, ERR_BUG, "probe: no cryptography of TLS 1.3 in GnuTLS");
+	}
 	if (rc == ERR_OK) {
 		rc = fly(l, err);
 	}

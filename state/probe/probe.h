@@ -5,9 +5,10 @@
  * The chain is taken as its message comes, so it is known for servers that ask for a client
  * certificate or cut the handshake after theirs. A look that wants no possession stops there and
  * says PROOF_NONE; it offers TLS 1.2 first, so `protocol` and `cipher` of such a row are those of
- * the look, not the best that the server has. Deadlines cover name lookup, connect, the dialog
- * before TLS and every handshake together; the addresses of a name share them out. Never resumes a
- * session.
+ * the look, not the best that the server has. One that wants it stops once the key of the
+ * certificate has signed this handshake, unless it has an identity to show. Deadlines cover name
+ * lookup, connect, the dialog before TLS and every handshake together; the addresses of a name
+ * share them out. Never resumes a session.
  */
 #pragma once
 

@@ -4,12 +4,18 @@
 # "name ours peer ratio goal"; ends with 1 when a goal is missed.
 #
 # Usage: tests/bench/run.sh [OBJECTS]                (100000; builds in Release mode below build/bench, installs peers)
+#        tests/bench/run.sh --only ROWS...           (of: row5 row678 row14 row_status probes row1 row23 row4 keystores)
 #        tests/bench/run.sh --smoke BUILD-DIRECTORY  (200 objects with programs built already; no figure is judged)
 # What the rows mean: README.md beside this file.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 top=$PWD
 smoke=
+only=()
+if [ "${1:-}" = --only ]; then
+	only=("${@:2}")
+	set --
+fi
 objects=${1:-100000}
 rounds=3
 targets=10000 # of status
@@ -198,18 +204,36 @@ else
 	mkdir "$bin"
 	ln -s "$build"/certwright "$build"/tests/bench/bench_* "$bin"
 fi
-fleet "$work/fleet" "$objects"
+wanted() { # NAME: is it among those asked for? Without any, all are
+	[ "${#only[@]}" -eq 0 ] || [[ " ${only[*]} " == *" $1 "* ]]
+}
+if wanted row678; then
+	fleet "$work/fleet" "$objects"
+fi
 printf '%-22s %12s %12s %10s  %s\n' name ours peer ratio goal
-if [ -z "$smoke" ]; then
+if [ -z "$smoke" ] && wanted row5; then
 	fleet "$work/small" 1000
 	row5
 fi
-row678
-row10
-row14
-row_status
-probes
-keystores
+if wanted row678; then
+	row678
+	row10
+fi
+for name in row14 row_status probes keystores; do
+	if wanted $name; then
+		$name
+	fi
+done
+# Some rows of looks: all need the same servers.
+if [ "${#only[@]}" -gt 0 ] && ! wanted probes && { wanted row1 || wanted row23 || wanted row4; }; then
+	probe_prepare
+	for name in row1 row23 row4; do
+		if wanted $name; then
+			$name
+		fi
+	done
+	probe_stop
+fi
 echo "left out: Go's yaml.v3 and terraform are not in Debian" >&2
 [ -n "$smoke" ] || [ "$missed" -eq 0 ] || {
 	echo "$missed goal(s) missed" >&2

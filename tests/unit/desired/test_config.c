@@ -70,7 +70,7 @@ START_TEST(every_key_arrives)
 	             "  localWrite: [/etc/nginx/*]\n  hosts: ['*.example']\n"
 	             "  scan: [10.0.0.0/8]\n  keyRelease: allow\n"
 	             "budget: {issue: 50%, disrupt: 3, retire: 0}\n"
-	             "probe: {timeout: 3s, overall: 1m, parallel: 200, perHost: 4, rate: 50}\n"),
+	             "probe: {timeout: 3s, overall: 1m, parallel: 200, perHost: 4, rate: 50, polite: true}\n"),
 		&err);
 	ck_assert_str_eq(config.repository.s, "https://git.example/fleet.git");
 	ck_assert_str_eq(config.path.s, "eu");
@@ -88,6 +88,7 @@ START_TEST(every_key_arrives)
 	ck_assert_int_eq(config.probe.parallel, 200);
 	ck_assert_int_eq(config.probe.per_host, 4);
 	ck_assert_int_eq(config.probe.rate, 50);
+	ck_assert(config.probe.polite);
 }
 END_TEST
 

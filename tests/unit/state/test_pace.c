@@ -140,21 +140,39 @@ static const struct offer_end cut = { .has_name = true, .alert = -1 };
 
 START_TEST(a_look_without_proof_falls_back_to_what_clients_offer)
 {
-	struct offer o = offer_first(/* wants_proof= */ false);
+	struct offer o = offer_first(/* wants_proof= */ false, /* completes= */ false);
 
 	ck_assert_int_eq(o.kind, OFFER_GLANCE);
+	ck_assert(offer_next(&o, &cut));
+	ck_assert_int_eq(o.kind, OFFER_VEILED);
+	struct offer_end end = { .alert = ALERT_PROTOCOL_VERSION };
+	struct offer old = o;
+	ck_assert(!offer_next(&old, &end));
 	ck_assert(offer_next(&o, &cut));
 	ck_assert_int_eq(o.kind, OFFER_COMMON);
 	ck_assert(!offer_next(&o, &cut));
 }
 END_TEST
 
+START_TEST(who_completes_handshakes_begins_with_the_library)
+{
+	struct offer o = offer_first(/* wants_proof= */ true, /* completes= */ true);
+	struct offer_end end = { .wanted_proof = true, .completes = true, .alert = -1 };
+
+	ck_assert_int_eq(o.kind, OFFER_COMMON);
+	ck_assert(offer_next(&o, &end));
+	ck_assert_int_eq(o.kind, OFFER_PERMISSIVE);
+}
+END_TEST
+
 START_TEST(a_look_for_proof_ends_with_a_glance)
 {
-	struct offer o = offer_first(/* wants_proof= */ true);
+	struct offer o = offer_first(/* wants_proof= */ true, /* completes= */ false);
 	struct offer_end end = cut;
 
 	end.wanted_proof = true;
+	ck_assert_int_eq(o.kind, OFFER_VEILED);
+	ck_assert(offer_next(&o, &end));
 	ck_assert_int_eq(o.kind, OFFER_COMMON);
 	ck_assert(offer_next(&o, &end));
 	ck_assert_int_eq(o.kind, OFFER_PERMISSIVE);
@@ -165,23 +183,23 @@ START_TEST(a_look_for_proof_ends_with_a_glance)
 	end.seen = true;
 	ck_assert(!offer_next(&seen, &end));
 	end.proven = true;
-	o = offer_first(/* wants_proof= */ true);
+	o = offer_first(/* wants_proof= */ true, /* completes= */ false);
 	ck_assert(!offer_next(&o, &end));
 }
 END_TEST
 
 START_TEST(a_refused_name_is_left_out_once)
 {
-	struct offer o = offer_first(/* wants_proof= */ true);
+	struct offer o = offer_first(/* wants_proof= */ true, /* completes= */ false);
 	struct offer_end end = { .has_name = true,
 		                 .wanted_proof = true,
 		                 .alert = ALERT_UNRECOGNIZED_NAME };
 
 	ck_assert(offer_next(&o, &end));
-	ck_assert_int_eq(o.kind, OFFER_COMMON);
+	ck_assert_int_eq(o.kind, OFFER_VEILED);
 	ck_assert(o.nameless);
 	ck_assert(!offer_next(&o, &end));
-	o = offer_first(/* wants_proof= */ true);
+	o = offer_first(/* wants_proof= */ true, /* completes= */ false);
 	end.has_name = false;
 	ck_assert(!offer_next(&o, &end));
 }
@@ -189,15 +207,17 @@ END_TEST
 
 START_TEST(who_hangs_up_on_a_name_is_asked_without_one_at_last)
 {
-	struct offer o = offer_first(/* wants_proof= */ false);
+	struct offer o = offer_first(/* wants_proof= */ false, /* completes= */ false);
 	struct offer_end end = cut;
 
 	end.hung_up = true;
+	ck_assert(offer_next(&o, &end));
 	ck_assert(offer_next(&o, &end));
 	ck_assert(!o.nameless);
 	ck_assert(offer_next(&o, &end));
 	ck_assert(o.nameless);
 	ck_assert_int_eq(o.kind, OFFER_GLANCE);
+	ck_assert(offer_next(&o, &end));
 	ck_assert(offer_next(&o, &end));
 	ck_assert(!offer_next(&o, &end));
 }
@@ -205,7 +225,7 @@ END_TEST
 
 START_TEST(what_is_not_tls_is_not_asked_again)
 {
-	struct offer o = offer_first(/* wants_proof= */ false);
+	struct offer o = offer_first(/* wants_proof= */ false, /* completes= */ false);
 	struct offer_end end = cut;
 
 	end.foreign = true;
@@ -240,6 +260,7 @@ static void build(Suite *s)
 	tcase_add_test(t, a_rate_is_kept_over_time);
 	tcase_add_test(t, the_first_due_comes_first);
 	tcase_add_test(t, a_look_without_proof_falls_back_to_what_clients_offer);
+	tcase_add_test(t, who_completes_handshakes_begins_with_the_library);
 	tcase_add_test(t, a_look_for_proof_ends_with_a_glance);
 	tcase_add_test(t, a_refused_name_is_left_out_once);
 	tcase_add_test(t, who_hangs_up_on_a_name_is_asked_without_one_at_last);
