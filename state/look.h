@@ -21,6 +21,7 @@ struct look_store {
 	const struct secret *previous; /* tried in order when `password` does not open it */
 	size_t n_previous;
 	const char *unresolved;
+	const char *owner, *group; /* it would be given to, NULL: nobody named */
 	bool absent_anyway; /* unresolved, but whether there is a file can be seen all the same */
 };
 

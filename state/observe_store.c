@@ -277,22 +277,40 @@ static enum err_code unresolved(const struct look_store *look, struct obs_store 
 	return arena_failed(a) ? err_nomem(err) : ERR_OK;
 }
 
-/* It reads like any other file, but a link out of its directory is never followed to be written. */
-static void ask_about_links(struct observer *ob, const struct look_store *look,
-                            const struct parts *p, struct obs_store *row)
+/* An account that has the file already exists. */
+static const char *unless_had(const char *wanted, const char *had)
+{
+	return wanted != NULL && had != NULL && str_equal(wanted, had) ? NULL : wanted;
+}
+
+/* Known before anything is issued for it: no such directory, not ours to write, a link out of it
+ * (it reads like any other file), no such owner, no room. Silence and a lock pass by themselves. */
+static bool would_refuse(const struct look_store *look, const char *suffix,
+                         const struct obs_store *row, struct err *why)
+{
+	CLEANUP(cleanup_free) char *path = keystore_part_path(look->path, suffix);
+	const struct transport_write w = { .path = path,
+		                           .mode = row->mode,
+		                           .owner = unless_had(look->owner, row->owner),
+		                           .group = unless_had(look->group, row->group) };
+
+	if (path == NULL) {
+		return false;
+	}
+	enum err_code rc = look->transport->ops->check(look->transport, &w, why);
+	if (rc == ERR_INVALID) {
+		(void)err_wrap(why, "'%s'", path);
+	}
+	return rc == ERR_NOT_FOUND || rc == ERR_DENIED || rc == ERR_INVALID || rc == ERR_IO;
+}
+
+static void ask_whether_writable(struct observer *ob, const struct look_store *look,
+                                 const struct parts *p, struct obs_store *row)
 {
 	for (size_t i = 0; i < p->n && row->error == NULL; i++) {
-		struct transport_write w = { .mode = p->facts[i].mode };
 		struct err why = { .code = ERR_OK };
 
-		if (!p->facts[i].is_symlink) {
-			continue;
-		}
-		CLEANUP(cleanup_free)
-		char *path = keystore_part_path(look->path, look->format->suffixes[i]);
-		w.path = path;
-		if (path != NULL &&
-		    look->transport->ops->check(look->transport, &w, &why) == ERR_DENIED) {
+		if (would_refuse(look, look->format->suffixes[i], row, &why)) {
 			row->error = observe_sentence(ob, &why);
 		}
 	}
@@ -324,12 +342,13 @@ enum err_code observe_store(struct observer *ob, const struct look_store *look,
 	}
 	if (p.n_present == 0) {
 		row->status = LOOK_ABSENT;
+		ask_whether_writable(ob, look, &p, row);
 		return arena_failed(a) ? err_nomem(err) : ERR_OK;
 	}
 	take_file_facts(ob, &p, row);
 	rc = open_and_take(ob, look, &p, row, err);
 	if (rc == ERR_OK && row->status == LOOK_OK) {
-		ask_about_links(ob, look, &p, row);
+		ask_whether_writable(ob, look, &p, row);
 	}
 	return rc;
 }

@@ -85,7 +85,7 @@ struct obs_store {
 	const char *target, *host, *path; /* path of part 0 */
 	enum look_status status;
 	unsigned warnings;
-	const char *error; /* sentence; with OK: why it could not be written, NULL: it could */
+	const char *error; /* sentence; with OK and ABSENT: why it could not be written, or NULL */
 	struct wall at;
 	const char *format;           /* keystore type that read it */
 	const char *profile;          /* NULL where the format has none */

@@ -44,6 +44,7 @@ struct job {
 	uid_t as_uid;
 	gid_t as_gid; /* identity for work on names */
 	bool switch_identity;
+	bool locks; /* against others who write, while it is written */
 	bool exists;
 	bool shared; /* a sticky directory that others write to: only what is ours is replaced */
 	char temp[TEMP_NAME_SIZE]; /* "" when there is none to remove */
@@ -538,7 +539,7 @@ static enum err_code prepare(struct job *j)
 		return err_set_sys(j->err, errno, "open directory '%s'", j->dir);
 	}
 	rc = check_directory(j);
-	if (rc == ERR_OK) {
+	if (rc == ERR_OK && j->locks) {
 		rc = lock_directory(j);
 	}
 	return rc == ERR_OK ? find_leaf(j, &st) : rc;
@@ -566,7 +567,7 @@ static enum err_code replace(struct job *j)
 
 enum err_code fs_replace(const struct fs_replace *r, struct err *err)
 {
-	struct job j = { .r = r, .err = err, .dirfd = -1, .fd = -1 };
+	struct job j = { .r = r, .err = err, .dirfd = -1, .fd = -1, .locks = true };
 	enum err_code rc = replace(&j);
 
 	remove_name(&j, j.temp);

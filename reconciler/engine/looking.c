@@ -54,6 +54,8 @@ static enum err_code look_stores(struct engine *e, struct pass *p, struct look_s
 			.previous = pw->previous,
 			.n_previous = pw->n_previous,
 			.unresolved = pw->unresolved,
+			.owner = s->deliver->owner.s,
+			.group = s->deliver->group.s,
 			.absent_anyway = pw->not_made,
 		};
 		if (link_to(e, p, s->target, s->host, &looks[i].transport, &why) != ERR_OK) {

@@ -224,6 +224,24 @@ static bool issuer_grants(struct planner *p, const struct case_of *c)
 	return false;
 }
 
+/* A certificate that can be put nowhere is an issuance for nothing. */
+static bool has_a_place(struct planner *p, const struct case_of *c)
+{
+	const char *why = NULL;
+
+	for (const struct slot *s = c->ip->slots; s != NULL; s = s->next) {
+		why = store_refuses(s->sp);
+		if (why == NULL) {
+			return true;
+		}
+	}
+	if (why == NULL) {
+		return true;
+	}
+	wait_for(p, c, "TargetIncapable", say(p, "nowhere to put it: %s", why), (struct wall){ 0 });
+	return false;
+}
+
 static bool may_issue(struct planner *p, const struct case_of *c, uint8_t inputs[SHA256_BYTES])
 {
 	struct id_plan *ip = c->ip;
@@ -233,7 +251,7 @@ static bool may_issue(struct planner *p, const struct case_of *c, uint8_t inputs
 		wait_for(p, c, "Suspended", ip->suspended, (struct wall){ 0 });
 		return false;
 	}
-	if (!issuer_ready(p, c) || !issuer_grants(p, c)) {
+	if (!has_a_place(p, c) || !issuer_ready(p, c) || !issuer_grants(p, c)) {
 		return false;
 	}
 	if (pend != NULL && pend->ordered && pend->next_poll.s > p->now.s &&

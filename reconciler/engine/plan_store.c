@@ -331,21 +331,45 @@ static void plan_opaque(struct planner *p, struct store_plan *sp)
 	settle(p, sp);
 }
 
+/* What runs before the write may well make the directory. */
+static bool is_prepared(const struct target *t)
+{
+	for (size_t i = 0; i < t->n_activate; i++) {
+		if (t->activate[i].n_before > 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *store_refuses(const struct store_plan *sp)
+{
+	const struct obs_store *os = sp->os;
+
+	if (os == NULL || (os->status != LOOK_OK && os->status != LOOK_ABSENT) ||
+	    (os->status == LOOK_ABSENT && is_prepared(sp->ws->target))) {
+		return NULL;
+	}
+	return os->error;
+}
+
 /* Reported while there is nothing to write as well: the next renewal would fail. */
 static void not_writable(struct planner *p, struct store_plan *sp)
 {
-	struct conflict c = { .object_kind = KIND_TARGET,
-		              .row = "B7",
-		              .name = sp->ws->target->o.name,
-		              .host = sp->ws->host->name,
-		              .code = "TargetIncapable",
-		              .hint = "deliver to where the link points, or put a file in its "
-		                      "place" };
+	struct conflict c = {
+		.object_kind = KIND_TARGET,
+		.row = "B7",
+		.name = sp->ws->target->o.name,
+		.host = sp->ws->host->name,
+		.code = "TargetIncapable",
+		.message = store_refuses(sp),
+		.hint = "mend it there, or deliver to another path; nothing is issued "
+			"for what cannot be written"
+	};
 
-	if (sp->os == NULL || sp->os->status != LOOK_OK || sp->os->error == NULL) {
+	if (c.message == NULL) {
 		return;
 	}
-	c.message = sp->os->error;
 	report_conflict(p, &c);
 	sp->write = false;
 	sp->reload = false;

@@ -254,6 +254,8 @@ void trust_index(struct planner *p);
 struct anchor_plan *anchor_plan_of(struct planner *p, const struct seen_cert *c);
 bool store_holds(const struct store_plan *sp, const struct seen_cert *c);
 bool store_loaded(const struct store_plan *sp);
+/* Why it could not be written, seen beforehand; NULL: nothing is known against it. */
+const char *store_refuses(const struct store_plan *sp);
 /* What an identity would present instead of what is there. */
 struct change_of_face {
 	struct id_plan *id;

@@ -148,6 +148,51 @@ START_TEST(what_cannot_be_written_is_a_conflict_beforehand)
 }
 END_TEST
 
+START_TEST(nothing_is_issued_for_what_can_be_put_nowhere)
+{
+	fresh(FLEET);
+	store->refused = "open directory '/etc': No such file or directory";
+	ck_assert_str_eq(plan_conflict(world_plan(&w), "TargetIncapable")->message, store->refused);
+	ck_assert_ptr_null(plan_action(w.plan, ACTION_ISSUE, "web", NULL));
+	ck_assert_ptr_null(plan_action(w.plan, ACTION_PUSH, "www", "h1"));
+	says("Certificate/web");
+	says("nowhere to put it: open directory '/etc'");
+	store->refused = NULL;
+	ck_assert_ptr_nonnull(plan_action(world_plan(&w), ACTION_ISSUE, "web", NULL));
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(what_one_host_cannot_take_is_issued_for_the_other)
+{
+	fresh(BASE("") STORE(
+		"", "jks",
+		"root") "apiVersion: certwright/v1\nkind: Target\n"
+	                "metadata: {name: www}\nspec: {hosts: [h1, h2], via: {local: {}}, deliver: "
+	                "[{keystoreRef: store, path: /etc/web.jks}]}\n");
+	store->refused = "open directory '/etc': No such file or directory";
+	ck_assert_ptr_nonnull(plan_conflict(world_plan(&w), "TargetIncapable"));
+	ck_assert_ptr_nonnull(plan_action(w.plan, ACTION_ISSUE, "web", NULL));
+	ck_assert_ptr_nonnull(plan_action(w.plan, ACTION_PUSH, "www", "h2"));
+	ck_assert_ptr_null(plan_action(w.plan, ACTION_PUSH, "www", "h1"));
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(a_directory_that_a_step_before_makes_is_waited_for)
+{
+	fresh(BASE("") STORE(
+		"", "jks",
+		"root") "apiVersion: certwright/v1\nkind: Target\n"
+	                "metadata: {name: www}\nspec: {hosts: [h1], via: {local: {}}, deliver: "
+	                "[{keystoreRef: store, path: /etc/web.jks}], activate: [{before: [[mkdir, /etc]]}]}\n");
+	store->refused = "open directory '/etc': No such file or directory";
+	ck_assert_ptr_null(plan_conflict(world_plan(&w), "TargetIncapable"));
+	ck_assert_ptr_nonnull(plan_action(w.plan, ACTION_PUSH, "www", "h1"));
+	world_free(&w);
+}
+END_TEST
+
 START_TEST(a_store_that_does_not_open_says_how_to_go_on)
 {
 	settled(FLEET);
@@ -176,6 +221,9 @@ static void build(Suite *s)
 	tcase_add_test(t, an_alias_of_a_ca_not_made_yet_is_pushed_in_the_first_plan);
 	tcase_add_test(t, a_ca_in_a_format_without_aliases_is_not_called_the_key);
 	tcase_add_test(t, what_cannot_be_written_is_a_conflict_beforehand);
+	tcase_add_test(t, nothing_is_issued_for_what_can_be_put_nowhere);
+	tcase_add_test(t, what_one_host_cannot_take_is_issued_for_the_other);
+	tcase_add_test(t, a_directory_that_a_step_before_makes_is_waited_for);
 	tcase_add_test(t, a_store_that_does_not_open_says_how_to_go_on);
 	suite_add_tcase(s, t);
 }

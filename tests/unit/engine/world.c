@@ -389,13 +389,10 @@ static void see_store(struct world *w, const struct w_store *s, struct obs_store
 		                 .owner = s->owner == NULL ? "root" : s->owner,
 		                 .group = "root" };
 	o->status = s->dark ? s->status : s->exists ? LOOK_OK : LOOK_ABSENT;
-	if (s->dark) {
-		o->error = "could not look";
-	}
+	o->error = s->dark ? "could not look" : s->refused;
 	if (o->status != LOOK_OK) {
 		return;
 	}
-	o->error = s->refused;
 	world_digest(s, o->sha256);
 	for (size_t i = 0; i < s->content.n; i++) {
 		const struct w_entry *e = &s->content.v[i];

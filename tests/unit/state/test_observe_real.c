@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "reconciler/base/str.h"
@@ -25,6 +26,7 @@ static struct test_identity ca, web;
 static struct transport *local;
 static struct secret password, wrong;
 static char *dir;
+static const char *wanted_owner;
 
 static void setup(void)
 {
@@ -99,6 +101,7 @@ static const struct obs_store *look_at(const struct keystore_ops *ops, const cha
 		                          .path = path,
 		                          .transport = local,
 		                          .format = ops,
+		                          .owner = wanted_owner,
 		                          .password = pw };
 	const struct look_list list = { .stores = &store, .n_stores = 1 };
 	const struct look_context ctx = { .formats = formats,
@@ -153,6 +156,33 @@ START_TEST(a_link_out_of_its_directory_reads_and_says_that_it_is_not_written)
 	ck_assert_ptr_nonnull(strstr(s->error, "symbolic link out of its directory"));
 	ck_assert_int_eq(unlink(link), 0);
 	unit_rmtree(elsewhere);
+}
+END_TEST
+
+START_TEST(an_absent_store_says_why_it_could_not_be_made)
+{
+	ck_assert_int_eq(look_at(&keystore_jks, path_of("web.ks"), &password)->status, LOOK_ABSENT);
+	ck_assert_ptr_null(o->stores[0].error);
+	const struct obs_store *s = look_at(&keystore_jks, path_of("missing/web.ks"), &password);
+
+	ck_assert_int_eq(s->status, LOOK_ABSENT);
+	ck_assert_ptr_nonnull(strstr(s->error, "No such file or directory"));
+	ck_assert_int_eq(chmod(dir, 0777), 0);
+	s = look_at(&keystore_pem_split, path_of("web.ks"), NULL);
+	ck_assert_int_eq(s->status, LOOK_ABSENT);
+	ck_assert_ptr_nonnull(strstr(s->error, "others may write to its directory"));
+	ck_assert_int_eq(chmod(dir, 0700), 0);
+}
+END_TEST
+
+START_TEST(an_owner_that_does_not_exist_is_told_when_it_is_looked_at)
+{
+	wanted_owner = "no-such-user";
+	const struct obs_store *s = look_at(&keystore_jks, path_of("web.ks"), &password);
+
+	ck_assert_int_eq(s->status, LOOK_ABSENT);
+	ck_assert_ptr_nonnull(strstr(s->error, "there is no user 'no-such-user'"));
+	wanted_owner = NULL;
 }
 END_TEST
 
@@ -276,6 +306,8 @@ static void build(Suite *s)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
+	tcase_add_test(t, an_absent_store_says_why_it_could_not_be_made);
+	tcase_add_test(t, an_owner_that_does_not_exist_is_told_when_it_is_looked_at);
 	tcase_add_test(t, a_link_out_of_its_directory_reads_and_says_that_it_is_not_written);
 	tcase_add_loop_test(t, every_format_we_write_is_read_back, 0, (int)ARRAY_LEN(formats));
 	tcase_add_loop_test(t, a_wrong_password_is_told_from_damage, 0, 2);
