@@ -216,8 +216,10 @@ static void bind_command(struct bind *b, const struct field *f, const struct yml
 		bind_map(b, &table_command, &c, ev, /* ret_seen= */ NULL);
 	} else {
 		const struct field argv = { .name = f->name, .flags = FIELD_HOST_TEMPLATE };
+		size_t reported = b->diags->n + b->diags->dropped;
+
 		bind_texts(b, &argv, ev, &c.argv);
-		if (c.argv.n == 0 && !b->broken) {
+		if (c.argv.n == 0 && !b->broken && reported == b->diags->n + b->diags->dropped) {
 			bind_report(b, ev->pos, /* hint= */ NULL, "%s: the list names no program",
 			            f->name);
 		}
