@@ -26,8 +26,8 @@ static void put_when(struct buf *out, struct wall t, struct wall now)
 
 static void put_tally(struct buf *out, const struct report_tally *t, const char *what)
 {
-	buf_printf(out, "%zu %s: %zu healthy, %zu to look after, %zu unknown\n", t->all, what,
-	           t->healthy, t->unhealthy, t->unknown);
+	buf_printf(out, "%zu %s%s: %zu healthy, %zu to look after, %zu unknown\n", t->all, what,
+	           t->all == 1 ? "" : "s", t->healthy, t->unhealthy, t->unknown);
 }
 
 static void put_verdict(struct buf *out, const struct report *r, const struct verdict *v)
@@ -155,8 +155,8 @@ void report_render_text(const struct report *r, struct buf *out)
 	buf_printf(out, "certwright report of %s, commit %.12s, looked ", at, r->plan->commit);
 	put_when(out, r->plan->observed_at, r->now);
 	buf_add_str(out, "\n\n");
-	put_tally(out, &r->certificates, "certificates");
-	put_tally(out, &r->targets, "targets");
+	put_tally(out, &r->certificates, "certificate");
+	put_tally(out, &r->targets, "target");
 	buf_printf(out, "The last day: %zu done, %zu failed. To do now: %zu.\n", r->done, r->failed,
 	           r->plan->n_actions);
 	for (size_t i = 0; i < r->n_attention; i++) {

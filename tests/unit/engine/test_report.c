@@ -119,7 +119,7 @@ START_TEST(foreign_text_is_harmless_on_the_page_and_whole_in_json)
 	buf_reset(&out);
 	report_render_text(&r, &out);
 	ck_assert_ptr_nonnull(strstr(buf_str(&out), "FAILED push:"));
-	ck_assert_ptr_nonnull(strstr(buf_str(&out), "1 certificates: 0 healthy, 1 to look after"));
+	ck_assert_ptr_nonnull(strstr(buf_str(&out), "1 certificate: 0 healthy, 1 to look after"));
 }
 END_TEST
 
