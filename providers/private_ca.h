@@ -45,7 +45,8 @@ struct ca_crl {
 	struct bytes der;
 };
 
-/* Durable when a call returns ERR_OK. Serials are unique per issuer over all generations. */
+/* Durable when a call returns ERR_OK. Serials are unique per issuer over all generations, for ever:
+ * the books never forget one, not even long after its certificate expired. */
 struct ca_books {
 	/* The CA key and certificate of a generation. ERR_NOT_FOUND: never made here. */
 	enum err_code (*load_ca)(struct ca_books *b, const char *issuer, int generation,

@@ -6,6 +6,10 @@
  * signed: whatever a crash interrupts, the same request gets the same serial and the same contents
  * again. UNIQUE (issuer, serial) is the database's promise, not ours. CRL numbers are handed out by
  * counting up durably first: a number lost to a crash is a gap, and gaps are allowed.
+ *
+ * No row of ca_serial is ever collected, however long its certificate is out of date: as long as it
+ * is there no serial can be used twice, nor can a request that comes back be given a second
+ * certificate.
  */
 #include <string.h>
 
