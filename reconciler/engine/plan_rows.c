@@ -6,6 +6,7 @@
  * looked up once per row. Everything later is array arithmetic, so that an identity with nothing to
  * do costs what its comparison costs.
  */
+#include "reconciler/base/when.h"
 #include "reconciler/engine/planner.h"
 #include "reconciler/engine/want_build.h"
 
@@ -92,6 +93,18 @@ static bool covers(const struct suspension *s, const char *kind, const char *nam
 	       (host != NULL && s->name[n] == '@' && str_equal(s->name + n + 1, host));
 }
 
+static const char *suspension_words(struct planner *p, const struct suspension *s)
+{
+	const char *reason = s->reason == NULL ? "suspended" : s->reason;
+	char until[WHEN_TEXT_MAX];
+
+	if (s->until.s == 0) {
+		return reason;
+	}
+	when_format_short(s->until, until);
+	return say(p, "%s, until %s", reason, until);
+}
+
 const char *suspended(struct planner *p, enum kind kind, const char *name, const char *host)
 {
 	const struct memory *m = p->in->memory;
@@ -102,7 +115,7 @@ const char *suspended(struct planner *p, enum kind kind, const char *name, const
 		if (covers(s, kind_name(kind), name, host) &&
 		    (s->until.s == 0 || s->until.s > p->now.s)) {
 			wake_at(p, s->until);
-			return s->reason == NULL ? "suspended" : s->reason;
+			return suspension_words(p, s);
 		}
 	}
 	return NULL;

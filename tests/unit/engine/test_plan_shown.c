@@ -89,6 +89,10 @@ START_TEST(a_suspension_shows_in_the_status_with_nothing_due)
 	world_desire(&w, FLEET);
 	ck_assert(world_plan(&w)->in_sync);
 	ck_assert_str_eq(plan_verdict_of(w.plan, "web", NULL)->message, "Issuer ca: audit");
+	w.suspensions.v[0].until = (struct wall){ WORLD_START + 30 * WORLD_DAY };
+	(void)world_plan(&w);
+	ck_assert_str_eq(plan_verdict_of(w.plan, "web", NULL)->message,
+	                 "Issuer ca: audit, until 2026-01-31 00:00Z");
 	world_free(&w);
 }
 END_TEST
