@@ -46,7 +46,10 @@ static void tell_step(struct engine_listener *l, const struct action *a, bool be
 		         a->name, at, host);
 		return;
 	}
-	cli_note(c, "%s %-9s %s/%s%s%s%s%s", outcome == ERR_OK ? "  ok " : "  FAIL",
+	cli_note(c, "%s %-9s %s/%s%s%s%s%s",
+	         outcome == ERR_OK         ? "  ok "
+	         : outcome == ERR_CONFLICT ? "  left"
+	                                   : "  FAIL",
 	         action_word(a->kind), kind_name(a->object_kind), a->name, at, host,
 	         a->path == NULL ? "" : " ", a->path == NULL ? "" : a->path);
 	if (outcome != ERR_OK && err != NULL) {

@@ -12,6 +12,7 @@ static int run(struct cli *c, const struct args *a)
 {
 	CLEANUP(buf_release) struct buf out = { 0 };
 	const char *what = a->words[0];
+	struct err err = { 0 };
 
 	buf_init(&out, BUF_LIMIT_TEXT);
 	if (str_equal(what, "bash")) {
@@ -22,6 +23,12 @@ static int run(struct cli *c, const struct args *a)
 		schema_write_man(&out);
 	} else {
 		return cli_usage(c, "completion %s: not one of bash, man1, man5", what);
+	}
+	if (c->output == OUTPUT_JSON) {
+		const struct cli_member of = { what, buf_check(&out, what, &err) == ERR_OK
+			                                     ? buf_str(&out)
+			                                     : NULL };
+		return err.code == ERR_OK ? cli_print_members(c, &of, 1) : cli_fail(c, &err);
 	}
 	return cli_print(c, &out);
 }

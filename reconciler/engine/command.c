@@ -67,8 +67,10 @@ static enum err_code run_command(struct run *r, const struct unit *u, struct tra
 			n--;
 		}
 		/* Escaped where it is printed, as every foreign text. */
-		return err_set(err, ERR_REFUSED, "'%s' ended with status %d%s%.*s", argv[0],
-		               result.exit_status, n == 0 ? "" : ": ", (int)n, result.err_tail);
+		return err_set(err, ERR_REFUSED, "'%s' %s %d%s%.*s", argv[0],
+		               result.signal != 0 ? "was killed by signal" : "ended with status",
+		               result.signal != 0 ? result.signal : result.exit_status,
+		               n == 0 ? "" : ": ", (int)n, result.err_tail);
 	}
 	return ERR_OK;
 }

@@ -387,11 +387,11 @@ static void put_back(struct work *w)
 
 /* What is left alone, or put back, for somebody else's failure has not failed itself: it is tried
  * again as soon as the other one is held off. */
-static void aside(const struct work *w, const struct err *why, struct err *ret)
+static void aside(const struct work *w, struct err *ret)
 {
 	const struct action *f = w->failed;
 
-	(void)err_set(ret, why->code, "left as it was: %s on the same host failed",
+	(void)err_set(ret, ERR_CONFLICT, "left as it was: %s on the same host failed",
 	              f->path == NULL ? "a change" : f->path);
 }
 
@@ -403,7 +403,7 @@ static enum err_code finish_action(struct work *w, size_t i, const struct err *w
 	struct err other = { 0 };
 
 	if (!own) {
-		aside(w, why, &other);
+		aside(w, &other);
 		w->run->result->moved = true;
 	}
 	enum err_code rc = run_end(w->run, w->unit->actions[i],

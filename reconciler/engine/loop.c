@@ -235,8 +235,11 @@ static void on_step(struct engine_listener *l, const struct action *a, bool begi
 		err_format(err, error, sizeof(error));
 	}
 	log_event(t->loop->log, outcome == ERR_OK ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-	          outcome == ERR_OK ? "step.done" : "step.failed", "action", a->id, "error", error,
-	          "hint", outcome == ERR_OK || err == NULL ? "" : err->hint, NULL);
+	          outcome == ERR_OK         ? "step.done"
+	          : outcome == ERR_CONFLICT ? "step.left"
+	                                    : "step.failed",
+	          "action", a->id, "error", error, "hint",
+	          outcome == ERR_OK || err == NULL ? "" : err->hint, NULL);
 }
 
 static void on_look(struct look_progress *p, size_t done, size_t total)

@@ -134,7 +134,7 @@ in_sync() {
 	expect 0 status
 	prints "Certificate/web"
 	expect 0 report
-	prints "1 certificates: 1 healthy"
+	prints "1 certificate: 1 healthy"
 	prints "Next to expire"
 	expect 0 report -o json
 	json_is 'd["certificates"]["healthy"], d["expiry"]["expired"]' '[1, 0]'
@@ -172,6 +172,8 @@ in_sync() {
 	expect 1 explain Certificate.privateKez
 	says "did you mean"
 	expect 0 schema
+	expect 0 completion bash -o json
+	json_is 'list(d), "_certwright" in d["bash"]' '[["bash"], true]'
 	expect 1 schema Certificat
 	expect 0 run --help
 }
@@ -236,7 +238,7 @@ changes_and_failures() {
 	commit "a target that fails"
 	expect 2 apply --yes
 	prints "failed"
-	says "FAIL"
+	says "FAIL activate"
 	expect 2 plan
 	prints "Waiting: Target/other@localhost"
 	expect 1 run --once
@@ -290,6 +292,34 @@ probes() {
 	expect 1 probe "127.0.0.1:$port" --ca-file "$work/absent.pem"
 }
 
+# One file of a host cannot be written: the other one did not fail, it is left as it was.
+left_alone() {
+	cd "$fleet"
+	mkdir "$work/two"
+	cat >two.yaml <<-END
+		apiVersion: certwright/v1
+		kind: Target
+		metadata: {name: two}
+		spec:
+		  host: localhost
+		  via: {local: {}}
+		  deliver: [{keystoreRef: web, path: $work/two/a.pem}, {keystoreRef: web, path: $work/out/b.pem}]
+		  activate: [{before: [[chmod, "0777", $work/two]]}]
+	END
+	commit "two files"
+	expect 2 apply --yes
+	says "FAIL push      Target/two@localhost $work/two/a.pem"
+	says "others may write to its directory"
+	says "left push      Target/two@localhost $work/out/b.pem"
+	[[ -s $work/out/b.pem && ! -e $work/two/a.pem ]] || fail "the other file was not delivered by itself"
+	chmod 0700 "$work/two"
+	sed -i 's/\[\[chmod.*\]\]/[{shell: "kill -9 $$"}]/' two.yaml
+	commit "another step"
+	expect 0 resume Target/two
+	expect 2 apply --yes
+	says "'/bin/sh' was killed by signal 9"
+}
+
 help_of_every_verb
 wrong_usage
 without_a_repository
@@ -297,4 +327,5 @@ before_the_first_apply
 in_sync
 changes_and_failures
 probes
+left_alone
 echo "all exit statuses are as promised"
