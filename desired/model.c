@@ -41,6 +41,14 @@ const struct keystore_def *desired_keystore(const struct desired *d, const char 
 	return find(d->keystores, d->n_keystores, name);
 }
 
+const char *keystore_profile(const struct keystore_def *k)
+{
+	if (k == NULL || k->format.s == NULL || strcmp(k->format.s, "pkcs12") != 0) {
+		return NULL;
+	}
+	return k->pkcs12_profile.s == NULL ? "Modern2023" : k->pkcs12_profile.s;
+}
+
 const struct target *desired_target(const struct desired *d, const char *name)
 {
 	return find(d->targets, d->n_targets, name);

@@ -254,7 +254,7 @@ struct keystore_def {
 	struct secret_ref password, key_password;
 	const struct secret_ref *previous_passwords;
 	size_t n_previous_passwords;
-	struct text pkcs12_profile; /* NULL: Modern2023 */
+	struct text pkcs12_profile; /* ask keystore_profile() */
 	enum chain_mode chain;
 	bool remove_unmanaged;
 };
@@ -420,6 +420,8 @@ const struct certificate *desired_certificate(const struct desired *d, const cha
 const struct identity *desired_identity(const struct desired *d, const char *name);
 const struct ca_set *desired_ca_set(const struct desired *d, const char *name);
 const struct keystore_def *desired_keystore(const struct desired *d, const char *name);
+/* The profile it is to have, written or not; NULL (as for k): a format that has none. */
+const char *keystore_profile(const struct keystore_def *k);
 const struct target *desired_target(const struct desired *d, const char *name);
 const struct discovery_def *desired_discovery(const struct desired *d, const char *name);
 /* The identity that `certificate` (a Certificate name) means on this host of this target: the

@@ -165,7 +165,7 @@ static const struct field table_keystore_fields[] = {
 	ROW("pkcs12Profile", WORD, AT(keystore_def, pkcs12_profile), .words = words_pkcs12_profile,
 	    .dflt_text = "Modern2023",
 	    .doc = "Algorithms: Modern2023 (AES-256, HMAC-SHA-256), Modern2026 (PBMAC1), LegacyDES, "
-	           "LegacyRC2. Not written: a store that is there keeps its own."),
+	           "LegacyRC2. A store that has others is written anew with these."),
 	ROW("chain", ENUM, AT(keystore_def, chain), .words = words_chain,
 	    .dflt = CHAIN_FULL_WITHOUT_ROOT, .doc = "How much of the chain key entries carry."),
 	ROW("unmanagedEntries", ENUM, AT(keystore_def, remove_unmanaged), .words = words_unmanaged,

@@ -64,7 +64,9 @@ static bool safe_follows(const struct p12_safe *safe, const struct p12_profile *
 	for (size_t k = 0; k < safe->n; k++) {
 		const struct p12_bag *bag = &safe->bags[k];
 
+		/* What does not open cannot be brought to follow, and says nothing. */
 		if (p12_bag_is_sealed(bag) && bag->raw.n != 0 &&
+		    (bag->opened || bag->under_store) &&
 		    (bag->alg == NULL || !p12_alg_is(bag->alg, profile->keys))) {
 			return false;
 		}

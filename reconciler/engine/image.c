@@ -407,7 +407,7 @@ static enum err_code encode(const struct compose *c, struct keystore *ks, struct
 	const struct keystore_def *def = c->store->keystore;
 	struct keystore_encode how = {
 		.passwords = passwords_view(c->passwords),
-		.profile = def == NULL ? NULL : def->pkcs12_profile.s,
+		.profile = keystore_profile(def),
 	};
 	size_t n = 0;
 

@@ -90,6 +90,7 @@ static void format_facts(struct planner *p, struct store_plan *sp)
 {
 	const struct keystore_def *ks = sp->ws->keystore;
 	const struct obs_store *os = sp->os;
+	const char *profile = keystore_profile(ks);
 	bool was = sp->write;
 
 	if (os->password > 0) {
@@ -100,10 +101,8 @@ static void format_facts(struct planner *p, struct store_plan *sp)
 		differs(p, sp, "KeystoreProfileMismatch", "format", sp->ws->format, os->format);
 		sp->converts = true;
 	}
-	if (ks != NULL && ks->pkcs12_profile.s != NULL && os->profile != NULL &&
-	    str_equal(sp->ws->format, "pkcs12") && !str_equal(ks->pkcs12_profile.s, os->profile)) {
-		differs(p, sp, "KeystoreProfileMismatch", "pkcs12Profile", ks->pkcs12_profile.s,
-		        os->profile);
+	if (profile != NULL && os->profile != NULL && !str_equal(profile, os->profile)) {
+		differs(p, sp, "KeystoreProfileMismatch", "pkcs12Profile", profile, os->profile);
 	}
 	sp->reload = sp->reload || (sp->write && !was);
 }

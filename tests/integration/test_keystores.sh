@@ -99,6 +99,10 @@ says "KeystoreProfileMismatch"
 expect 0 apply --yes
 algorithm() { openssl pkcs12 "${@:2}" -in "$store" -passin "file:$work/one" -info -noout >"$work/info" 2>&1 && grep -q "$1" "$work/info"; }
 algorithm 40BitRC2 -legacy || fail "no RC2: $(cat "$work/info")"
+declare_store pkcs12 one >"$fleet/fleet.yaml"
+commit "nothing said: Modern2023"
+expect 2 plan
+says "KeystoreProfileMismatch"
 converges "and back" pkcs12 one 'pkcs12Profile: Modern2023'
 algorithm AES-256-CBC || fail "no AES: $(cat "$work/info")"
 same "aliases" "$(aliases changeit)" "$names"

@@ -312,6 +312,30 @@ START_TEST(all_follows_a_new_password_and_a_new_profile)
 }
 END_TEST
 
+START_TEST(a_key_that_does_not_open_does_not_stand_against_a_profile)
+{
+	struct keystore *ks = filled();
+	struct err err = { 0 };
+
+	ck_assert_ok(keystore_pkcs12.set_key_password(ks, "web", /* old= */ NULL,
+	                                              password("stranger"), &err),
+	             &err);
+	encode(ks, "strange1.p12", "changeit", NULL, "LegacyRC2");
+	keystore_pkcs12.close(ks);
+	ks = decode(&keystore_pkcs12, "strange1.p12", "changeit", NULL);
+	ck_assert_uint_ne(entry_of(ks, "web").warnings & KS_WARN_KEY_UNREADABLE, 0);
+	ck_assert_str_eq(keystore_pkcs12.profile(ks), "LegacyRC2");
+	encode(ks, "strange2.p12", "changeit", NULL, "Modern2023");
+	keystore_pkcs12.close(ks);
+	ks = decode(&keystore_pkcs12, "strange2.p12", "changeit", NULL);
+	ck_assert_str_eq(keystore_pkcs12.profile(ks), "Modern2023");
+	keystore_pkcs12.close(ks);
+	ks = decode(&keystore_pkcs12, "strange2.p12", "changeit", "stranger");
+	ck_assert_uint_eq(entry_of(ks, "web").warnings & KS_WARN_KEY_UNREADABLE, 0);
+	keystore_pkcs12.close(ks);
+}
+END_TEST
+
 static const struct {
 	const char *options;
 	bool weak;
@@ -535,6 +559,7 @@ static void add_others(TCase *tc)
 	tcase_add_test(tc, what_java_writes_comes_back_unchanged);
 	tcase_add_test(tc, an_edit_touches_its_alias_alone);
 	tcase_add_test(tc, all_follows_a_new_password_and_a_new_profile);
+	tcase_add_test(tc, a_key_that_does_not_open_does_not_stand_against_a_profile);
 	tcase_add_loop_test(tc, we_read_what_openssl_writes_and_keep_it_in_an_edit, 0,
 	                    (int)ARRAY_LEN(openssl_files));
 	tcase_add_loop_test(tc, we_read_every_algorithm_java_can_write, 0,
