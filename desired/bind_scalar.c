@@ -10,6 +10,7 @@
 
 #include "desired/bind.h"
 #include "desired/describe.h"
+#include "desired/expand.h"
 #include "desired/tables.h"
 #include "reconciler/base/str.h"
 #include "reconciler/base/when.h"
@@ -159,7 +160,7 @@ bool bind_text(struct bind *b, const struct field *f, const struct yml_event *ev
 		return false;
 	}
 	bool templated = (f->flags & (FIELD_HOST_TEMPLATE | FIELD_ALIAS_TEMPLATE)) != 0 &&
-	                 strstr(t.s, "{{") != NULL;
+	                 text_is_template(t.s);
 	int64_t max = f->max > 0 ? f->max : TEXT_VALUE_MAX;
 	if ((f->flags & FIELD_UNBOUNDED) == 0 && !templated && ev->n > (size_t)max &&
 	    text_characters(t.s) > (size_t)max) {

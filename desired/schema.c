@@ -319,13 +319,31 @@ static void walk_value(struct walker *k, const struct field *f, const char *at)
 	}
 }
 
+/* Texts, lists and what is apart begin with a pointer; most were not written. */
+static bool is_empty(const struct field *f, const char *at)
+{
+	const uint64_t types = UINT64_C(1) << FIELD_TEXT | UINT64_C(1) << FIELD_WORD |
+	                       UINT64_C(1) << FIELD_REF | UINT64_C(1) << FIELD_TEXTS |
+	                       UINT64_C(1) << FIELD_REFS | UINT64_C(1) << FIELD_LIST |
+	                       UINT64_C(1) << FIELD_POINTER | UINT64_C(1) << FIELD_COMMAND |
+	                       UINT64_C(1) << FIELD_COMMANDS;
+	const void *first = NULL;
+
+	if ((types & UINT64_C(1) << f->type) == 0) {
+		return false;
+	}
+	memcpy(&first, at, sizeof(first));
+	return first == NULL;
+}
+
 static void walk_table(struct walker *k, const struct table *t, const char *obj, uint64_t rows)
 {
 	size_t len = k->len;
 
 	for (size_t i = 0; i < t->n; i++) {
 		const struct field *f = &t->fields[i];
-		if ((rows & (UINT64_C(1) << i)) == 0 || f->width == 0) {
+		if ((rows & (UINT64_C(1) << i)) == 0 || f->width == 0 ||
+		    is_empty(f, obj + f->offset)) {
 			continue;
 		}
 		size_t n = strlen(f->name);

@@ -8,6 +8,7 @@
 #include "state/observed.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,7 +175,9 @@ void store_digest(const struct bytes *parts, size_t n_parts, uint8_t ret[SHA256_
 
 const char *store_key(struct arena *a, const char *target, const char *host, const char *path)
 {
-	return arena_printf(a, "%s@%s:%s", target, host, path);
+	const char *const parts[] = { target, "@", host, ":", path };
+
+	return arena_join(a, parts, ARRAY_LEN(parts));
 }
 
 const char *endpoint_key(struct arena *a, const char *host, int port, const char *server_name,
@@ -182,12 +185,22 @@ const char *endpoint_key(struct arena *a, const char *host, int port, const char
 {
 	/* An IPv6 address ends where its bracket does, not at its last colon. */
 	bool v6 = strchr(host, ':') != NULL;
+	const char *parts[10] = { v6 ? "[" : "", host, v6 ? "]:" : ":" };
+	const struct {
+		const char *word, *value;
+	} rest[] = { { " sni=", server_name }, { " starttls=", starttls }, { " client=", client } };
+	size_t n = 3;
+	char number[16];
 
-	return arena_printf(a, "%s%s%s:%d%s%s%s%s%s%s", v6 ? "[" : "", host, v6 ? "]" : "", port,
-	                    server_name == NULL ? "" : " sni=",
-	                    server_name == NULL ? "" : server_name,
-	                    starttls == NULL ? "" : " starttls=", starttls == NULL ? "" : starttls,
-	                    client == NULL ? "" : " client=", client == NULL ? "" : client);
+	(void)snprintf(number, sizeof(number), "%d", port);
+	parts[n++] = number;
+	for (size_t i = 0; i < ARRAY_LEN(rest); i++) {
+		if (rest[i].value != NULL) {
+			parts[n++] = rest[i].word;
+			parts[n++] = rest[i].value;
+		}
+	}
+	return arena_join(a, parts, n);
 }
 
 const char *config_key(struct arena *a, const char *target, const char *host, size_t index)
@@ -238,9 +251,19 @@ static int by_store(const void *a, const void *b)
 
 static int store_by_text(const void *key, const void *element)
 {
-	struct key_reader text = { .parts = { key, "", "", "", "" } };
+	const struct obs_store *s = *(const struct obs_store *const *)element;
+	const char *const parts[] = { s->target, "@", s->host, ":", s->path };
+	const char *at = key;
 
-	return compare_keys(text, key_reader_of(*(const struct obs_store *const *)element));
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		size_t n = strlen(parts[i]);
+		int c = strncmp(at, parts[i], n);
+		if (c != 0) {
+			return c;
+		}
+		at += n;
+	}
+	return *at != '\0';
 }
 
 /* Endpoints and edits begin with their key. */
@@ -257,24 +280,51 @@ static int text_by_text(const void *key, const void *element)
 	return strcmp(key, **(const char *const *const *)element);
 }
 
+/* Rows are asked for in their order nearly always, forwards or backwards: the one that stands at
+ * the last hit or beside it is found without a search. */
+static bool beside(const void *const *rows, size_t n, const char *key,
+                   int (*compare)(const void *key, const void *element), size_t *near)
+{
+	static const int steps[] = { 1, 0, -1 };
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		size_t at = *near + (size_t)steps[i];
+		if (at < n && compare(key, &rows[at]) == 0) {
+			*near = at;
+			return true;
+		}
+	}
+	const void *const *hit = n == 0 ? NULL : bsearch(key, rows, n, sizeof(*rows), compare);
+	if (hit != NULL) {
+		*near = (size_t)(hit - rows);
+	}
+	return hit != NULL;
+}
+
+const struct obs_store *observed_store_near(const struct observed *o, const char *key, size_t *near)
+{
+	return beside((const void *const *)o->stores_by_key, o->n_stores, key, store_by_text, near)
+	               ? o->stores_by_key[*near]
+	               : NULL;
+}
+
 const struct obs_store *observed_store(const struct observed *o, const char *key)
 {
-	const struct obs_store *const *hit =
-		o->n_stores == 0 ? NULL
-				 : bsearch(key, o->stores_by_key, o->n_stores,
-	                                   sizeof(*o->stores_by_key), store_by_text);
+	return observed_store_near(o, key, &(size_t){ 0 });
+}
 
-	return hit == NULL ? NULL : *hit;
+const struct obs_endpoint *observed_endpoint_near(const struct observed *o, const char *key,
+                                                  size_t *near)
+{
+	return beside((const void *const *)o->endpoints_by_key, o->n_endpoints, key, text_by_text,
+	              near)
+	               ? o->endpoints_by_key[*near]
+	               : NULL;
 }
 
 const struct obs_endpoint *observed_endpoint(const struct observed *o, const char *key)
 {
-	const struct obs_endpoint *const *hit =
-		o->n_endpoints == 0 ? NULL
-				    : bsearch(key, o->endpoints_by_key, o->n_endpoints,
-	                                      sizeof(*o->endpoints_by_key), text_by_text);
-
-	return hit == NULL ? NULL : *hit;
+	return observed_endpoint_near(o, key, &(size_t){ 0 });
 }
 
 const struct obs_config *observed_config(const struct observed *o, const char *key)

@@ -179,6 +179,11 @@ const char *config_key(struct arena *a, const char *target, const char *host, si
 
 const struct obs_store *observed_store(const struct observed *o, const char *key);
 const struct obs_endpoint *observed_endpoint(const struct observed *o, const char *key);
+/* The same for keys that are asked for in order: *near is where the last was found. */
+const struct obs_store *observed_store_near(const struct observed *o, const char *key,
+                                            size_t *near);
+const struct obs_endpoint *observed_endpoint_near(const struct observed *o, const char *key,
+                                                  size_t *near);
 const struct obs_config *observed_config(const struct observed *o, const char *key);
 /* Make the rows findable, once they are complete. */
 enum err_code observed_index(struct observed *o, struct err *err);

@@ -158,6 +158,23 @@ char *arena_str(struct arena *a, const char *s)
 	return arena_strn(a, s, strlen(s));
 }
 
+char *arena_join(struct arena *a, const char *const *parts, size_t n)
+{
+	size_t total = 0;
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		total += strlen(parts[i]);
+	}
+	char *to = alloc_text(a, total + 1);
+	for (size_t i = 0; to != NULL && i < n; i++) {
+		size_t len = strlen(parts[i]);
+		memcpy(to + at, parts[i], len);
+		at += len;
+	}
+	return to;
+}
+
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
 	va_list ap;

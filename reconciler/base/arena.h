@@ -31,6 +31,8 @@ void *arena_array(struct arena *a, size_t count, size_t size); /* overflow check
 void *arena_copy(struct arena *a, const void *p, size_t n);
 char *arena_str(struct arena *a, const char *s);
 char *arena_strn(struct arena *a, const char *s, size_t n);
+/* The texts, one after the other: a tenth of the work of arena_printf(). */
+char *arena_join(struct arena *a, const char *const *parts, size_t n);
 char *arena_printf(struct arena *a, const char *fmt, ...) ATTR_PRINTF(2, 3);
 struct bytes arena_bytes(struct arena *a, struct bytes v);
 bool arena_failed(const struct arena *a);

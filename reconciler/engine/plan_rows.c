@@ -151,7 +151,25 @@ bool held_back(struct planner *p, const struct backoff *b, const uint8_t inputs[
 /* Where the memory stands while the sorted wants go by. */
 struct cursor {
 	size_t identity, store, slot;
+	size_t obs_store, obs_endpoint, target; /* where the last was found */
 };
+
+/* What is wanted goes by the names of Targets mostly. */
+static struct unit_plan *unit_row(const struct planner *p, struct cursor *c, const struct target *t,
+                                  const struct host *h)
+{
+	static const int steps[] = { 0, 1, -1 };
+	const struct desired *d = p->in->desired;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		size_t at = c->target + (size_t)steps[i];
+		if (at < d->n_targets && d->targets[at] == t) {
+			c->target = at;
+			return &p->units[p->first_unit[at] + (size_t)(h - t->hosts)];
+		}
+	}
+	return plan_of_unit(p, t, h);
+}
 
 static const struct identity_memory *identity_next(const struct memory *m, struct cursor *c,
                                                    const char *name)
@@ -332,9 +350,9 @@ static void store_row(struct planner *p, struct cursor *at, size_t i)
 	size_t keys = 0;
 
 	sp->ws = &p->w->stores[i];
-	sp->os = observed_store(p->in->observed, sp->ws->key);
+	sp->os = observed_store_near(p->in->observed, sp->ws->key, &at->obs_store);
 	sp->sm = store_next(p->in->memory, at, sp->ws->key);
-	sp->unit = plan_of_unit(p, sp->ws->target, sp->ws->host);
+	sp->unit = unit_row(p, at, sp->ws->target, sp->ws->host);
 	sp->absent = sp->os != NULL && sp->os->status == LOOK_ABSENT;
 	sp->readable = sp->absent || (sp->os != NULL && sp->os->status == LOOK_OK);
 	if (sp->unit->n_stores++ == 0) {
@@ -357,7 +375,7 @@ static void store_row(struct planner *p, struct cursor *at, size_t i)
 	}
 }
 
-static void endpoint_row(struct planner *p, const struct want_endpoint *we)
+static void endpoint_row(struct planner *p, struct cursor *at, const struct want_endpoint *we)
 {
 	struct endpoint_ref *e = ARENA_NEW(p->a, struct endpoint_ref);
 	struct id_plan *ip = plan_of_identity(p, we->identity);
@@ -366,9 +384,9 @@ static void endpoint_row(struct planner *p, const struct want_endpoint *we)
 		return;
 	}
 	e->we = we;
-	e->oe = observed_endpoint(p->in->observed, we->key);
+	e->oe = observed_endpoint_near(p->in->observed, we->key, &at->obs_endpoint);
 	if (we->target != NULL) {
-		struct unit_plan *u = plan_of_unit(p, we->target, we->target_host);
+		struct unit_plan *u = unit_row(p, at, we->target, we->target_host);
 
 		e->next = u->endpoints;
 		u->endpoints = e;
@@ -380,11 +398,11 @@ static void endpoint_row(struct planner *p, const struct want_endpoint *we)
 }
 
 /* Configuration rows of one host stand together, in the order of the Target. */
-static void config_rows(struct planner *p)
+static void config_rows(struct planner *p, struct cursor *at)
 {
 	for (size_t i = 0; i < p->w->n_configs; i++) {
 		const struct want_config *c = &p->w->configs[i];
-		struct unit_plan *u = plan_of_unit(p, c->target, c->host);
+		struct unit_plan *u = unit_row(p, at, c->target, c->host);
 
 		if (u->n_configs++ == 0) {
 			u->configs = c;
@@ -428,9 +446,9 @@ enum err_code planner_rows(struct planner *p, struct err *err)
 		store_row(p, &at, i);
 	}
 	for (size_t i = p->w->n_endpoints; i > 0; i--) {
-		endpoint_row(p, &p->w->endpoints[i - 1]);
+		endpoint_row(p, &at, &p->w->endpoints[i - 1]);
 	}
-	config_rows(p);
+	config_rows(p, &at);
 	select_identities(p);
 	return arena_failed(p->a) ? err_nomem(err) : ERR_OK;
 }

@@ -90,6 +90,8 @@ START_TEST(strings_and_bytes_are_copied)
 	ck_assert(bytes_equal(v, bytes_of_str("certificate")));
 	ck_assert_ptr_null(arena_bytes(&a, bytes_of(NULL, 0)).p);
 	ck_assert_str_eq(arena_printf(&a, "%s-%d", "a", 7), "a-7");
+	ck_assert_str_eq(arena_join(&a, (const char *const[]){ "ab", "", "c" }, 3), "abc");
+	ck_assert_str_eq(arena_join(&a, NULL, 0), "");
 	arena_release(&a);
 }
 END_TEST

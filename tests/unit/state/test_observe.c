@@ -521,6 +521,17 @@ START_TEST(endpoints_without_their_secret_are_not_opened)
 	ck_assert_str_eq(o->endpoints[1].error, "no client key");
 	ck_assert_str_eq(o->endpoints[2].error, "3");
 	ck_assert_ptr_eq(observed_endpoint(o, "c"), &o->endpoints[2]);
+	/* in any order, from anywhere */
+	for (size_t i = 0; i < 27; i++) {
+		const char *const keys[] = { "a", "b", "c" };
+		size_t near = i % 3 == 2 ? SIZE_MAX : i % 3 * 7;
+		ck_assert_ptr_eq(observed_endpoint_near(o, keys[i / 3 % 3], &near),
+		                 &o->endpoints[i / 3 % 3]);
+		ck_assert_uint_eq(near, i / 3 % 3);
+		ck_assert_ptr_eq(observed_endpoint_near(o, keys[i / 9], &near),
+		                 &o->endpoints[i / 9]);
+		ck_assert_ptr_null(observed_endpoint_near(o, "d", &near));
+	}
 }
 END_TEST
 
