@@ -218,6 +218,25 @@ static enum err_code complete_chain(struct importing *x, struct chain *c, struct
 	return c->n == 0 ? err_nomem(err) : ERR_OK;
 }
 
+/* One key in two spellings is one key: Java leaves the public half of EC keys out. */
+static bool same_key(const struct keystore *ks, size_t at, const struct secret *pkcs8,
+                     const struct cert *leaf)
+{
+	CLEANUP(secret_release) struct secret key = { 0 };
+	uint8_t there[SHA256_BYTES];
+	uint8_t comes[SHA256_BYTES];
+
+	if (ks->ops->key(ks, at, &key, /* err= */ NULL) != ERR_OK) {
+		return false;
+	}
+	if (secret_equal(&key, pkcs8)) {
+		return true;
+	}
+	return pkcs8_spki_sha256(secret_view(&key), leaf, there, /* err= */ NULL) == ERR_OK &&
+	       pkcs8_spki_sha256(secret_view(pkcs8), leaf, comes, /* err= */ NULL) == ERR_OK &&
+	       memcmp(there, comes, sizeof(there)) == 0;
+}
+
 static enum err_code put_identity(struct importing *x, const struct piece *p, const char *alias,
                                   struct err *err)
 {
@@ -229,11 +248,9 @@ static enum err_code put_identity(struct importing *x, const struct piece *p, co
 	enum err_code rc = complete_chain(x, &chain, err);
 
 	if (rc == ERR_OK && find_place(ks, alias, /* key= */ true, &at)) {
-		CLEANUP(secret_release) struct secret key = { 0 };
 		ks->ops->entry(ks, at, &e);
 		if (e.kind == KS_KEY && same_chain(&e, &chain) &&
-		    ks->ops->key(ks, at, &key, /* err= */ NULL) == ERR_OK &&
-		    secret_equal(&key, &p->pkcs8)) {
+		    same_key(ks, at, &p->pkcs8, chain.v[0])) {
 			return ERR_OK;
 		}
 		if (!x->replace) {
@@ -314,7 +331,8 @@ static enum err_code put_secret(struct importing *x, const struct piece *p, cons
 
 	if (find_place(ks, alias, /* key= */ false, &at)) {
 		bool same = ks->ops->secret(ks, at, &old, /* err= */ NULL) == ERR_OK &&
-		            secret_equal(&old.key, &p->secret.key);
+		            secret_equal(&old.key, &p->secret.key) &&
+		            str_casecmp_ascii(old.algorithm, p->secret.algorithm) == 0;
 		secret_release(&old.key);
 		if (same) {
 			return ERR_OK;

@@ -49,6 +49,23 @@ for format in jks p12; do
 	same "certificate in $format" "$(der_of "s.$format" changeit web)" "$(openssl x509 -in web.pem -outform DER | sha256sum)"
 done
 
+it "import: the same key in another spelling is the same key, in every format and with --replace"
+for format in jks p12; do
+	type=JKS
+	[ $format = jks ] || type=PKCS12
+	kt -genkeypair -keystore "ec.$format" -storetype $type -storepass changeit -keypass changeit -alias ec -keyalg EC \
+		-groupname secp256r1 -dname CN=ec.example -validity 30 >/dev/null 2>&1
+	chmod 0600 "ec.$format"
+	ks export "ec.$format" --alias ec --key --out "ec.$format.pem" "${pw[@]}"
+	openssl pkey -in "ec.$format.pem" -out "ec.$format.key"
+	openssl pkey -in "ec.$format.key" -traditional -out "ec.$format.sec1"
+	openssl x509 -in "ec.$format.pem" -out "ec.$format.crt"
+	for key in pem key sec1; do
+		unchanged "ec.$format" import "ec.$format" "ec.$format.$key" "ec.$format.crt" --as EC "${pw[@]}"
+		unchanged "ec.$format" import "ec.$format" "ec.$format.$key" "ec.$format.crt" --as ec --replace "${pw[@]}"
+	done
+done
+
 it "import: what is there is kept unless --replace; a reply must be for the key"
 before=$(facts s.jks)
 refuses import s.jks api.pem --as root "${pw[@]}"
