@@ -293,7 +293,7 @@ const struct verb verb_keystore_list = {
 	.name = "keystore list",
 	.synopsis = "FILE... [--password-ref REF]",
 	.summary = "the entries of keystores, one line each",
-	.text = "The format is found by content. Without --password-ref a store that can be read without a password is; for others it is asked for.",
+	.text = "JKS, JCEKS, PKCS#12, BCFKS, PEM, DER, P7B and ZIP, found by content; BKS, UBER and KDB are named and refused. Without --password-ref a store that can be read without a password is; for others it is asked for.",
 	.example =
 		"certwright keystore list /etc/tomcat/keystore.jks --password-ref file:/etc/tomcat/password",
 	.exits = "0, 1 a file could not be read",

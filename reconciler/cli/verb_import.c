@@ -578,7 +578,7 @@ const struct verb verb_import = {
 	.name = "import",
 	.synopsis = "FILE|DIR... [--password-ref REF] [--name NAME] [--issuer NAME] [--write DIR]",
 	.summary = "take in pairs that exist: seal their keys, print the YAML that adopts them",
-	.text = "PEM, PKCS#12, JKS, JCEKS, DER and P7B, found by content; a key finds its certificate and a chain its issuers in any of the files. Each pair is sealed into the state and becomes a Certificate with spec.adopt.imported: delivered as it is, nothing issued before its own renewal. A certificate without its key becomes a Monitored one, certificates of CAs and trusted entries a CASet. Of a DIR everything below it is read. Sealing a pair again changes nothing; what was adopted is forgotten here, and `state forget NAME` drops what never shall be.",
+	.text = "PEM, PKCS#12, JKS, JCEKS, BCFKS, DER and P7B, found by content; a key finds its certificate and a chain its issuers in any of the files. Each pair is sealed into the state and becomes a Certificate with spec.adopt.imported: delivered as it is, nothing issued before its own renewal. A certificate without its key becomes a Monitored one, certificates of CAs and trusted entries a CASet. Of a DIR everything below it is read. Sealing a pair again changes nothing; what was adopted is forgotten here, and `state forget NAME` drops what never shall be.",
 	.example =
 		"certwright import old-server.p12 --password-ref file:/root/old.password --write fleet/imported",
 	.exits = "0, 1 error (a file could not be read, a name is taken)",

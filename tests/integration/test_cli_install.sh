@@ -27,6 +27,9 @@ manual() {
 	for verb in plan apply run state; do
 		grep -q "certwright $verb" "$work/page" || fail "certwright(1) lacks $verb"
 	done
+	for format in JKS JCEKS PKCS#12 BCFKS PEM DER P7B ZIP BKS UBER KDB; do
+		grep -qw "$format" "$work/page" || fail "certwright(1) does not name $format"
+	done
 }
 
 # completes WORD... EXPECTED: what <TAB> gives after the words.
