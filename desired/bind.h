@@ -45,7 +45,7 @@ struct bind {
 	 * and blocks met lately are not stored again. */
 	struct kept {
 		const void *p;
-		size_t n;
+		uint32_t n, hash;
 	} recent[1024], *kept;
 };
 /* A label while its mapping is being read. */

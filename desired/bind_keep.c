@@ -33,20 +33,24 @@ static size_t hash_of(const void *p, size_t n)
 	return hash ^ (hash >> 32);
 }
 
-static bool is_kept(const struct kept *k, const void *p, size_t n)
+/* By length and hash first: what p points to has long left the cache when it is another. */
+static bool is_kept(const struct kept *k, uint32_t hash, const void *p, size_t n)
 {
-	return k->p != NULL && k->n == n && memcmp(k->p, p, n) == 0;
+	return k->hash == hash && k->n == n && k->p != NULL && memcmp(k->p, p, n) == 0;
 }
 
 /* In pairs, the one met last in front: what all objects say is not driven out by what one says.
  * Without p: to be kept. */
 static struct kept *kept_at(struct kept *v, size_t slots, const void *p, size_t n)
 {
-	struct kept *k = &v[hash_of(p, n) % slots & ~(size_t)1];
+	size_t hash = hash_of(p, n);
+	uint32_t tag = (uint32_t)(hash >> 32);
+	struct kept *k = &v[hash % slots & ~(size_t)1];
 	struct kept first = k[0];
 
-	if (!is_kept(k, p, n)) {
-		k[0] = is_kept(&k[1], p, n) ? k[1] : (struct kept){ .n = n };
+	if (!is_kept(k, tag, p, n)) {
+		k[0] = is_kept(&k[1], tag, p, n) ? k[1]
+		                                 : (struct kept){ .n = (uint32_t)n, .hash = tag };
 		k[1] = first;
 	}
 	return k;
