@@ -2,6 +2,7 @@
 /*
  * main.c - the composition root: the only file that names concrete providers.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -34,6 +35,17 @@ static void keep_memory_private(void)
 	(void)prctl(PR_SET_DUMPABLE, 0);
 }
 
+/* Whoever reads what we say may go away, and a file may grow to its limit: that is an error where
+ * it happens, no reason to die between the key and the certificate. Programs we start get the
+ * defaults back. */
+static void outlive_writing(void)
+{
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	(void)sigaction(SIGPIPE, &ignore, /* oldact= */ NULL);
+	(void)sigaction(SIGXFSZ, &ignore, /* oldact= */ NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct registry registry = {
@@ -49,5 +61,6 @@ int main(int argc, char **argv)
 	};
 
 	keep_memory_private();
+	outlive_writing();
 	return cli_main(&cli, argc, argv);
 }

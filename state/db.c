@@ -14,6 +14,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define STATEMENTS_MAX   192 /* different SQL literals in state/ */
 #define BUSY_TIMEOUT_MS  15000
@@ -60,9 +61,20 @@ static enum err_code code_of(int rc)
 static enum err_code fail(const struct db *db, int rc, struct err *err)
 {
 	const char *said = db->conn == NULL ? sqlite3_errstr(rc) : sqlite3_errmsg(db->conn);
-	enum err_code code = err_set(err, code_of(rc), "state database %s: %s", db->path, said);
+	bool file = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN;
+	int sys = file && db->conn != NULL ? sqlite3_system_errno(db->conn) : 0;
+	/* the database was there a moment ago: what it misses is a file beside it, and the hint
+	 * says so */
+	const char *why = sys == 0 || sys == ENOENT ? NULL : strerrordesc_np(sys);
+	enum err_code code = err_set(err, code_of(rc), "state database %s: %s%s%s", db->path, said,
+	                             why == NULL ? "" : ": ", why == NULL ? "" : why);
 
 	switch (rc & 0xff) {
+	case SQLITE_CANTOPEN:
+		return err_hint(err,
+		                "even to be read it needs to be written beside: let uid %u "
+		                "write to its directory",
+		                (unsigned)geteuid());
 	case SQLITE_FULL:
 		return err_hint(err, "free some space there; nothing was changed");
 	case SQLITE_CORRUPT:
