@@ -64,19 +64,22 @@ static const char readme_text[] =
 	"    certwright plan          what would be done, and why\n"
 	"    certwright apply         do it\n";
 
+#define ISSUER_FILE "issuer.yaml"
+#define WEB_FILE    "web.yaml"
+#define README_FILE "README"
+
 struct starter {
 	const char *name, *text;
 };
 static const struct starter files[] = {
-	{ "issuer.yaml", issuer_yaml },
-	{ "web.yaml", web_yaml },
-	{ "README", readme_text },
+	{ ISSUER_FILE, issuer_yaml },
+	{ WEB_FILE, web_yaml },
+	{ README_FILE, readme_text },
 };
 
-static enum err_code write_new(const char *dir, const struct starter *f, struct err *err)
+static enum err_code check_absent(const char *dir, const struct starter *f, struct err *err)
 {
 	CLEANUP(cleanup_free) char *path = str_printf("%s/%s", dir, f->name);
-	const struct fs_facts absent = { 0 };
 	struct fs_facts facts;
 
 	if (path == NULL) {
@@ -87,6 +90,17 @@ static enum err_code write_new(const char *dir, const struct starter *f, struct 
 		(void)err_set(err, ERR_CONFLICT, "%s is there already", path);
 		return err_hint(err, "choose an empty directory");
 	}
+	return rc;
+}
+
+static enum err_code write_new(const char *dir, const struct starter *f, struct err *err)
+{
+	CLEANUP(cleanup_free) char *path = str_printf("%s/%s", dir, f->name);
+	const struct fs_facts absent = { 0 };
+
+	if (path == NULL) {
+		return err_nomem(err);
+	}
 	struct fs_replace r = {
 		.path = path,
 		.data = bytes_of_str(f->text),
@@ -95,7 +109,7 @@ static enum err_code write_new(const char *dir, const struct starter *f, struct 
 		.gid = FS_NO_ID,
 		.expect = &absent,
 	};
-	return rc == ERR_OK ? fs_replace(&r, err) : rc;
+	return fs_replace(&r, err);
 }
 
 static enum err_code git(const char *dir, const char *const *argv, struct err *err)
@@ -107,10 +121,12 @@ static enum err_code git(const char *dir, const char *const *argv, struct err *e
 	return proc_check(&spec, /* out= */ NULL, err);
 }
 
-static enum err_code commit_all(const char *dir, struct err *err)
+/* What else lies there, a key perhaps, is not ours to commit. */
+static enum err_code commit_starters(const char *dir, struct err *err)
 {
 	static const char *const init[] = { "git", "init", "-q", NULL };
-	static const char *const add[] = { "git", "add", "--all", NULL };
+	static const char *const add[] = { "git",    "add",       "--", ISSUER_FILE,
+		                           WEB_FILE, README_FILE, NULL };
 	static const char *const commit[] = { "git",
 		                              "-c",
 		                              "user.name=certwright",
@@ -120,6 +136,10 @@ static enum err_code commit_all(const char *dir, struct err *err)
 		                              "-q",
 		                              "-m",
 		                              "start",
+		                              "--",
+		                              ISSUER_FILE,
+		                              WEB_FILE,
+		                              README_FILE,
 		                              NULL };
 
 	enum err_code rc = git(dir, init, err);
@@ -148,10 +168,13 @@ static int run(struct cli *c, const struct args *a)
 		rc = fs_make_dirs(dir, 0755, &err);
 	}
 	for (size_t i = 0; rc == ERR_OK && i < ARRAY_LEN(files); i++) {
+		rc = check_absent(dir, &files[i], &err);
+	}
+	for (size_t i = 0; rc == ERR_OK && i < ARRAY_LEN(files); i++) {
 		rc = write_new(dir, &files[i], &err);
 	}
 	if (rc == ERR_OK) {
-		rc = commit_all(dir, &err);
+		rc = commit_starters(dir, &err);
 	}
 	if (rc != ERR_OK) {
 		return cli_fail(c, &err);

@@ -14,8 +14,15 @@ starter() {
 	grep -q '^# ' "$work/start/web.yaml" || fail "no comments in the starter"
 	expect 1 init "$work/start"
 	says "is there already"
+	mkdir "$work/half"
+	echo mine >"$work/half/web.yaml"
+	expect 1 init "$work/half"
+	[[ $(ls "$work/half") == web.yaml ]] || fail "init went on beside what was there"
 	mkdir "$work/here"
+	echo key >"$work/here/server.key"
 	(cd "$work/here" && expect 0 init && expect 0 validate) || exit 1
+	[[ $(git -C "$work/here" ls-files | tr '\n' ' ') == "README issuer.yaml web.yaml " ]] ||
+		fail "init committed what it did not write"
 }
 
 schemas() {
