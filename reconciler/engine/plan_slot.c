@@ -302,12 +302,34 @@ static void judge_served(struct planner *p, struct slot *s, struct slot_facts *f
 	}
 }
 
+/* What is served is said, and nothing is done about it. */
+static void say_served(struct planner *p, struct slot *s, struct slot_facts *f)
+{
+	struct slot_decision d;
+	bool any = false;
+
+	for (const struct endpoint_ref *e = s->sp->unit->endpoints; e != NULL; e = e->next) {
+		if (e->we->identity == s->id->id) {
+			f->served = endpoint_served(p, e, s->id);
+			f->in_grace = f->served == SERVED_PREVIOUS && p->now.s < grace_end(s, e).s;
+			d = diff_slot(f);
+			store_word(s->sp, d.row, d.word, NULL);
+			any = true;
+		}
+	}
+	if (!any) {
+		d = diff_slot(f);
+		store_word(s->sp, d.row, d.word, NULL);
+	}
+}
+
 /* In sync with what is held, but something newer is on its way in this very plan. */
-static void follow_issue(struct planner *p, struct slot *s)
+static void follow_issue(struct planner *p, struct slot *s, struct slot_facts *f)
 {
 	struct slot_decision d = { .row = "B4", .code = "KeystoreEntryMismatch" };
 
 	slot_deliver_revision(p, s, &d, NULL);
+	say_served(p, s, f);
 }
 
 static void found_ours(struct planner *p, const struct slot *s)
@@ -412,7 +434,7 @@ static void judge_current(struct planner *p, struct slot *s, struct slot_facts *
 		return;
 	}
 	if (s->id->draft != NULL && !s->id->adopting) {
-		follow_issue(p, s);
+		follow_issue(p, s, f);
 		return;
 	}
 	size_t before = s->sp->changes.n;
@@ -442,7 +464,7 @@ static void judge_opaque(struct planner *p, struct slot *s, struct slot_facts *f
 		store_word(s->sp, d.row, d.word, NULL);
 		slot_deliver(p, s, &d);
 	} else if (d.op == SLOT_NONE && s->id->draft != NULL) {
-		follow_issue(p, s);
+		follow_issue(p, s, f);
 	} else {
 		act_served(p, s, &d, e);
 	}
@@ -460,8 +482,11 @@ static bool load_pending(const struct store_plan *sp)
 }
 
 /* What is right stays and says nothing; what is not would be mended but for the suspension. */
-static void plan_suspended(struct planner *p, struct slot *s)
+static void plan_suspended(struct planner *p, struct slot *s, struct slot_facts *f)
 {
+	if (s->id->cur != NULL) {
+		say_served(p, s, f);
+	}
 	if (s->stored != STORED_CURRENT && s->stored != STORED_OPAQUE) {
 		slot_waits(p, s, s->stored == STORED_ABSENT ? "B2" : "B4", "Suspended",
 		           say(p, "%s: Certificate %s: %s", s->sp->ws->path, s->id->id->name,
@@ -479,14 +504,14 @@ void plan_slot(struct planner *p, struct store_plan *sp, struct slot *s)
 		slot_keep(p, s, /* ours= */ s->sm != NULL);
 		return;
 	}
-	if (s->id->suspended != NULL) {
-		plan_suspended(p, s);
-		return;
-	}
 	f.stored = s->stored;
 	f.ours = s->sm != NULL || (s->stored == STORED_FOREIGN && looks_ours(p, s));
 	f.activated = activations(sp) > 0;
 	f.load_pending = load_pending(sp);
+	if (s->id->suspended != NULL) {
+		plan_suspended(p, s, &f);
+		return;
+	}
 	if (s->stored == STORED_CURRENT && s->id->usable) {
 		judge_current(p, s, &f);
 		return;

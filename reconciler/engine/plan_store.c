@@ -236,7 +236,7 @@ static void trust_only_load(struct planner *p, struct store_plan *sp)
 	};
 }
 
-static void rolled_back(struct planner *p, const struct store_plan *sp)
+static void rolled_back(struct planner *p, struct store_plan *sp)
 {
 	struct waiting w = { .object_kind = KIND_TARGET,
 		             .name = sp->ws->target->o.name,
@@ -245,6 +245,8 @@ static void rolled_back(struct planner *p, const struct store_plan *sp)
 
 	w.message = say(p, "%s was rolled back to revision %d; push releases it", sp->ws->path,
 	                sp->sm->hold_revision);
+	sp->unit->waits_for = w.what_for;
+	store_word(sp, "B4", "StoreStale", w.message);
 	report_waiting(p, &w);
 }
 

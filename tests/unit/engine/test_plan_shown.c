@@ -97,6 +97,22 @@ START_TEST(a_suspension_shows_in_the_status_with_nothing_due)
 }
 END_TEST
 
+START_TEST(a_host_whose_certificate_is_due_is_not_unknown)
+{
+	settled(FLEET);
+	world_pass(&w, 70 * WORLD_DAY);
+	ck_assert_ptr_nonnull(plan_action(world_plan(&w), ACTION_RENEW, "web", NULL));
+	ck_assert_str_eq(plan_verdict_of(w.plan, "www", "h1")->word, "InSync");
+	world_desire(&w, BASE(FREEZE) STORE("", "jks", "root") WWW(""));
+	(void)world_plan(&w);
+	ck_assert_str_eq(plan_verdict_of(w.plan, "www", "h1")->word, "InSync");
+	store->exists = false;
+	(void)world_plan(&w);
+	ck_assert_str_eq(plan_verdict_of(w.plan, "www", "h1")->word, "StoreStale");
+	world_free(&w);
+}
+END_TEST
+
 START_TEST(a_store_nobody_looked_at_is_unknown_and_counted)
 {
 	settled(FLEET);
@@ -221,6 +237,7 @@ static void build(Suite *s)
 
 	tcase_add_test(t, a_missing_store_of_a_suspended_certificate_waits_for_it);
 	tcase_add_test(t, a_suspension_shows_in_the_status_with_nothing_due);
+	tcase_add_test(t, a_host_whose_certificate_is_due_is_not_unknown);
 	tcase_add_test(t, a_store_nobody_looked_at_is_unknown_and_counted);
 	tcase_add_test(t, an_alias_of_a_ca_not_made_yet_is_pushed_in_the_first_plan);
 	tcase_add_test(t, a_ca_in_a_format_without_aliases_is_not_called_the_key);
