@@ -190,9 +190,16 @@ static enum err_code no_such_root(const char *path, struct err *err)
 	(void)snprintf(word, sizeof(word), "%.*s", (int)(n < 60 ? n : 60), path);
 	(void)err_set(err, ERR_NOT_FOUND, "there is no kind '%s'", word);
 	const char *near = str_nearest(word, names, ARRAY_LEN(names));
-	return near != NULL ? err_hint(err, "did you mean '%s'?", near)
-	                    : err_hint(err, "kinds: Issuer, Certificate, CASet, Keystore, Target, "
-	                                    "Policy, Defaults, and config");
+	if (near != NULL) {
+		return err_hint(err, "did you mean '%s'?", near);
+	}
+	CLEANUP(buf_release) struct buf all = { 0 };
+
+	buf_init(&all, sizeof(err->hint));
+	for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+		buf_printf(&all, "%s%s", k == 0 ? "" : ", ", names[k]);
+	}
+	return err_hint(err, "there are: %s", buf_str(&all));
 }
 
 static enum err_code no_such_field(const struct table *t, const char *word, struct err *err)

@@ -325,6 +325,11 @@ static int run(struct cli *c, const struct args *a)
 	if (!f.any && !split_word(a->words[0], &f.kind, &f.name)) {
 		return unknown_kind(c, a->words[0]);
 	}
+	if (!f.any && f.kind != KIND_CERTIFICATE && f.kind != KIND_TARGET) {
+		return cli_usage(c, "%s: only a Certificate and a Target have a status%s",
+		                 a->words[0],
+		                 f.kind == KIND_ISSUER ? "; 'certwright ca show' shows a CA" : "");
+	}
 	buf_init(&out, BUF_LIMIT_TEXT);
 	enum err_code rc = session_recorded(&s, &p, &err);
 	if (rc == ERR_OK && f.name != NULL) {

@@ -152,6 +152,8 @@ in_sync() {
 	json_is '[x["status"] for x in d["changes"]]' '["ok", "absent"]'
 	json_is 'sorted(d["changes"][0])' '["at", "contentOnly", "status", "where"]'
 	expect 1 status Target/hots
+	expect 64 status Issuer/ca
+	says "only a Certificate and a Target have a status"
 	expect 0 status --check
 	expect 0 status --check -o json
 	json_is 'sorted(d)' '["healthy", "notDesired", "objects", "observedAt"]'
@@ -169,6 +171,8 @@ in_sync() {
 	expect 0 explain Certificate.privateKey.rotationPolicy
 	expect 0 explain Certificate.privateKey -o json
 	json_is 'd["path"]' Certificate.privateKey
+	expect 1 explain nothing
+	says "Discovery, Policy, Defaults, config"
 	expect 1 explain Certificate.privateKez
 	says "did you mean"
 	expect 0 schema
