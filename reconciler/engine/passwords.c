@@ -47,6 +47,16 @@ struct secret_context engine_secrets(const struct engine *e, struct generated_se
 	};
 }
 
+/* No format of ours has passwords of octets: known before anything is issued for the store. */
+static enum err_code check_text(const struct secret *s, const char *what, struct err *err)
+{
+	struct bytes b = secret_view(s);
+
+	return b.n == 0 || str_is_utf8((const char *)b.p, b.n)
+	               ? ERR_OK
+	               : err_set(err, ERR_INVALID, "%s: not valid UTF-8", what);
+}
+
 static enum err_code resolve_all(const struct secret_context *ctx, const struct keystore_def *def,
                                  const struct scope *scope, const char *owner, struct passwords *p,
                                  struct err *err)
@@ -57,11 +67,19 @@ static enum err_code resolve_all(const struct secret_context *ctx, const struct 
 		return rc;
 	}
 	p->has_store = def->password.kind != SECRET_NONE;
+	rc = p->has_store ? check_text(&p->store, "passwordRef", err) : ERR_OK;
+	if (rc != ERR_OK) {
+		return rc;
+	}
 	rc = secret_resolve(ctx, &def->key_password, scope, owner, &p->key, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
 	p->has_key = def->key_password.kind != SECRET_NONE;
+	rc = p->has_key ? check_text(&p->key, "keyPasswordRef", err) : ERR_OK;
+	if (rc != ERR_OK) {
+		return rc;
+	}
 	if (def->n_previous_passwords == 0) {
 		return ERR_OK;
 	}

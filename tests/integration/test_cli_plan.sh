@@ -85,10 +85,14 @@ saved_plans() {
 # Another machine: the repository and the snapshot, nothing else; it runs nothing and opens no connection.
 elsewhere() {
 	local trace=$work/trace there=$work/elsewhere
-	printf 'hunter2secret\n' >"$work/password"
+	printf 'hunter\377\n' >"$work/password"
 	chmod 0600 "$work/password"
 	sed -i "s|format: pem|format: jks\n  passwordRef: {file: $work/password}|; s|web.pem|web.jks|" web.yaml
 	commit "a store with a password"
+	expect 1 plan
+	prints "Keystore web: passwordRef: not valid UTF-8"
+	prints_not "to issue"
+	printf 'hunter2secret\n' >"$work/password"
 	expect 0 apply --yes
 	expect 0 observe --out "$work/snapshot"
 	! grep -q hunter2secret "$work/snapshot" || fail "the password is in the snapshot"
