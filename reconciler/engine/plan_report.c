@@ -120,13 +120,23 @@ void wake_at(struct planner *p, struct wall t)
 const char *say(struct planner *p, const char *fmt, ...)
 {
 	char text[512];
+	char *s = NULL;
 	va_list ap;
 
 	va_start(ap, fmt);
 	int n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	const char *s = n < 0 ? NULL : arena_str(p->a, text);
-
+	if (n >= 0 && (size_t)n < sizeof(text)) {
+		s = arena_str(p->a, text);
+	} else if (n >= 0) {
+		s = arena_alloc(p->a, (size_t)n + 1);
+	}
+	/* A path alone may be longer: what is cut loses the reason at its end. */
+	if (s != NULL && (size_t)n >= sizeof(text)) {
+		va_start(ap, fmt);
+		(void)vsnprintf(s, (size_t)n + 1, fmt, ap);
+		va_end(ap);
+	}
 	return s == NULL ? "" : s;
 }
 

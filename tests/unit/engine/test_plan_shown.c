@@ -2,6 +2,8 @@
 /*
  * test_plan_shown.c - what a plan must not keep to itself: "No changes" is a promise.
  */
+#include <stdio.h>
+
 #include "reconciler/base/str.h"
 #include "tests/unit/engine/world.h"
 #include "tests/unit/unit.h"
@@ -183,6 +185,21 @@ START_TEST(nothing_is_issued_for_what_can_be_put_nowhere)
 }
 END_TEST
 
+START_TEST(a_long_path_does_not_cut_the_reason_behind_it)
+{
+	char why[1024];
+
+	fresh(FLEET);
+	(void)snprintf(why, sizeof(why), "open directory '/%0900d': Permission denied", 7);
+	store->refused = why;
+	(void)world_plan(&w);
+	says("007': Permission denied\n");
+	ck_assert_uint_ge(w.plan->n_waitings, 1);
+	ck_assert_ptr_nonnull(strstr(w.plan->waitings[0].message, "007': Permission denied"));
+	world_free(&w);
+}
+END_TEST
+
 START_TEST(what_one_host_cannot_take_is_issued_for_the_other)
 {
 	fresh(BASE("") STORE(
@@ -243,6 +260,7 @@ static void build(Suite *s)
 	tcase_add_test(t, a_ca_in_a_format_without_aliases_is_not_called_the_key);
 	tcase_add_test(t, what_cannot_be_written_is_a_conflict_beforehand);
 	tcase_add_test(t, nothing_is_issued_for_what_can_be_put_nowhere);
+	tcase_add_test(t, a_long_path_does_not_cut_the_reason_behind_it);
 	tcase_add_test(t, what_one_host_cannot_take_is_issued_for_the_other);
 	tcase_add_test(t, a_directory_that_a_step_before_makes_is_waited_for);
 	tcase_add_test(t, a_store_that_does_not_open_says_how_to_go_on);
