@@ -76,5 +76,5 @@ enum err_code keystore_copy(const struct keystore *from, size_t i, const char *a
 		rc = err_set(err, ERR_INVALID, "format %s cannot hold what it is", to->ops->type);
 		break;
 	}
-	return rc == ERR_OK ? rc : err_wrap(err, "entry '%s'", name);
+	return rc == ERR_OK || name[0] == '\0' ? rc : err_wrap(err, "entry '%s'", name);
 }

@@ -147,7 +147,9 @@ enum err_code keystore_identify(const struct keystore_ops *const *formats, size_
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	return file.n == 0 ? err_set(err, ERR_INVALID, "the file is empty")
-	                   : err_set(err, ERR_INVALID,
-	                             "this is no keystore of a format that is known here");
+	if (file.n == 0) {
+		return err_set(err, ERR_INVALID, "the file is empty");
+	}
+	(void)err_set(err, ERR_INVALID, "this is no keystore of a format that is known here");
+	return err_hint(err, "known are JKS, JCEKS, PKCS#12, BCFKS, PEM, DER, P7B and ZIP");
 }

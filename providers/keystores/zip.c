@@ -38,10 +38,14 @@ static bool zip_recognises(struct bytes file)
 {
 	CLEANUP(arena_release) struct arena arena = { 0 };
 	struct zip_file zip = { .n = 0 };
+	char name[64];
 
 	arena_init(&arena);
-	if (!zip_looks_like(file) || zip_parse(file, &arena, &zip, /* err= */ NULL) != ERR_OK) {
+	if (!zip_looks_like(file)) {
 		return false;
+	}
+	if (zip_parse(file, &arena, &zip, /* err= */ NULL) != ERR_OK) {
+		return zip_first_name(file, name, sizeof(name)) && part_of(name) != PARTS;
 	}
 	for (size_t i = 0; i < zip.n; i++) {
 		if (part_of(zip.members[i].name) != PARTS) {

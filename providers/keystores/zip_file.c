@@ -55,6 +55,19 @@ bool zip_looks_like(struct bytes file)
 	return file.n >= END_N && (is(file.p, local_magic) || is(file.p, end_magic));
 }
 
+bool zip_first_name(struct bytes file, char *ret, size_t size)
+{
+	size_t n = file.n < LOCAL_N ? 0 : (size_t)file.p[26] | (size_t)file.p[27] << 8;
+
+	if (n == 0 || n >= size || n > file.n - LOCAL_N || !is(file.p, local_magic) ||
+	    !zip_name_is_plain((const char *)file.p + LOCAL_N, n)) {
+		return false;
+	}
+	memcpy(ret, file.p + LOCAL_N, n);
+	ret[n] = '\0';
+	return true;
+}
+
 bool zip_name_is_plain(const char *name, size_t n)
 {
 	if (n == 0 || n > NAME_MAX_N || !str_is_utf8(name, n) || name[0] == '.') {

@@ -27,6 +27,8 @@ struct zip_file {
 };
 
 bool zip_looks_like(struct bytes file);
+/* What its first member is called, also where the rest is damaged. */
+bool zip_first_name(struct bytes file, char *ret, size_t size);
 /* Names are copied to the arena, contents borrowed from `in`. ERR_INVALID: damaged, encrypted, a
  * name that leads elsewhere or is there twice. */
 enum err_code zip_parse(struct bytes in, struct arena *arena, struct zip_file *ret,

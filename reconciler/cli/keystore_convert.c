@@ -82,6 +82,7 @@ enum err_code tool_open_out(struct store_tool *t, const char *path, const struct
 	if (!f->noted) {
 		store_file_release(f);
 		rc = store_file_locate(t, path, f, err);
+		rc = rc == ERR_OK ? rc : err_wrap(err, "%s", path);
 	}
 	if (rc == ERR_OK) {
 		rc = passwords_like(like, f, err);
@@ -135,9 +136,11 @@ static enum err_code copy_all(struct conversion *x, struct err *err)
 		                           : keystore_copy(ks, i, name, store_tool_now_ms(&x->tool),
 		                                           x->to.ks, &why);
 		if (rc == ERR_INVALID && loss) {
-			cli_note(x->tool.cli, "note: left out: entry '%s': %s", e.alias, why.msg);
+			cli_note(x->tool.cli, "note: left out: entry '%s': %s",
+			         e.alias[0] == '\0' ? "-" : e.alias, why.msg);
 		} else if (rc != ERR_OK) {
 			*err = why;
+			rc = err_wrap(err, "%s", x->from.shown);
 			return rc != ERR_INVALID ? rc : err_hint(err, "--allow-loss leaves it out");
 		}
 		x->named = x->named || (rc == ERR_OK && e.alias[0] != '\0');

@@ -68,9 +68,11 @@ static enum err_code rename_one(struct store_file *f, struct err *err)
 	size_t i;
 	enum err_code rc = tool_need_alias(f, a->words[1], &i, err);
 
-	if (rc == ERR_OK) {
-		rc = f->ops->rename(f->ks, a->words[1], a->words[2], err);
+	if (rc != ERR_OK) {
+		return rc;
 	}
+	rc = a->words[2][0] == '\0' ? err_set(err, ERR_INVALID, "the new alias is empty")
+	                            : f->ops->rename(f->ks, a->words[1], a->words[2], err);
 	return rc == ERR_OK ? rc : err_wrap(err, "%s", f->shown);
 }
 

@@ -89,7 +89,7 @@ static enum err_code as_text(struct exporting *x, const struct keystore_entry *e
 {
 	if (e->n_chain == 0) {
 		return err_set(err, ERR_INVALID, "%s: entry '%s' has no certificate", x->from.shown,
-		               e->alias);
+		               e->alias[0] == '\0' ? "-" : e->alias);
 	}
 	if (der) {
 		buf_add_bytes(out, e->chain[0]);
@@ -218,7 +218,7 @@ static int run(struct cli *c, const struct args *a)
 	x.from.ops->entry(x.from.ks, x.entry, &e);
 	if (x.key && e.kind != KS_KEY && e.kind != KS_SECRET) {
 		(void)err_set(&err, ERR_INVALID, "%s: entry '%s' has no private key", x.from.shown,
-		              e.alias);
+		              e.alias[0] == '\0' ? "-" : e.alias);
 		return cli_fail(c, &err);
 	}
 	return to == NULL || der || str_equal(to, "pem") ? put_text(&x, &e, der, &err)

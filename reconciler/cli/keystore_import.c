@@ -352,6 +352,10 @@ static enum err_code put(struct importing *x, size_t i, struct err *err)
 	if (alias == NULL) {
 		return err_nomem(err);
 	}
+	if (alias[0] == '\0' && x->f.ks->ops->has_aliases) {
+		(void)err_set(err, ERR_INVALID, "%s: the alias is empty", p->file);
+		return err_hint(err, "--as ALIAS names the entry");
+	}
 	switch (p->kind) {
 	case PIECE_IDENTITY:
 		return put_identity(x, p, alias, err);
@@ -384,6 +388,7 @@ static enum err_code import(struct importing *x, bool *ret_written, struct err *
 	}
 	for (size_t i = 0; rc == ERR_OK && i < x->n; i++) {
 		rc = put(x, i, err);
+		rc = rc == ERR_OK ? rc : err_wrap(err, "%s", f->shown);
 	}
 	if (rc != ERR_OK) {
 		return rc;

@@ -47,7 +47,7 @@ static void finding(struct findings *x, const char *alias, const char *what, con
 	buf_add_str(at->out, "  ");
 	if (alias != NULL) {
 		str_escape_terminal(at->out, alias, strlen(alias));
-		buf_add_str(at->out, ": ");
+		buf_add_str(at->out, alias[0] == '\0' ? "" : ": ");
 	}
 	buf_printf(at->out, "%s: %s\n", what, sentence);
 }
@@ -233,6 +233,11 @@ static void look_at_one(struct looking_at *at, const char *path)
 	if (rc == ERR_OK) {
 		store_file_forget(&f);
 		rc = store_model(f.ks, &arena, &certs, &m, &err);
+		/* These have one always; without the password nobody looked. */
+		if (rc == ERR_OK && !f.has_password &&
+		    (str_equal(m.row.format, "jks") || str_equal(m.row.format, "jceks"))) {
+			m.row.warnings &= ~(unsigned)KS_WARN_NO_MAC;
+		}
 	}
 	if (rc != ERR_OK) {
 		could_not_look(at, path, &err);

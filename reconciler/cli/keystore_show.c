@@ -170,9 +170,10 @@ static void entry_details_text(const struct store_file *f, const struct store_mo
 	if (e->kind == KS_KEY) {
 		hex_encode(bytes_of(e->key_spki_sha256, SHA256_BYTES), key);
 		buf_printf(out, "    private key: %s\n",
-		           !e->key_opens    ? "does not open"
-		           : e->key_matches ? "opens and belongs to the certificate"
-		                            : "opens, and belongs to another certificate");
+		           !e->key_opens     ? "does not open"
+		           : e->chain.n == 0 ? "opens; there is no certificate for it"
+		           : e->key_matches  ? "opens and belongs to the certificate"
+		                             : "opens, and belongs to another certificate");
 		if (e->key_opens) {
 			buf_printf(out, "    public key sha256: %s\n", key);
 		}

@@ -137,11 +137,11 @@ static enum err_code resolve_path(struct store_file *f, struct err *err)
 
 		real_dir = dir == NULL ? NULL : realpath(dir, /* resolved= */ NULL);
 		if (real_dir == NULL) {
-			return err_set_sys(err, errno, "%s", f->shown);
+			return err_set_sys(err, errno, "its directory");
 		}
 		f->path = arena_printf(a, "%s/%s", str_equal(real_dir, "/") ? "" : real_dir, name);
 	} else if (real == NULL) {
-		return err_set_sys(err, errno, "%s", f->shown);
+		return err_set_sys(err, errno, "where it leads");
 	} else {
 		f->path = arena_str(a, real);
 	}
@@ -169,7 +169,9 @@ static enum err_code read_other_parts(struct store_file *f, struct err *err)
 		if (kept == NULL) {
 			return err_nomem(err);
 		}
-		enum err_code rc = read_part(f, i, kept, err);
+		f->part_path[i] = kept;
+		/* Who names the key file itself sees it once. */
+		enum err_code rc = str_equal(kept, f->path) ? ERR_OK : read_part(f, i, kept, err);
 		if (rc != ERR_OK) {
 			return rc;
 		}

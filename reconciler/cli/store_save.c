@@ -135,17 +135,52 @@ static bool part_same(const struct saving *s, size_t i)
 	       bytes_equal(buf_view(&s->f->data[i]), secret_view(&s->parts[i].bytes));
 }
 
+/* What a run that was killed left beside it holds keys. */
+static void sweep(const struct store_file *f)
+{
+	const char *slash = strrchr(f->path, '/');
+	const char *dir = slash == f->path
+	                          ? "/"
+	                          : arena_strn(&f->tool->arena, f->path, (size_t)(slash - f->path));
+	const struct clock *clock = f->tool->cli->clock;
+
+	if (dir != NULL) {
+		(void)fs_sweep_temps(dir, clock->wall(clock), /* ret_removed= */ NULL,
+		                     /* err= */ NULL);
+	}
+}
+
 static enum err_code write_parts(struct saving *s, struct err *err)
 {
+	const struct store_file *f = s->f;
 	enum err_code rc = ERR_OK;
 
+	for (size_t i = 1; i < s->n; i++) {
+		if (str_equal(f->part_path[i], f->part_path[0])) {
+			(void)err_set(err, ERR_INVALID, "this is the file of the key alone");
+			return err_hint(err, "name the file of its certificate: the key is found "
+			                     "beside it");
+		}
+	}
 	for (size_t i = s->n; i > 0 && rc == ERR_OK; i--) {
 		struct fs_replace r = part_replace(s, i - 1);
 		rc = part_same(s, i - 1) ? ERR_OK : fs_replace_check(&r, err);
 	}
+	if (rc == ERR_OK) {
+		sweep(f);
+	}
 	for (size_t i = s->n; i > 0 && rc == ERR_OK; i--) {
 		struct fs_replace r = part_replace(s, i - 1);
-		rc = part_same(s, i - 1) ? ERR_OK : fs_replace(&r, err);
+		if (part_same(s, i - 1)) {
+			continue;
+		}
+		rc = fs_replace(&r, err);
+		if (rc == ERR_OK && s->f->facts[i - 1].exists && s->f->facts[i - 1].links > 1) {
+			cli_note(
+				s->f->tool->cli,
+				"note: %s had other names (hard links), which keep the old content",
+				r.path);
+		}
 	}
 	return rc;
 }

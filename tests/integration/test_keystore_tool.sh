@@ -214,6 +214,51 @@ same "aliases" "$(aliases one.jks changeit)" "web "
 ks export s.jks --alias root --to der --out root.der "${pw[@]}"
 openssl x509 -inform DER -in root.der -noout || fail "no DER"
 
+it "a key alone, a key file, damage, rubbish: said as it is"
+cp web.key alone.pem
+ks inspect alone.pem
+says "there is no certificate for it"
+expect 2 keystore verify alone.pem
+says "  no-certificate:"
+refuses convert alone.pem --to pkcs12 --out alone.p12 "${pw[@]}"
+says "alone.pem: the key has no certificate"
+ks import split.der web.key web.pem
+ks list split.key -o json
+json_is 'len(d[0]["entries"])' 1
+ks convert s.p12 --to zip --out web.zip "${pw[@]}" --allow-loss
+head -c 700 web.zip >cut.zip
+refuses list cut.zip
+says "ZIP file: there is no directory at its end"
+refuses list ask.py
+says "no keystore of a format that is known" "JCEKS"
+ks list s.jks
+silent_about "no-mac"
+
+it "an alias may not become empty, and other names of the file are told of"
+refuses import s.p12 ca.pem --as "" "${pw[@]}"
+says "s.p12: ca.pem: the alias is empty"
+refuses rename s.p12 web "" "${pw[@]}"
+says "the new alias is empty"
+refuses rename s.p12 nobody x "${pw[@]}"
+says "error: s.p12: there is no alias 'nobody'"
+cp s.p12 linked.p12
+ln linked.p12 other-name.p12
+ks import linked.p12 ca.pem --as again "${pw[@]}"
+says "hard links"
+cmp -s s.p12 other-name.p12 || fail "the other name was written to"
+
+it "a limit on file sizes is a full disk: said, and nothing left behind; what a kill left is swept"
+cp s.p12 small.p12
+before=$(facts small.p12)
+(ulimit -f 1 && "$CERTWRIGHT" keystore import small.p12 api.key api.pem --as api "${pw[@]}" >/dev/null 2>"$work/limit") && fail "it wrote"
+grep -q 'small.p12: write .*: File too large' "$work/limit" || fail "$(cat "$work/limit")"
+same "file" "$(facts small.p12)" "$before"
+same "left behind" "$(find . -name '.certwright-*')" ""
+: >.certwright-abcdef
+touch -d '5 minutes ago' .certwright-abcdef
+ks import small.p12 api.key api.pem --as api "${pw[@]}"
+same "swept" "$(find . -name '.certwright-*')" ""
+
 it "delete: the rest stays; what is not there stops it all"
 before=$(facts s.p12)
 refuses delete s.p12 root nothing "${pw[@]}"
