@@ -242,9 +242,7 @@ static enum err_code p7b_set_key(struct keystore *ks, const char *alias, const s
 	(void)chain;
 	(void)n_chain;
 	(void)created_ms;
-	(void)err_set(err, ERR_INVALID, "a P7B store holds certificates only, no private key");
-	(void)err_hint(err, "write certificateOnly: true for the entry");
-	return ERR_INVALID;
+	return err_set(err, ERR_INVALID, "a P7B store holds certificates only, no private key");
 }
 
 static enum err_code p7b_set_trusted(struct keystore *ks, const char *alias, struct bytes cert,

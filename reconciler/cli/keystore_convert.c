@@ -135,7 +135,13 @@ static enum err_code copy_all(struct conversion *x, struct err *err)
 		                           ? err_nomem(&why)
 		                           : keystore_copy(ks, i, name, store_tool_now_ms(&x->tool),
 		                                           x->to.ks, &why);
-		if (rc == ERR_INVALID && loss) {
+		if (rc == ERR_INVALID && loss && e.kind == KS_KEY && e.n_chain > 0 &&
+		    tool_put_chain(x->to.ks, &e, name, store_tool_now_ms(&x->tool),
+		                   /* err= */ NULL) == ERR_OK) {
+			cli_note(x->tool.cli, "note: left out: the private key of entry '%s'",
+			         e.alias[0] == '\0' ? "-" : e.alias);
+			rc = ERR_OK;
+		} else if (rc == ERR_INVALID && loss) {
 			cli_note(x->tool.cli, "note: left out: entry '%s': %s",
 			         e.alias[0] == '\0' ? "-" : e.alias, why.msg);
 		} else if (rc != ERR_OK) {

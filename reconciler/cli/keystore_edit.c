@@ -54,6 +54,7 @@ static enum err_code delete_all(struct store_file *f, struct err *err)
 		enum err_code rc = tool_need_alias(f, a->words[k], &i, err);
 		if (rc == ERR_OK) {
 			rc = f->ops->remove(f->ks, a->words[k], err);
+			rc = rc == ERR_OK ? rc : err_wrap(err, "%s", f->shown);
 		}
 		if (rc != ERR_OK) {
 			return rc;
@@ -132,11 +133,15 @@ static enum err_code new_passwords(struct passwd *p, struct err *err)
 	if (rc != ERR_OK && word == NULL) {
 		return err_hint(err, "--new-password-ref file:PATH, env:NAME or exec:PROGRAM");
 	}
-	if (rc != ERR_OK || key_word == NULL) {
-		return rc;
+	if (rc != ERR_OK) {
+		return err_wrap(err, "%s: --new-password-ref", a->words[0]);
+	}
+	if (key_word == NULL) {
+		return ERR_OK;
 	}
 	p->has_key = true;
-	return password_resolve(key_word, &p->key, err);
+	rc = password_resolve(key_word, &p->key, err);
+	return rc == ERR_OK ? rc : err_wrap(err, "%s: --new-key-password-ref", a->words[0]);
 }
 
 static bool all_keys_open(const struct keystore *ks)
@@ -165,7 +170,7 @@ static bool has_new_password(struct passwd *p)
 	return args_has(a, words.password) &&
 	       store_file_open(&p->tool, a->words[0], &words, STORE_LOOK, &f, /* err= */ NULL) ==
 	               ERR_OK &&
-	       (args_has(a, "keytool-exact") || all_keys_open(f.ks));
+	       f.ops->has_password && (args_has(a, "keytool-exact") || all_keys_open(f.ks));
 }
 
 static enum err_code change_store_password(struct passwd *p, bool *ret_written, struct err *err)

@@ -88,8 +88,12 @@ static enum err_code as_text(struct exporting *x, const struct keystore_entry *e
                              struct buf *out, struct err *err)
 {
 	if (e->n_chain == 0) {
-		return err_set(err, ERR_INVALID, "%s: entry '%s' has no certificate", x->from.shown,
-		               e->alias[0] == '\0' ? "-" : e->alias);
+		(void)err_set(err, ERR_INVALID, "%s: entry '%s' has no certificate", x->from.shown,
+		              e->alias[0] == '\0' ? "-" : e->alias);
+		return e->kind != KS_SECRET
+		               ? ERR_INVALID
+		               : err_hint(err, "a secret key goes into a store: --key --to pkcs12 "
+		                               "or jceks --out FILE");
 	}
 	if (der) {
 		buf_add_bytes(out, e->chain[0]);
@@ -155,6 +159,19 @@ static int put_text(struct exporting *x, const struct keystore_entry *e, bool de
 	                    : cli_fail(x->tool.cli, err);
 }
 
+enum err_code tool_put_chain(struct keystore *to, const struct keystore_entry *e, const char *alias,
+                             int64_t now_ms, struct err *err)
+{
+	/* Where there are aliases, one is the leaf's and the rest would need names of their own. */
+	size_t n = to->ops->has_aliases && e->n_chain > 1 ? 1 : e->n_chain;
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+		rc = to->ops->set_trusted(to, alias, e->chain[i], now_ms, err);
+	}
+	return rc;
+}
+
 static enum err_code into_store(struct exporting *x, const struct keystore_entry *e,
                                 const struct keystore_ops *ops, bool *ret_written, struct err *err)
 {
@@ -163,7 +180,7 @@ static enum err_code into_store(struct exporting *x, const struct keystore_entry
 	enum err_code rc = tool_open_out(&x->tool, x->out, ops, &x->from, &x->to, err);
 
 	if (rc == ERR_OK && !x->key && e->kind == KS_KEY && e->n_chain > 0) {
-		rc = x->to.ops->set_trusted(x->to.ks, alias, e->chain[0], now, err);
+		rc = tool_put_chain(x->to.ks, e, alias, now, err);
 	} else if (rc == ERR_OK) {
 		rc = keystore_copy(x->from.ks, x->entry, alias, now, x->to.ks, err);
 	}

@@ -43,6 +43,9 @@ enum err_code tool_need_alias(const struct store_file *f, const char *alias, siz
  * what is there now when that opens. Passwords come from --out-password-ref, else from `like`. */
 enum err_code tool_open_out(struct store_tool *t, const char *path, const struct keystore_ops *ops,
                             const struct store_file *like, struct store_file *f, struct err *err);
+/* The certificates of a key entry, leaf first, into a store that has no place for keys. */
+enum err_code tool_put_chain(struct keystore *to, const struct keystore_entry *e, const char *alias,
+                             int64_t now_ms, struct err *err);
 #define OPTION_OUT_PASSWORD                                                                        \
 	{                                                                                          \
 		"out-password-ref", 0, "REF", "password of what is written (default: the same)"    \

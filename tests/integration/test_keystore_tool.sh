@@ -214,6 +214,31 @@ same "aliases" "$(aliases one.jks changeit)" "web "
 ks export s.jks --alias root --to der --out root.der "${pw[@]}"
 openssl x509 -inform DER -in root.der -noout || fail "no DER"
 
+it "P7B: the whole chain, leaf first, with and without allow-loss"
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout int.key -out int.csr -subj /CN=Int 2>/dev/null
+openssl x509 -req -in int.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out int.pem -days 90 \
+	-extfile <(echo basicConstraints=critical,CA:TRUE) 2>/dev/null
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout sub.key -out sub.csr -subj /CN=sub.example 2>/dev/null
+openssl x509 -req -in sub.csr -CA int.pem -CAkey int.key -CAcreateserial -out sub.pem -days 90 2>/dev/null
+ks import sub.p12 sub.key sub.pem int.pem ca.pem --as sub "${pw[@]}"
+subjects() { openssl pkcs7 -in "$1" -print_certs | sed -n 's/^subject=CN = //p' | tr '\n' ' '; }
+ks export sub.p12 --alias sub --to p7b --out sub.p7b "${pw[@]}"
+same "chain" "$(subjects sub.p7b)" "sub.example Int Tool CA "
+refuses convert sub.p12 --to p7b --out all.p7b "${pw[@]}"
+says "sub.p12: entry 'sub'" "--allow-loss"
+ks convert sub.p12 --to p7b --out all.p7b "${pw[@]}" --allow-loss
+says "the private key of entry 'sub'"
+same "chain" "$(subjects all.p7b)" "sub.example Int Tool CA "
+
+it "formats without a password say so when one was meant"
+ks import bare.pem web.key web.pem
+refuses passwd bare.pem --new-password-ref "file:$fleet/pw2"
+says "format pem has no password"
+ks import bare.pem api.key api.pem --replace "${pw[@]}"
+says "only its mode protects"
+refuses passwd s.jks "${pw[@]}" --new-password-ref "file:$fleet/nothing"
+says "s.jks: --new-password-ref"
+
 it "a key alone, a key file, damage, rubbish: said as it is"
 cp web.key alone.pem
 ks inspect alone.pem

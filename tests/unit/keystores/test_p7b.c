@@ -219,7 +219,7 @@ START_TEST(keys_have_no_place_in_it)
 
 	ck_assert_int_eq(keystore_p7b.set_key(ks, "", &world.web.key, world.web_chain, 1, 0, &err),
 	                 ERR_INVALID);
-	ck_assert_ptr_nonnull(strstr(err.hint, "certificateOnly"));
+	ck_assert_ptr_nonnull(strstr(err.msg, "no private key"));
 	encode(ks, "empty.p7b", NULL, NULL, NULL);
 	keystore_p7b.close(ks);
 	ks = decode(&keystore_p7b, "empty.p7b", NULL, NULL);
