@@ -93,7 +93,8 @@ static const char *judge(struct http_peer *p)
 		               .now = p->now,
 		               .minimum_remaining_s = -1 };
 
-	if (chain_verify(chain, p->anchors, p->n_anchors, host, CHAIN_SERVER, p->now) == CHAIN_OK) {
+	if (chain_verify(chain, p->anchors, p->n_anchors, host, CHAIN_SERVER, p->now,
+	                 /* memo= */ NULL) == CHAIN_OK) {
 		return NULL;
 	}
 	const char *text = judge_chain(chain, &by, &p->arena).text;

@@ -169,3 +169,16 @@ void plan_memo_keep(struct session *s, const struct plan_memo *memo, const struc
 	}
 	store_close(store);
 }
+
+void plan_memo_keep_paths(struct session *s, const struct pass *p)
+{
+	struct store_options opt = { .dir = s->state_dir,
+		                     .mode = STORE_OPERATOR,
+		                     .clock = s->cli->clock };
+	struct store *store = NULL;
+
+	if (chain_memo_changed(&p->paths) && store_open(&opt, &store, /* err= */ NULL) == ERR_OK) {
+		engine_keep_paths(p, store);
+	}
+	store_close(store);
+}

@@ -23,3 +23,5 @@ bool plan_memo_find(struct session *s, struct plan_memo *memo, struct buf *out);
 /* A memo that cannot be kept is no error: the next plan is made again. */
 void plan_memo_keep(struct session *s, const struct plan_memo *memo, const struct plan *p,
                     struct bytes text);
+/* What the plan of a session that only reads its store found out about certificates. */
+void plan_memo_keep_paths(struct session *s, const struct pass *p);

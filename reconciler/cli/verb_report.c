@@ -4,6 +4,7 @@
  * who will not log in.
  */
 #include "reconciler/base/str.h"
+#include "reconciler/cli/plan_memo.h"
 #include "reconciler/cli/session.h"
 #include "reconciler/cli/verbs.h"
 #include "reconciler/engine/report.h"
@@ -23,6 +24,7 @@ static enum err_code build(struct session *s, struct pass *p, struct report *ret
 	enum err_code rc = session_recorded(s, p, err);
 
 	if (rc == ERR_OK) {
+		plan_memo_keep_paths(s, p);
 		rc = journal_recent(s->store, EVENTS_MAX, &p->arena, &recent, &n, err);
 	}
 	if (rc == ERR_OK) {

@@ -9,6 +9,7 @@
 #include "reconciler/base/json.h"
 #include "reconciler/base/str.h"
 #include "reconciler/base/when.h"
+#include "reconciler/cli/plan_memo.h"
 #include "reconciler/cli/session.h"
 #include "reconciler/cli/status_history.h"
 #include "reconciler/cli/verbs.h"
@@ -338,6 +339,7 @@ static int run(struct cli *c, const struct args *a)
 	if (rc != ERR_OK) {
 		return cli_fail(c, &err);
 	}
+	plan_memo_keep_paths(&s, &p);
 	if (c->output == OUTPUT_JSON) {
 		render_json(&f, &p, &changes, &o, &out);
 	} else {

@@ -11,6 +11,7 @@
 #include "providers/registry.h"
 #include "reconciler/base/rng.h"
 #include "reconciler/engine/plan.h"
+#include "reconciler/pki/chain_memo.h"
 #include "state/look.h"
 #include "state/store.h"
 
@@ -63,6 +64,7 @@ struct pass {
 	struct wants *wants;
 	struct observed *observed;
 	const struct plan *plan;
+	struct chain_memo paths;   /* of the plan, for those to come */
 	const struct fresh *fresh; /* issued since the memory was read */
 	size_t n_fresh;
 };
@@ -77,6 +79,9 @@ enum err_code engine_recorded(struct engine *e, struct pass *p, struct err *err)
 enum err_code engine_from_snapshot(struct engine *e, struct bytes snapshot, struct pass *p,
                                    struct err *err);
 enum err_code engine_plan(struct engine *e, struct pass *p, struct err *err);
+/* What a plan found out about certificates, for the next one. engine_plan() does it where the store
+ * of the engine may be written to; a cache that cannot be kept is no error. */
+void engine_keep_paths(const struct pass *p, struct store *s);
 
 struct apply_result {
 	size_t done, failed, skipped; /* actions */

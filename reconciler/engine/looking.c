@@ -359,8 +359,57 @@ enum err_code engine_from_snapshot(struct engine *e, struct bytes snapshot, stru
 	return wants_build(e->desired, p->memory, &p->arena, &p->wants, err);
 }
 
+#define PATHS_MAX ((size_t)64 << 20)
+
+static bool judges(const struct wants *w)
+{
+	for (size_t i = 0; i < w->n_endpoints; i++) {
+		if (w->endpoints[i].monitored != NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void recall_paths(struct engine *e, struct pass *p)
+{
+	CLEANUP(buf_release) struct buf kept = { 0 };
+	uint8_t inputs[SHA256_BYTES];
+	bool found = false;
+
+	chain_memo_release(&p->paths);
+	chain_memo_init(&p->paths, &p->arena);
+	if (e->store == NULL || !judges(p->wants)) {
+		return;
+	}
+	chain_memo_inputs(inputs);
+	buf_init(&kept, PATHS_MAX);
+	if (store_memo_get(e->store, "paths", inputs, &kept, &found, /* err= */ NULL) == ERR_OK &&
+	    found) {
+		(void)chain_memo_read(&p->paths, buf_view(&kept));
+	}
+}
+
+void engine_keep_paths(const struct pass *p, struct store *s)
+{
+	CLEANUP(buf_release) struct buf all = { 0 };
+	const struct wall for_ever = { INT64_MAX };
+	uint8_t inputs[SHA256_BYTES];
+
+	if (!chain_memo_changed(&p->paths)) {
+		return;
+	}
+	chain_memo_inputs(inputs);
+	buf_init(&all, PATHS_MAX);
+	chain_memo_write(&p->paths, &all);
+	if (!buf_failed(&all)) {
+		(void)store_memo_put(s, "paths", inputs, for_ever, buf_view(&all), /* err= */ NULL);
+	}
+}
+
 enum err_code engine_plan(struct engine *e, struct pass *p, struct err *err)
 {
+	recall_paths(e, p);
 	struct plan_input in = {
 		.desired = e->desired,
 		.observed = p->observed,
@@ -376,9 +425,13 @@ enum err_code engine_plan(struct engine *e, struct pass *p, struct err *err)
 		.budget_retire = e->budget.retire,
 		.source_stale = e->source_stale,
 		.no_verdicts = e->no_verdicts,
+		.paths = &p->paths,
 	};
-
-	return plan_build(&in, &p->arena, &p->plan, err);
+	enum err_code rc = plan_build(&in, &p->arena, &p->plan, err);
+	if (rc == ERR_OK && e->store != NULL && !e->read_only) {
+		engine_keep_paths(p, e->store);
+	}
+	return rc;
 }
 
 void pass_release(struct pass *p)
@@ -388,6 +441,7 @@ void pass_release(struct pass *p)
 	}
 	free(p->passwords);
 	links_close(p->links);
+	chain_memo_release(&p->paths);
 	wants_release(p->wants);
 	observed_release(p->observed);
 	memory_release(p->memory);

@@ -248,8 +248,10 @@ enum err_code plan_build(const struct plan_input *in, struct arena *arena, const
 
 	map_init(&p.anchors);
 	map_init(&p.revisions);
+	map_init(&p.parsed_sets);
 	enum err_code rc = build(&p, ret, err);
 
+	map_release(&p.parsed_sets);
 	map_release(&p.revisions);
 	map_release(&p.anchors);
 	return rc;

@@ -173,7 +173,8 @@ struct plan_input {
 	int budget_issue_percent, budget_disrupt_percent,
 		budget_retire; /* 0: no budget (a plan by hand) */
 	bool source_stale;
-	bool no_verdicts; /* plan.verdicts stays empty */
+	bool no_verdicts;         /* plan.verdicts stays empty */
+	struct chain_memo *paths; /* saves work, changes nothing; NULL: none */
 };
 enum err_code plan_build(const struct plan_input *in, struct arena *arena, const struct plan **ret,
                          struct err *err);

@@ -35,27 +35,53 @@ static void wake_before(struct planner *p, const struct monitor_spec *mon,
 	wake_at(p, c->not_after);
 }
 
-static bool set_anchors(struct planner *p, const struct ca_set *set, struct judge_by *by)
+struct parsed_set {
+	const struct ca_set *set;
+	const struct cert **v; /* NULL: the set is not known yet */
+	size_t n;
+};
+
+static void parse_set(struct planner *p, const struct ca_set *set, struct parsed_set *ret)
 {
 	const struct seen_cert *const *anchors = NULL;
 	struct err ignored = { 0 };
 	size_t n = 0;
 
+	if (ca_set_anchors(p->in->desired, p->in->memory, set, p->a, &anchors, &n, &ignored) !=
+	    ERR_OK) {
+		return;
+	}
+	ret->v = ARENA_ARRAY(p->a, const struct cert *, n + 1);
+	for (size_t i = 0; ret->v != NULL && i < n; i++) {
+		ret->v[ret->n] = seen_cert_parse(anchors[i], p->a);
+		ret->n += ret->v[ret->n] == NULL ? 0 : 1;
+	}
+}
+
+/* Parsed once for all who are judged by it. */
+static bool set_anchors(struct planner *p, const struct ca_set *set, struct judge_by *by)
+{
 	by->any_anchor = set == NULL;
 	if (set == NULL) {
 		return true;
 	}
-	if (ca_set_anchors(p->in->desired, p->in->memory, set, p->a, &anchors, &n, &ignored) !=
-	    ERR_OK) {
-		return false;
+	struct parsed_set *parsed = map_get(&p->parsed_sets, bytes_of(&set, sizeof(set)));
+	if (parsed == NULL) {
+		parsed = ARENA_NEW(p->a, struct parsed_set);
+		if (parsed == NULL) {
+			return false;
+		}
+		*parsed = (struct parsed_set){ .set = set };
+		if (map_put(&p->parsed_sets, bytes_of(&parsed->set, sizeof(set)), parsed,
+		            /* ret_old= */ NULL) < 0) {
+			p->a->failed = true;
+			return false;
+		}
+		parse_set(p, set, parsed);
 	}
-	const struct cert **v = ARENA_ARRAY(p->a, const struct cert *, n + 1);
-	for (size_t i = 0; v != NULL && i < n; i++) {
-		v[by->n_anchors] = seen_cert_parse(anchors[i], p->a);
-		by->n_anchors += v[by->n_anchors] == NULL ? 0 : 1;
-	}
-	by->anchors = v;
-	return v != NULL;
+	by->anchors = parsed->v;
+	by->n_anchors = parsed->n;
+	return parsed->v != NULL;
 }
 
 static void know_crl(struct planner *p, struct bytes data)
@@ -119,7 +145,8 @@ static const char *judge_served(struct planner *p, const struct want_endpoint *w
 		               .common_name = mon->expect_common_name.s,
 		               .organization = mon->expect_organization.s,
 		               .country = mon->expect_country.s,
-		               .crls = crls_of(p) };
+		               .crls = crls_of(p),
+		               .memo = p->in->paths };
 	uint8_t fp[SHA256_BYTES];
 	const struct ca_set *set = we->ca_set != NULL ? we->ca_set
 	                           : mon->ca_set.s == NULL

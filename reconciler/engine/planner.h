@@ -186,6 +186,7 @@ struct planner {
 	struct map anchors;   /* fingerprint to struct anchor_plan */
 	struct map revisions; /* leaf fingerprint to struct revision_ref; filled on demand */
 	bool revisions_ready;
+	struct map parsed_sets; /* struct ca_set to its anchors; filled on demand */
 	struct known_crls crls; /* filled on demand */
 	bool crls_ready;
 	struct drafts drafts;

@@ -9,6 +9,10 @@
 
 #include "reconciler/pki/cert.h"
 
+#define CHAIN_PATH_MAX 10
+
+struct chain_memo;
+
 struct chain {
 	const struct cert *const *v; /* leaf first */
 	size_t n;
@@ -40,7 +44,7 @@ enum chain_purpose { CHAIN_ANY_PURPOSE, CHAIN_SERVER, CHAIN_CLIENT };
 
 /* RFC 5280 path validation by GnuTLS at time `now` against the anchors. An anchor that is the leaf
  * itself is a pin: accepted whatever else is wrong but the key. `host` NULL: names are not judged.
- */
+ * `memo`: see chain_memo.h; NULL: every signature is checked now. */
 enum chain_verdict chain_verify(struct chain served, const struct cert *const *anchors,
                                 size_t n_anchors, const char *host, enum chain_purpose purpose,
-                                struct wall now);
+                                struct wall now, struct chain_memo *memo);

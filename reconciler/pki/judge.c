@@ -241,7 +241,7 @@ static void judge_trust(struct judgement *j, const struct judge_by *by, struct c
 		return;
 	}
 	enum chain_verdict v = chain_verify(served, by->anchors, by->n_anchors, /* host= */ NULL,
-	                                    by->purpose, by->now);
+	                                    by->purpose, by->now, by->memo);
 	if (v == CHAIN_UNTRUSTED && cert_self_signed(served.v[0])) {
 		found(j, FINDING_SELF_SIGNED);
 	} else if (v == CHAIN_INSECURE) {

@@ -63,6 +63,7 @@ struct judge_by {
 	const char *common_name, *organization, *country; /* expected; NULL: any */
 	const uint8_t *sha256;                            /* expected leaf; NULL: any */
 	struct known_crls *crls;                          /* NULL: none */
+	struct chain_memo *memo;                          /* NULL: none */
 };
 
 struct judgement {

@@ -15,15 +15,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "reconciler/pki/pki_time.h"
-
 static const struct clock *pki_clock = &clock_system;
-/* Path validation takes `now` as a value, GnuTLS asks a global function: they meet per thread. */
-static _Thread_local const struct wall *pki_time_fixed;
 
 static time_t pki_time(time_t *ret)
 {
-	time_t now = pki_time_fixed != NULL ? pki_time_fixed->s : pki_clock->wall(pki_clock).s;
+	time_t now = pki_clock->wall(pki_clock).s;
 
 	if (ret != NULL) {
 		*ret = now;
@@ -36,11 +32,6 @@ void pki_init(const struct clock *clock)
 	assert(clock != NULL);
 	pki_clock = clock;
 	gnutls_global_set_time_function(pki_time);
-}
-
-void pki_time_fix(const struct wall *now)
-{
-	pki_time_fixed = now;
 }
 
 void pki_random(void *p, size_t n)

@@ -5,6 +5,7 @@
  *
  * fleet repository N            N objects as a stream for git fast-import: an Issuer, and for every
  *                               server a Certificate and a Target (about 0.9 KB each)
+ * fleet monitored N             the same, but N Certificates that are only monitored, of that CA
  * fleet state REPO DIR KEY NOW  fill the state in DIR (master key KEY) for what REPO holds at HEAD
  *
  * Issuing 100,000 certificates the ordinary way is 100,000 durable transactions; here it is three.
@@ -102,6 +103,21 @@ static void target_yaml(size_t i, struct buf *out)
 	                "      timezone: Europe/Berlin\n");
 }
 
+static void monitored_yaml(size_t i, struct buf *out)
+{
+	buf_printf(out,
+	           "apiVersion: certwright/v1\nkind: Certificate\nmetadata:\n  name: svc-%06zu\n"
+	           "spec:\n  mode: Monitored\n  monitor:\n    caSetRef: fleet\n"
+	           "    endpoints:\n    - {host: svc-%06zu.%s.example, port: 443}\n",
+	           i, i, sites[i % 3]);
+}
+
+static void ca_set_yaml(struct buf *out)
+{
+	buf_printf(out, "apiVersion: certwright/v1\nkind: CASet\nmetadata:\n  name: fleet\n"
+	                "spec:\n  sources:\n  - issuerRef: {name: " ISSUER "}\n");
+}
+
 static void blob(size_t mark, const struct buf *text)
 {
 	(void)printf("blob\nmark :%zu\ndata %zu\n", mark, text->len);
@@ -136,6 +152,28 @@ static int repository(size_t n)
 		(void)printf("M 100644 :%zu certificates/%03zu/svc-%06zu.yaml\n"
 		             "M 100644 :%zu targets/%03zu/svc-%06zu.yaml\n",
 		             2 + 2 * i, i / 1000, i, 3 + 2 * i, i / 1000, i);
+	}
+	(void)puts("\ndone");
+	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int monitored(size_t n)
+{
+	CLEANUP(buf_release) struct buf text = { 0 };
+
+	buf_init(&text, DEFINITION_MAX);
+	issuer_yaml(&text);
+	buf_printf(&text, "---\n");
+	ca_set_yaml(&text);
+	blob(1, &text);
+	for (size_t i = 0; i < n; i++) {
+		definition(i, monitored_yaml, 2 + i, &text);
+	}
+	(void)printf(
+		"commit refs/heads/main\ncommitter Fleet <fleet@example.org> 1577836800 +0000\n"
+		"data 5\nfleet\nM 100644 :1 issuer.yaml\n");
+	for (size_t i = 0; i < n; i++) {
+		(void)printf("M 100644 :%zu monitored/%03zu/svc-%06zu.yaml\n", 2 + i, i / 1000, i);
 	}
 	(void)puts("\ndone");
 	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -244,6 +282,19 @@ static enum err_code sign(struct fleet *f, size_t i, const struct cert_spec *spe
 	return rc == ERR_OK ? seen_cert_add(&f->certs, buf_view(&der), ret, err) : rc;
 }
 
+/* Somebody else holds its key: only what it serves is ours to know. */
+static enum err_code serve_monitored(struct fleet *f, const struct want_endpoint *w,
+                                     struct err *err)
+{
+	size_t i = (size_t)(w->monitor_of - f->desired->identities);
+	struct cert_spec spec = { .dns_names = { .v = &w->host, .n = 1 },
+		                  .path_len = -1,
+		                  .key_usage = KU_DIGITAL_SIGNATURE,
+		                  .ext_usage = EKU_SERVER_AUTH };
+
+	return sign(f, i, &spec, &f->leaf[i], err);
+}
+
 static enum err_code put_identity(struct fleet *f, size_t i, struct err *err)
 {
 	CLEANUP(arena_release) struct arena scratch = { 0 };
@@ -326,7 +377,14 @@ static enum err_code put_all(struct fleet *f, struct err *err)
 	enum err_code rc = store_begin(f->store, TX_RECONCILER, err);
 
 	for (size_t i = 0; rc == ERR_OK && i < f->desired->n_identities; i++) {
-		rc = put_identity(f, i, err);
+		if (f->desired->identities[i].def->monitor == NULL) {
+			rc = put_identity(f, i, err);
+		}
+	}
+	for (size_t i = 0; rc == ERR_OK && i < f->wants->n_endpoints; i++) {
+		if (f->wants->endpoints[i].monitored != NULL) {
+			rc = serve_monitored(f, &f->wants->endpoints[i], err);
+		}
 	}
 	for (size_t i = 0; rc == ERR_OK && i < f->wants->n_stores; i++) {
 		rc = put_store(f, &f->wants->stores[i], err);
@@ -365,7 +423,8 @@ static void observe_store(struct fleet *f, const struct want_store *w, struct ob
 
 static void observe_endpoint(struct fleet *f, const struct want_endpoint *w, struct obs_endpoint *o)
 {
-	size_t at = (size_t)(w->identity - f->desired->identities);
+	const struct identity *id = w->monitored != NULL ? w->monitor_of : w->identity;
+	size_t at = (size_t)(id - f->desired->identities);
 
 	*o = (struct obs_endpoint){ .key = w->key,
 		                    .status = ENDPOINT_OK,
@@ -464,9 +523,14 @@ int main(int argc, char **argv)
 	if (argc == 3 && str_equal(argv[1], "repository") && str_to_i64(argv[2], 3, 999999, &n)) {
 		return repository((size_t)n);
 	}
+	if (argc == 3 && str_equal(argv[1], "monitored") && str_to_i64(argv[2], 1, 999999, &n)) {
+		return monitored((size_t)n);
+	}
 	if (argc == 6 && str_equal(argv[1], "state")) {
 		return state(argv);
 	}
-	(void)fprintf(stderr, "usage: fleet repository N | fleet state REPO DIR KEY NOW\n");
+	(void)fprintf(
+		stderr,
+		"usage: fleet repository N | fleet monitored N | fleet state REPO DIR KEY NOW\n");
 	return EXIT_FAILURE;
 }

@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(c.n >= 1 && c.n <= 10);
 		assert(chain_equal(c, chain_without_root(c)));
 		(void)chain_verify(c, pool + n - 1, 1, "web.example.com", CHAIN_SERVER,
-		                   (struct wall){ 1800000000 });
+		                   (struct wall){ 1800000000 }, /* memo= */ NULL);
 	}
 	arena_release(&arena);
 	return 0;

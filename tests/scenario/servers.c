@@ -179,7 +179,7 @@ static enum chain_verdict handshake(const struct world *w, const struct server *
 		return CHAIN_BAD_SIGNATURE;
 	}
 	return chain_verify(served, anchors.v, anchors.n, /* host= */ NULL, CHAIN_ANY_PURPOSE,
-	                    w->clock.wall_now);
+	                    w->clock.wall_now, /* memo= */ NULL);
 }
 
 void world_check_handshakes(struct world *w)

@@ -6,6 +6,7 @@
 
 #include "reconciler/base/attr.h"
 #include "reconciler/pki/chain.h"
+#include "reconciler/pki/chain_memo.h"
 #include "tests/unit/pki/judge.h"
 #include "tests/unit/unit.h"
 
@@ -48,7 +49,7 @@ static void teardown(void)
 static enum chain_verdict verify_at(struct chain served, const struct cert *anchor,
                                     const char *host, enum chain_purpose purpose, struct wall at)
 {
-	return chain_verify(served, &anchor, 1, host, purpose, at);
+	return chain_verify(served, &anchor, 1, host, purpose, at, /* memo= */ NULL);
 }
 
 START_TEST(good_chain_is_good_in_any_order_with_and_without_root)
@@ -203,12 +204,89 @@ START_TEST(roots_never_make_chains_differ)
 }
 END_TEST
 
+START_TEST(what_is_remembered_of_a_path_is_what_was_found)
+{
+	CLEANUP(buf_release) struct buf kept = { 0 };
+	struct chain served = CHAIN(leaf.cert, sub.cert);
+	const struct cert *anchor = root.cert;
+	const struct cert *stranger = other_root.cert;
+	struct wall late = { (int64_t)JUDGE_NOT_AFTER + 1 };
+	struct chain_memo first;
+	struct chain_memo next;
+
+	buf_init(&kept, 1 << 16);
+	chain_memo_init(&first, &arena);
+	ck_assert(!chain_memo_changed(&first));
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(chain_verify(served, &anchor, 1, NULL, CHAIN_SERVER, now, &first),
+		                 CHAIN_OK);
+		ck_assert_int_eq(chain_verify(served, &anchor, 1, NULL, CHAIN_CLIENT, now, &first),
+		                 CHAIN_WRONG_PURPOSE);
+		ck_assert_uint_eq(first.n_new, 2);
+	}
+	/* Times are no part of it. */
+	ck_assert_int_eq(chain_verify(served, &anchor, 1, NULL, CHAIN_SERVER, late, &first),
+	                 CHAIN_EXPIRED);
+	ck_assert_uint_eq(first.n_new, 2);
+	ck_assert_int_eq(chain_verify(served, &stranger, 1, NULL, CHAIN_SERVER, now, &first),
+	                 CHAIN_INCOMPLETE);
+	chain_memo_write(&first, &kept);
+	ck_assert(chain_memo_changed(&first));
+	chain_memo_init(&next, &arena);
+	ck_assert(chain_memo_read(&next, buf_view(&kept)));
+	ck_assert_int_eq(chain_verify(served, &anchor, 1, NULL, CHAIN_CLIENT, now, &next),
+	                 CHAIN_WRONG_PURPOSE);
+	ck_assert_uint_eq(next.n_new, 0);
+	ck_assert(!chain_memo_changed(&next));
+	/* Only what was used is written again. */
+	buf_reset(&kept);
+	chain_memo_write(&next, &kept);
+	ck_assert_uint_eq(kept.len, 36);
+	chain_memo_release(&next);
+	chain_memo_init(&next, &arena);
+	ck_assert(!chain_memo_read(&next, bytes_of(kept.p, 35)));
+	ck_assert_uint_eq(next.by_path.n, 0);
+	chain_memo_release(&next);
+	chain_memo_release(&first);
+}
+END_TEST
+
+START_TEST(an_expired_anchor_spoils_its_path)
+{
+	CLEANUP(buf_release) struct buf tbs = { 0 };
+	CLEANUP(buf_release) struct buf der = { 0 };
+	struct cert_spec spec = made_ca("Root", p256);
+	const struct cert *brief;
+	struct err err = { 0 };
+	uint8_t serial[20];
+
+	/* The same root, but of a shorter life. */
+	buf_init(&tbs, 1 << 16);
+	buf_init(&der, 1 << 16);
+	serial_random(serial);
+	struct tbs_input in = { .spec = &spec,
+		                .spki = root.cert->spki,
+		                .serial = bytes_of(serial, 20),
+		                .not_before = { JUDGE_NOT_BEFORE },
+		                .not_after = { now.s - 1 } };
+	ck_assert_ok(tbs_certificate(&in, root.key, SIG_DEFAULT, &tbs, &err), &err);
+	ck_assert_ok(sign_tbs(buf_view(&tbs), root.key, SIG_DEFAULT, &der, &err), &err);
+	ck_assert_ok(cert_parse(buf_view(&der), &arena, &brief, &err), &err);
+	const struct cert *both[] = { brief, root.cert };
+	struct chain served = CHAIN(leaf.cert, sub.cert);
+	ck_assert_int_eq(verify_at(served, brief, NULL, CHAIN_SERVER, now), CHAIN_EXPIRED);
+	ck_assert_int_eq(chain_verify(served, both, 2, NULL, CHAIN_SERVER, now, NULL), CHAIN_OK);
+}
+END_TEST
+
 static void build(Suite *suite)
 {
 	TCase *t = tcase_create("chain");
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, good_chain_is_good_in_any_order_with_and_without_root);
+	tcase_add_test(t, what_is_remembered_of_a_path_is_what_was_found);
+	tcase_add_test(t, an_expired_anchor_spoils_its_path);
 	tcase_add_test(t, each_fault_has_its_verdict);
 	tcase_add_test(t, damaged_signature_is_told_apart);
 	tcase_add_test(t, leaf_that_signs_is_refused);
