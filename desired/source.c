@@ -41,7 +41,9 @@ static void start_git(void)
 	(void)git_libgit2_opts(GIT_OPT_SET_CACHE_OBJECT_LIMIT, GIT_OBJECT_BLOB, (size_t)0);
 	(void)git_libgit2_opts(GIT_OPT_SET_EXTENSIONS, extensions, ARRAY_LEN(extensions));
 	(void)git_libgit2_opts(GIT_OPT_SET_PACK_MAX_OBJECTS, (size_t)20000000);
+#ifdef HAVE_GIT_OPT_SET_PACK_MAX_OBJECT_SIZE
 	(void)git_libgit2_opts(GIT_OPT_SET_PACK_MAX_OBJECT_SIZE, SOURCE_OBJECT_MAX);
+#endif
 }
 
 enum err_code source_git_start(struct err *err)
