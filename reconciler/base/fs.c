@@ -168,15 +168,20 @@ enum err_code fs_remove(const char *path, struct err *err)
 {
 	CLEANUP(cleanup_free) char *parent = parent_of(path);
 	CLEANUP(cleanup_close) int dirfd = -1;
+	const char *slash = strrchr(path, '/');
 
 	if (parent == NULL) {
 		return err_nomem(err);
 	}
-	dirfd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dirfd < 0) {
-		return errno == ENOENT ? ERR_OK : err_set_sys(err, errno, "open '%s'", parent);
+	enum err_code rc = fs_open_dir(parent, &dirfd, err);
+	if (rc == ERR_NOT_FOUND) {
+		err_clear(err);
+		return ERR_OK;
 	}
-	if (unlink(path) != 0) {
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	if (unlinkat(dirfd, slash == NULL ? path : slash + 1, 0) != 0) {
 		return errno == ENOENT ? ERR_OK : err_set_sys(err, errno, "remove '%s'", path);
 	}
 	if (fsync(dirfd) != 0) {
@@ -235,12 +240,22 @@ enum err_code fs_make_dirs(const char *path, uint32_t mode, struct err *err)
 /* ERR_OK with *ret NULL when there is no such directory. */
 static enum err_code open_listing(const char *dir, DIR **ret, struct err *err)
 {
-	DIR *d = opendir(dir);
+	CLEANUP(cleanup_close) int fd = -1;
+	enum err_code rc = fs_open_dir(dir, &fd, err);
 
-	if (d == NULL && errno != ENOENT) {
+	if (rc == ERR_NOT_FOUND) {
+		err_clear(err);
+		*ret = NULL;
+		return ERR_OK;
+	}
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	*ret = fdopendir(fd);
+	if (*ret == NULL) {
 		return err_set_sys(err, errno, "list '%s'", dir);
 	}
-	*ret = d;
+	fd = -1;
 	return ERR_OK;
 }
 

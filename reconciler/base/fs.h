@@ -6,8 +6,8 @@
  * (a rename alone is invisible to watchers of ENTRY_MODIFY, and JSSE keys a cache on the mtime);
  * owner, group and mode come from the caller, never from a file that is there; no symlink is
  * followed out of the directory; a directory writable by another uid is refused (unless it is
- * sticky and the file is ours). A bind-mounted single file (rename says EBUSY) is overwritten in
- * place after the backup was made.
+ * sticky and the file is ours), and so is one that somebody else's link leads to. A bind-mounted
+ * single file (rename says EBUSY) is overwritten in place after the backup was made.
  */
 #pragma once
 
@@ -42,6 +42,10 @@ enum err_code fs_stat(const char *path, struct fs_facts *ret, struct err *err);
 /* Whole file, at most `limit` bytes, appended to `out`. Regular files only. ERR_NOT_FOUND is
  * certain absence. */
 enum err_code fs_read(const char *path, size_t limit, struct buf *out, struct err *err);
+
+/* A directory, to work on names in it. A symbolic link on the way there is followed when it is
+ * root's, ours or of the owner of where it leads; nobody else says where our files go. */
+enum err_code fs_open_dir(const char *dir, int *ret, struct err *err);
 
 struct fs_replace {
 	const char *path; /* absolute */

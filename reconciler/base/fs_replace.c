@@ -534,11 +534,10 @@ static enum err_code prepare(struct job *j)
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	j->dirfd = open(j->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (j->dirfd < 0) {
-		return err_set_sys(j->err, errno, "open directory '%s'", j->dir);
+	rc = fs_open_dir(j->dir, &j->dirfd, j->err);
+	if (rc == ERR_OK) {
+		rc = check_directory(j);
 	}
-	rc = check_directory(j);
 	if (rc == ERR_OK && j->locks) {
 		rc = lock_directory(j);
 	}

@@ -59,6 +59,65 @@ START_TEST(an_old_file_is_replaced_by_a_new_inode)
 }
 END_TEST
 
+/* An application redirects the directory below its own to one that only root writes. */
+START_TEST(a_link_of_somebody_else_leads_no_file_away)
+{
+	struct fs_replace r = job("new");
+	struct err err = { 0 };
+	char app[512], theirs[512], system[512], victim[512], there[512];
+
+	if (geteuid() != 0) {
+		return;
+	}
+	in_dir(app, "app");
+	in_dir(system, "system");
+	in_dir(victim, "system/web.pem");
+	in_dir(theirs, "app/tls");
+	in_dir(there, "app/tls/web.pem");
+	ck_assert_int_eq(mkdir(app, 0755), 0);
+	ck_assert_int_eq(mkdir(system, 0755), 0);
+	put(victim, "system");
+	ck_assert_int_eq(symlink("../system", theirs), 0);
+	r.path = there;
+	ck_assert_ok(fs_replace(&r, &err), &err); /* our own link */
+	holds(victim, "new");
+	put(victim, "system");
+	ck_assert_int_eq(lchown(theirs, 65534, 65534), 0);
+	ck_assert_int_eq(fs_replace_check(&r, &err), ERR_DENIED);
+	ck_assert_ptr_nonnull(strstr(err.msg, "a symbolic link of uid 65534 on the way"));
+	err_clear(&err);
+	ck_assert_int_eq(fs_replace(&r, &err), ERR_DENIED);
+	err_clear(&err);
+	ck_assert_int_eq(fs_remove(there, &err), ERR_DENIED);
+	err_clear(&err);
+	holds(victim, "system");
+	/* To a directory of their own they may lead us. */
+	ck_assert_int_eq(chown(system, 65534, 65534), 0);
+	ck_assert_int_eq(chown(victim, 65534, 65534), 0);
+	ck_assert_ok(fs_replace(&r, &err), &err);
+	holds(victim, "new");
+	ck_assert_ok(fs_remove(there, &err), &err);
+	ck_assert_int_eq(access(victim, F_OK), -1);
+}
+END_TEST
+
+START_TEST(links_in_a_circle_are_an_error)
+{
+	struct fs_replace r = job("new");
+	struct err err = { 0 };
+	char one[512], two[512], there[512];
+
+	in_dir(one, "one");
+	in_dir(two, "two");
+	in_dir(there, "one/web.pem");
+	ck_assert_int_eq(symlink("two", one), 0);
+	ck_assert_int_eq(symlink("one", two), 0);
+	r.path = there;
+	ck_assert_int_eq(fs_replace(&r, &err), ERR_IO);
+	ck_assert_int_eq(err.sys, ELOOP);
+}
+END_TEST
+
 START_TEST(an_empty_file_can_be_written)
 {
 	struct fs_replace r = job("");
@@ -506,6 +565,8 @@ static void build(Suite *suite)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_new_file_appears_with_its_mode);
 	tcase_add_test(tc, an_old_file_is_replaced_by_a_new_inode);
+	tcase_add_test(tc, a_link_of_somebody_else_leads_no_file_away);
+	tcase_add_test(tc, links_in_a_circle_are_an_error);
 	tcase_add_test(tc, an_empty_file_can_be_written);
 	tcase_add_test(tc, the_old_content_is_kept_as_backup);
 	tcase_add_test(tc, an_existing_backup_is_replaced);
