@@ -156,7 +156,8 @@ struct keystore_ops {
 	enum err_code (*encode)(const struct keystore *ks, const struct keystore_encode *how,
 	                        struct keystore_part ret[KEYSTORE_PARTS_MAX], size_t *ret_n,
 	                        struct err *err);
-	/* One call per fact; name and value are borrowed for the call. */
+	/* One call per fact, those of the store first, then entry by entry; name and value are
+	 * borrowed for the call. */
 	void (*facts)(const struct keystore *ks,
 	              void (*say)(void *ctx, const struct keystore_fact *f), void *ctx);
 	void (*close)(struct keystore *ks); /* accepts NULL */

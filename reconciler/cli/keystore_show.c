@@ -117,36 +117,61 @@ static void cert_text(const struct cert *c, struct buf *out)
 	buf_add_str(out, c->dns_names.n > 0 ? "\n" : "");
 }
 
-/* Facts of one entry, or (SIZE_MAX) of the store. */
-struct fact_list {
-	size_t of;
-	struct buf *out;
-	struct json_writer *w;
+/* Of the store and all entries, asked for once: there may be ten thousand. */
+struct fact_kept {
+	size_t entry; /* SIZE_MAX: of the store */
+	const char *name, *value;
+};
+struct facts {
+	struct arena arena;
+	struct fact_kept *v;
+	size_t n, cap;
+	size_t next; /* of the entries: they are shown, as they are told, in order */
 };
 
-static void fact_text(void *ctx, const struct keystore_fact *fact)
+static void keep_fact(void *ctx, const struct keystore_fact *fact)
 {
-	struct fact_list *l = ctx;
+	struct facts *all = ctx;
+	struct fact_kept *f = ARENA_PUSH(&all->arena, all);
 
-	if (fact->entry != l->of) {
-		return;
+	if (f != NULL) {
+		*f = (struct fact_kept){ .entry = fact->entry,
+			                 .name = arena_str(&all->arena, fact->name),
+			                 .value = arena_str(&all->arena, fact->value) };
 	}
-	buf_printf(l->out, "    %s: ", fact->name);
-	foreign(l->out, fact->value);
-	buf_add_byte(l->out, '\n');
 }
 
-static void fact_json(void *ctx, const struct keystore_fact *fact)
+static void facts_release(struct facts *all)
 {
-	struct fact_list *l = ctx;
+	arena_release(&all->arena);
+}
 
-	if (fact->entry != l->of) {
-		return;
+static void facts_gather(const struct store_file *f, bool details, struct facts *ret)
+{
+	*ret = (struct facts){ .v = NULL };
+	arena_init(&ret->arena);
+	if (details) {
+		f->ks->ops->facts(f->ks, keep_fact, ret);
 	}
-	json_begin_object(l->w);
-	json_member_str(l->w, "name", fact->name);
-	json_member_str(l->w, "value", fact->value);
-	json_end_object(l->w);
+	if (arena_failed(&ret->arena)) {
+		ret->n = 0;
+	}
+}
+
+static const struct fact_kept *fact_next(struct facts *all, size_t of)
+{
+	return all->next < all->n && all->v[all->next].entry == of ? &all->v[all->next++] : NULL;
+}
+
+static void facts_text(struct facts *all, size_t of, struct buf *out)
+{
+	const struct fact_kept *f;
+
+	while ((f = fact_next(all, of)) != NULL) {
+		buf_printf(out, "    %s: ", f->name);
+		foreign(out, f->value);
+		buf_add_byte(out, '\n');
+	}
 }
 
 static void created_text(int64_t ms, struct buf *out)
@@ -159,13 +184,14 @@ static void created_text(int64_t ms, struct buf *out)
 	}
 }
 
-static void entry_details_text(const struct store_file *f, const struct store_model *m, size_t i,
+static void entry_details_text(const struct store_model *m, size_t i, struct facts *facts,
                                struct buf *out)
 {
+	CLEANUP(arena_release) struct arena scratch = { 0 };
 	const struct obs_entry *e = &m->row.entries[i];
-	struct fact_list facts = { .of = i, .out = out };
 	char key[2 * SHA256_BYTES + 1];
 
+	arena_init(&scratch);
 	created_text(m->details[i].created_ms, out);
 	if (e->kind == KS_KEY) {
 		hex_encode(bytes_of(e->key_spki_sha256, SHA256_BYTES), key);
@@ -181,9 +207,9 @@ static void entry_details_text(const struct store_file *f, const struct store_mo
 	if (m->details[i].secret_algorithm != NULL) {
 		buf_printf(out, "    secret key: %s\n", m->details[i].secret_algorithm);
 	}
-	f->ks->ops->facts(f->ks, fact_text, &facts);
+	facts_text(facts, i, out);
 	for (size_t k = 0; k < e->chain.n; k++) {
-		const struct cert *c = seen_cert_parse(e->chain.v[k], &f->tool->arena);
+		const struct cert *c = seen_cert_parse(e->chain.v[k], &scratch);
 		if (c != NULL) {
 			buf_printf(out, "    certificate %zu of %zu\n", k + 1, e->chain.n);
 			cert_text(c, out);
@@ -194,8 +220,9 @@ static void entry_details_text(const struct store_file *f, const struct store_mo
 void show_store_text(const struct store_file *f, const struct store_model *m, bool details,
                      struct buf *out)
 {
-	struct fact_list facts = { .of = SIZE_MAX, .out = out };
+	CLEANUP(facts_release) struct facts facts = { .v = NULL };
 
+	facts_gather(f, details, &facts);
 	foreign(out, f->shown);
 	buf_printf(out, ": %s", m->row.format);
 	if (m->row.profile != NULL) {
@@ -204,13 +231,11 @@ void show_store_text(const struct store_file *f, const struct store_model *m, bo
 	buf_printf(out, ", %zu %s", m->row.n_entries, m->row.n_entries == 1 ? "entry" : "entries");
 	warnings_text(m->row.warnings, out);
 	buf_add_byte(out, '\n');
-	if (details) {
-		f->ks->ops->facts(f->ks, fact_text, &facts);
-	}
+	facts_text(&facts, SIZE_MAX, out);
 	for (size_t i = 0; i < m->row.n_entries; i++) {
 		entry_line(&m->row.entries[i], out);
 		if (details) {
-			entry_details_text(f, m, i, out);
+			entry_details_text(m, i, &facts, out);
 		}
 	}
 }
@@ -239,23 +264,31 @@ void show_chain_json(const struct seen_chain *chain, struct arena *arena, struct
 	json_end_array(w);
 }
 
-static void facts_json(const struct store_file *f, size_t of, struct json_writer *w)
+static void facts_json(struct facts *all, size_t of, struct json_writer *w)
 {
-	struct fact_list facts = { .of = of, .w = w };
+	const struct fact_kept *f;
 
 	json_key(w, "facts");
 	json_begin_array(w);
-	f->ks->ops->facts(f->ks, fact_json, &facts);
+	while ((f = fact_next(all, of)) != NULL) {
+		json_begin_object(w);
+		json_member_str(w, "name", f->name);
+		json_member_str(w, "value", f->value);
+		json_end_object(w);
+	}
 	json_end_array(w);
 }
 
-static void entry_json(const struct store_file *f, const struct store_model *m, size_t i,
-                       bool details, struct json_writer *w)
+/* facts NULL: no details */
+static void entry_json(const struct store_model *m, size_t i, struct facts *facts,
+                       struct json_writer *w)
 {
+	CLEANUP(arena_release) struct arena scratch = { 0 };
 	const struct obs_entry *e = &m->row.entries[i];
 	const struct entry_details *d = &m->details[i];
 	char key[2 * SHA256_BYTES + 1];
 
+	arena_init(&scratch);
 	json_begin_object(w);
 	json_member_str(w, "alias", e->alias);
 	json_member_str(w, "kind", entry_kind_name(e->kind));
@@ -270,10 +303,10 @@ static void entry_json(const struct store_file *f, const struct store_model *m, 
 		json_member_str(w, "secretAlgorithm", d->secret_algorithm);
 	}
 	json_key(w, "chain");
-	show_chain_json(&e->chain, &f->tool->arena, w);
+	show_chain_json(&e->chain, &scratch, w);
 	warnings_json(e->warnings, w);
-	if (details) {
-		facts_json(f, i, w);
+	if (facts != NULL) {
+		facts_json(facts, i, w);
 	}
 	json_end_object(w);
 }
@@ -281,18 +314,21 @@ static void entry_json(const struct store_file *f, const struct store_model *m, 
 void show_store_json(const struct store_file *f, const struct store_model *m, bool details,
                      struct json_writer *w)
 {
+	CLEANUP(facts_release) struct facts facts = { .v = NULL };
+
+	facts_gather(f, details, &facts);
 	json_begin_object(w);
 	json_member_str(w, "file", f->shown);
 	json_member_str(w, "format", m->row.format);
 	json_member_str(w, "profile", m->row.profile);
 	warnings_json(m->row.warnings, w);
 	if (details) {
-		facts_json(f, SIZE_MAX, w);
+		facts_json(&facts, SIZE_MAX, w);
 	}
 	json_key(w, "entries");
 	json_begin_array(w);
 	for (size_t i = 0; i < m->row.n_entries; i++) {
-		entry_json(f, m, i, details, w);
+		entry_json(m, i, details ? &facts : NULL, w);
 	}
 	json_end_array(w);
 	json_end_object(w);

@@ -86,6 +86,9 @@ json_is '[s["format"] for s in d]' '["jks", "pkcs12"]'
 json_is 'sorted(e["alias"] for e in d[0]["entries"])' '["root", "web"]'
 ks inspect s.p12 "${pw[@]}" -o json
 json_is '[e["keyMatches"] for e in d[0]["entries"] if e["kind"] == "key"]' '[true]'
+json_is '[{f["name"]: f["value"] for f in e["facts"]}["attributes"] for e in d[0]["entries"]]' \
+	'["friendlyName localKeyId", "friendlyName trustedKeyUsage"]'
+json_is '{f["name"]: f["value"] for f in d[0]["facts"]}["macIterations"]' 10000
 ks verify s.jks s.p12 "${pw[@]}"
 chmod 0644 s.jks
 expect 2 keystore verify s.jks "${pw[@]}" -o json
