@@ -172,6 +172,7 @@ struct keystore {
  * itself. Heap; NULL: no memory. */
 char *keystore_part_path(const char *path, const char *suffix);
 void keystore_part_release(struct keystore_part *p);
+bool keystore_holds_key(const struct keystore *ks); /* any private key */
 /* Entry i of `from` into `to` under that alias: replaces what has it. now_ms stands in for a date
  * that is not known. ERR_INVALID: `to` has no place for such an entry (or for a second key);
  * ERR_DENIED: the entry does not open. */

@@ -8,7 +8,7 @@
 #include "providers/keystore.h"
 #include "reconciler/base/str.h"
 
-static bool holds_key(const struct keystore *ks)
+bool keystore_holds_key(const struct keystore *ks)
 {
 	for (size_t i = 0; i < ks->ops->count(ks); i++) {
 		struct keystore_entry e = { .alias = NULL };
@@ -25,7 +25,7 @@ static enum err_code copy_key(const struct keystore *from, size_t i, const struc
 {
 	CLEANUP(secret_release) struct secret key = { 0 };
 
-	if (!to->ops->has_aliases && holds_key(to)) {
+	if (!to->ops->has_aliases && keystore_holds_key(to)) {
 		(void)err_set(err, ERR_INVALID, "format %s holds one private key", to->ops->type);
 		return err_hint(err, "take one entry at a time");
 	}

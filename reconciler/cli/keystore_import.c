@@ -370,18 +370,6 @@ static enum err_code put(struct importing *x, size_t i, struct err *err)
 	return err_hint(err, "name the file of its certificate, too");
 }
 
-static bool holds_key(const struct keystore *ks)
-{
-	for (size_t i = 0; i < ks->ops->count(ks); i++) {
-		struct keystore_entry e = { .alias = NULL };
-		ks->ops->entry(ks, i, &e);
-		if (e.kind == KS_KEY) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static enum err_code import(struct importing *x, bool *ret_written, struct err *err)
 {
 	struct store_file *f = &x->f;
@@ -409,7 +397,7 @@ static enum err_code import(struct importing *x, bool *ret_written, struct err *
 		                             .profile = args_get(x->tool.args, "profile") };
 	rc = store_file_save(f, &how, ret_written, err);
 	if (rc == ERR_OK && *ret_written && f->has_password && !f->ops->has_password &&
-	    holds_key(f->ks)) {
+	    keystore_holds_key(f->ks)) {
 		cli_note(x->tool.cli, "note: format %s has no password: only its mode protects %s",
 		         f->ops->type, f->shown);
 	}
