@@ -97,12 +97,24 @@ static enum err_code add_file(struct importing *x, const char *path, bool named,
 	return ERR_OK;
 }
 
+/* A link may lead back to where we come from; one that leads nowhere is nobody's store. */
+static bool leads_away(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode) &&
+	       (stat(path, &st) != 0 || S_ISDIR(st.st_mode));
+}
+
 static enum err_code walk(struct importing *x, const char *path, unsigned depth, struct err *err)
 {
 	struct dirent **names = NULL;
 	struct stat st;
 	enum err_code rc = ERR_OK;
 
+	if (depth > 0 && leads_away(path)) {
+		return leave_out(x, path, "a symbolic link to a directory, or to nothing", err);
+	}
 	if (stat(path, &st) != 0) {
 		return err_set_sys(err, errno, "%s", path);
 	}

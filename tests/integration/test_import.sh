@@ -160,6 +160,14 @@ json_is 'any(o["new"] for o in d["objects"])' false
 says "lonely.key"
 grep -q 'literalSubject: "CN=\*.old.example' "$fleet/imported/wildcard.old.example.yaml" || fail "$(cat "$fleet/imported/wildcard.old.example.yaml")"
 
+it "links to directories are not followed, and dead ones stop nothing"
+ln -s .. "$old/deep/up"
+ln -s nowhere "$old/deep/dead"
+expect 0 import "$old" "${pw[@]}" --write "$fleet/imported" -o json
+says "deep/up: a symbolic link" "deep/dead: a symbolic link"
+json_is 'any(o["new"] for o in d["objects"])' false
+rm "$old/deep/up" "$old/deep/dead"
+
 it "a file that was edited is kept unless --replace"
 echo '# mine' >>"$fleet/imported/web.old.example.yaml"
 expect 1 import "$old" "${pw[@]}" --write "$fleet/imported"
