@@ -150,12 +150,15 @@ static bool host_accepts(const struct planner *p, const struct unit_plan *u,
 	return false;
 }
 
+/* The time runs from when there is something to trust: what this very plan issues is not there yet.
+ */
 static bool past_deadline(struct planner *p, const struct consumer_spec *cs,
                           const struct change_of_face *c)
 {
 	struct wall end = { c->id->cur == NULL ? 0 : c->id->cur->issued_at.s + cs->deadline_s };
 
-	if (cs->deadline_s == 0 || !cs->proceed_on_deadline || c->id->cur == NULL) {
+	if (cs->deadline_s == 0 || !cs->proceed_on_deadline || c->id->cur == NULL ||
+	    c->id->draft != NULL) {
 		return false;
 	}
 	wake_at(p, end);
