@@ -84,12 +84,10 @@ static enum err_code leave_out(struct importing *x, const char *file, const char
 
 static enum err_code add_file(struct importing *x, const char *path, bool named, struct err *err)
 {
-	struct found_file *f = NULL;
-
 	if (x->files.n == FILES_MAX) {
 		return err_set(err, ERR_INVALID, "%s: more than %d files", path, FILES_MAX);
 	}
-	f = ARENA_PUSH(&x->tool.arena, &x->files);
+	struct found_file *f = ARENA_PUSH(&x->tool.arena, &x->files);
 	if (f == NULL) {
 		return err_nomem(err);
 	}
@@ -123,8 +121,7 @@ static enum err_code walk(struct importing *x, const char *path, unsigned depth,
 		                                         : ERR_OK;
 	}
 	if (depth > DEPTH_MAX) {
-		return err_set(err, ERR_INVALID, "%s: directories in directories without end",
-		               path);
+		return err_set(err, ERR_INVALID, "%s: directories without end", path);
 	}
 	int n = scandir(path, &names, /* filter= */ NULL, alphasort);
 	if (n < 0) {
