@@ -32,7 +32,8 @@ struct look_endpoint {
 	const char *server_name; /* NULL: host; no SNI for addresses */
 	const char *starttls;    /* NULL */
 	bool possession;         /* complete the handshake */
-	bool twins;              /* look for a second certificate, of the other kind of key */
+	bool twins;              /* look for a second certificate, of the other kind of key; a
+	                            polite prober does not: it is a handshake that fails */
 	bool tls13_only;         /* known: without possession, TLS 1.2 is not tried first */
 	bool every_address;      /* of the name, not only the first that answers */
 	const struct secret *client_key; /* PKCS#8, NULL: none */

@@ -156,7 +156,7 @@ struct memory {
 	size_t n_imported;
 	const struct source_memory *sources; /* in no order; few */
 	size_t n_sources;
-	const struct crl_memory *crls; /* as well; not in snapshots */
+	const struct crl_memory *crls; /* as well */
 	size_t n_crls;
 	/* What has another name in these rows than in the store, where it is not renamed yet; and
 	 * what cannot be, because both names hold something. */

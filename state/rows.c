@@ -10,7 +10,8 @@
 #define ENTRIES_FORMAT 1
 #define CHAIN_MAX      0xffffu
 #define ENTRY_MIN      (1 + 1 + 4 + 2 + 2 + 2) /* smallest encoding of one entry */
-#define SAME_TEXT      0xffffu                 /* folded is the alias itself */
+#define SAME_TEXT      0xffffu                 /* folded is the alias itself; no text at all */
+#define ADDRESS_MIN    (2 + 1 + 1 + 2 + 2)
 
 enum { ENTRY_KEY_OPENS = 1, ENTRY_KEY_MATCHES = 2 };
 
@@ -222,6 +223,113 @@ enum err_code row_decode_entries(struct bytes in, struct cert_source *src, struc
 	*ret = v;
 	*ret_n = n;
 	return ERR_OK;
+}
+
+static enum err_code put_address(const struct obs_address *a, struct buf *chains, struct buf *out,
+                                 struct err *err)
+{
+	enum err_code rc = put_text(out, a->address, err);
+
+	buf_add_byte(out, (uint8_t)a->status);
+	buf_add_byte(out, (uint8_t)a->proof);
+	if (rc == ERR_OK && a->error == NULL) {
+		buf_add_u16be(out, SAME_TEXT);
+	} else if (rc == ERR_OK) {
+		rc = put_text(out, a->error, err);
+	}
+	buf_add_u16be(out, (uint16_t)a->served.n);
+	row_encode_chain(a->served, chains);
+	return rc;
+}
+
+/* Nothing of an endpoint that serves nothing else, so that most rows stay as they were. */
+enum err_code row_encode_others(const struct obs_endpoint *e, struct buf *chains, struct buf *out,
+                                struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	if (e->twin.n == 0 && e->n_addresses == 0) {
+		return ERR_OK;
+	}
+	if (e->twin.n > CHAIN_MAX) {
+		return err_set(err, ERR_INVALID, "a chain of %zu certificates", e->twin.n);
+	}
+	buf_add_u16be(out, (uint16_t)e->twin.n);
+	row_encode_chain(e->twin, chains);
+	buf_add_u32be(out, (uint32_t)e->n_addresses);
+	for (size_t i = 0; rc == ERR_OK && i < e->n_addresses; i++) {
+		rc = e->addresses[i].served.n > CHAIN_MAX
+		             ? err_set(err, ERR_INVALID, "a chain is too long")
+		             : put_address(&e->addresses[i], chains, out, err);
+	}
+	if (rc == ERR_OK) {
+		rc = buf_check(out, "the addresses of an endpoint", err);
+	}
+	return rc == ERR_OK ? buf_check(chains, "the chains of an endpoint", err) : rc;
+}
+
+static enum err_code take_served(struct reader *chains, uint32_t n, struct cert_source *src,
+                                 struct arena *arena, struct seen_chain *ret, struct err *err)
+{
+	const uint8_t *p = take(chains, (size_t)n * SHA256_BYTES);
+
+	return chains->bad ? damaged(err, "the addresses of an endpoint")
+	                   : row_decode_chain(bytes_of(p, (size_t)n * SHA256_BYTES), src, arena,
+	                                      ret, err);
+}
+
+static enum err_code take_address(struct reader *r, struct reader *chains, struct cert_source *src,
+                                  struct arena *arena, struct obs_address *a, struct err *err)
+{
+	a->address = take_text(r, take_be(r, 2), arena);
+	uint32_t status = take_be(r, 1);
+	uint32_t proof = take_be(r, 1);
+	uint32_t n = take_be(r, 2);
+	a->error = n == SAME_TEXT ? NULL : take_text(r, n, arena);
+	n = take_be(r, 2);
+	if (r->bad || status > ENDPOINT_NO_TLS || proof > PROOF_POSSESSION) {
+		return damaged(err, "the addresses of an endpoint");
+	}
+	a->status = (enum endpoint_status)status;
+	a->proof = (enum proof)proof;
+	return take_served(chains, n, src, arena, &a->served, err);
+}
+
+enum err_code row_decode_others(struct bytes chains, struct bytes in, struct cert_source *src,
+                                struct arena *arena, struct obs_endpoint *ret, struct err *err)
+{
+	struct reader r = { .p = in.p, .left = in.n };
+	struct reader all = { .p = chains.p, .left = chains.n };
+	struct seen_chain twin = { .n = 0 };
+
+	if (in.n == 0 && chains.n == 0) {
+		return ERR_OK;
+	}
+	uint32_t n_twin = take_be(&r, 2);
+	uint32_t n = take_be(&r, 4);
+	if (r.bad || n > r.left / ADDRESS_MIN) {
+		return damaged(err, "the addresses of an endpoint");
+	}
+	struct obs_address *v = ARENA_ARRAY(arena, struct obs_address, n == 0 ? 1 : n);
+	if (v == NULL) {
+		return err_nomem(err);
+	}
+	enum err_code rc = take_served(&all, n_twin, src, arena, &twin, err);
+	for (uint32_t i = 0; rc == ERR_OK && i < n; i++) {
+		rc = take_address(&r, &all, src, arena, &v[i], err);
+	}
+	if (rc == ERR_OK && (r.left != 0 || all.left != 0)) {
+		rc = damaged(err, "the addresses of an endpoint");
+	}
+	if (rc == ERR_OK && arena_failed(arena)) {
+		rc = err_nomem(err);
+	}
+	if (rc == ERR_OK) {
+		ret->twin = twin;
+		ret->addresses = v;
+		ret->n_addresses = n;
+	}
+	return rc;
 }
 
 enum err_code row_encode_names(const char *const *v, size_t n, struct buf *out, struct err *err)

@@ -32,6 +32,13 @@ enum err_code row_encode_entries(const struct obs_entry *v, size_t n, struct buf
 enum err_code row_decode_entries(struct bytes in, struct cert_source *src, struct arena *arena,
                                  const struct obs_entry **ret, size_t *ret_n, struct err *err);
 
+/* What an endpoint serves beside its chain: its twin and its addresses. The chains go to `chains`,
+ * one after the other, the rest to `out`. */
+enum err_code row_encode_others(const struct obs_endpoint *e, struct buf *chains, struct buf *out,
+                                struct err *err);
+enum err_code row_decode_others(struct bytes chains, struct bytes in, struct cert_source *src,
+                                struct arena *arena, struct obs_endpoint *ret, struct err *err);
+
 enum err_code row_encode_names(const char *const *v, size_t n, struct buf *out, struct err *err);
 enum err_code row_decode_names(struct bytes in, struct arena *arena, const char *const **ret,
                                size_t *ret_n, struct err *err);

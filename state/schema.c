@@ -185,9 +185,20 @@ static const char *const version_6[] = {
 	NULL,
 };
 
+static const char *const version_7[] = {
+	/* what else an endpoint serves: a certificate of another kind of key, other addresses of
+	   its name; `others` holds their chains one after the other, `addresses` says whose they
+	   are */
+	"ALTER TABLE seen_endpoint ADD COLUMN others BLOB NOT NULL DEFAULT x'';",
+	"ALTER TABLE seen_endpoint ADD COLUMN addresses BLOB NOT NULL DEFAULT x'';",
+	"ALTER TABLE seen_endpoint ADD COLUMN name_refused INTEGER NOT NULL DEFAULT 0;",
+	"PRAGMA user_version=7;",
+	NULL,
+};
+
 /* steps[i] leads from version i to i + 1. */
-static const char *const *const steps[] = { version_1, version_2, version_3,
-	                                    version_4, version_5, version_6 };
+static const char *const *const steps[] = { version_1, version_2, version_3, version_4,
+	                                    version_5, version_6, version_7 };
 static_assert(ARRAY_LEN(steps) == SCHEMA_VERSION, "one step for every version");
 
 enum err_code schema_version(struct db *db, int *ret, struct err *err)

@@ -6,7 +6,7 @@
 
 #include "state/db.h"
 
-#define SCHEMA_VERSION 6
+#define SCHEMA_VERSION 7
 
 /* user_version of the database as it is. */
 enum err_code schema_version(struct db *db, int *ret, struct err *err);

@@ -273,6 +273,16 @@ static void write_strings(struct json_writer *j, const struct field *f, const ch
 	json_end_array(j);
 }
 
+static void write_bytes(struct json_writer *j, const struct bytes *v)
+{
+	struct buf base64;
+
+	buf_init(&base64, SNAPSHOT_LINE_MAX);
+	base64_encode(*v, &base64);
+	json_str(j, buf_str(&base64));
+	buf_release(&base64);
+}
+
 static void write_value(struct json_writer *j, const struct field *f, const char *row)
 {
 	const char *at = row + f->at;
@@ -300,6 +310,9 @@ static void write_value(struct json_writer *j, const struct field *f, const char
 		return; /* a member of its own */
 	case FIELD_DIGEST:
 		write_digest(j, (const uint8_t *)at);
+		return;
+	case FIELD_BYTES:
+		write_bytes(j, (const void *)at);
 		return;
 	case FIELD_CERT:
 	case FIELD_CERT_OR_NULL:
@@ -377,6 +390,24 @@ static bool write_certificate(struct writer *w, const struct seen_cert *c)
 	return ok;
 }
 
+/* One that a snapshot has no room for is named, with the reason why it is not there. */
+static bool add_crls(struct writer *w, const struct memory *m)
+{
+	struct crl_memory *v = ARENA_ARRAY(&w->scratch, struct crl_memory, m->n_crls + 1);
+
+	if (v == NULL) {
+		return false;
+	}
+	for (size_t i = 0; i < m->n_crls; i++) {
+		v[i] = m->crls[i];
+		if (v[i].data.n > SNAPSHOT_CRL_MAX) {
+			v[i].data = (struct bytes){ 0 };
+			v[i].error = "the CRL is too large for a snapshot";
+		}
+	}
+	return add_section(w, SECTION_CRLS, v, m->n_crls);
+}
+
 static bool collect(struct writer *w, const struct observed *o, const struct memory *m)
 {
 	bool ok = add_section(w, SECTION_STORES, o->stores, o->n_stores) &&
@@ -389,7 +420,7 @@ static bool collect(struct writer *w, const struct observed *o, const struct mem
 	          add_section(w, SECTION_ISSUERS, m->issuers, m->n_issuers) &&
 	          add_section(w, SECTION_IMPORTED, m->imported, m->n_imported) &&
 	          add_section(w, SECTION_SUSPENSIONS, m->suspensions, m->n_suspensions) &&
-	          add_section(w, SECTION_SOURCES, m->sources, m->n_sources);
+	          add_section(w, SECTION_SOURCES, m->sources, m->n_sources) && add_crls(w, m);
 
 	if (ok && w->certs.n > 0) {
 		qsort(w->certs.v, w->certs.n, sizeof(*w->certs.v), compare_certs);

@@ -3,11 +3,11 @@
  * snapshot.h - an observation and the secret-free memory beside it as JSON Lines, for `plan
  * --observed` elsewhere.
  *
- * First line: {"certwright":"snapshot","formatVersion":"1.0","observedAt":...,"stateId":...}. Then
+ * First line: {"certwright":"snapshot","formatVersion":"1.1","observedAt":...,"stateId":...}. Then
  * one object a line, each with "row": certificate | store | endpoint | config | identity |
- * storeMemory | slot | anchor | issuer | suspension. Rows are sorted; the same observation is the
- * same bytes. Certificates stand once, by SHA-256, with their DER in base64. Reading bounds every
- * line and count and refuses what it does not know.
+ * storeMemory | slot | anchor | issuer | imported | suspension | caSource | crl. Rows are sorted;
+ * the same observation is the same bytes. Certificates stand once, by SHA-256, with their DER in
+ * base64. Reading bounds every line and count and refuses what it does not know.
  */
 #pragma once
 

@@ -174,6 +174,24 @@ static enum err_code read_digest(struct reader *r, const struct field *f, const 
 	return ERR_OK;
 }
 
+static enum err_code read_bytes(struct reader *r, const struct field *f, const struct json_t *v,
+                                char *at)
+{
+	CLEANUP(buf_release) struct buf out = { 0 };
+	const char *text = json_as_str(v, NULL);
+
+	buf_init(&out, SNAPSHOT_LINE_MAX);
+	if (text == NULL || !base64_decode(text, strlen(text), &out)) {
+		return refuse(r, f->name, "is no base64");
+	}
+	const struct bytes kept = arena_bytes(r->arena, buf_view(&out));
+	if (kept.p == NULL && out.len > 0) {
+		return no_memory(r);
+	}
+	memcpy(at, &kept, sizeof(kept));
+	return ERR_OK;
+}
+
 static const struct seen_cert *find_certificate(struct reader *r, const struct json_t *v)
 {
 	uint8_t digest[SHA256_BYTES];
@@ -286,6 +304,8 @@ static enum err_code read_field(struct reader *r, const struct field *f,
 		return read_time(r, f, v, at);
 	case FIELD_DIGEST:
 		return read_digest(r, f, v, at);
+	case FIELD_BYTES:
+		return read_bytes(r, f, v, at);
 	case FIELD_WORD:
 		return read_word(r, f, v, at);
 	case FIELD_CERT:
@@ -488,6 +508,7 @@ static void fill_memory(struct reader *r, const struct snapshot_header *header, 
 	m->imported = take_section(r, SECTION_IMPORTED, &m->n_imported);
 	m->suspensions = take_section(r, SECTION_SUSPENSIONS, &m->n_suspensions);
 	m->sources = take_section(r, SECTION_SOURCES, &m->n_sources);
+	m->crls = take_section(r, SECTION_CRLS, &m->n_crls);
 }
 
 static enum err_code build(struct reader *r, const struct snapshot_header *header,

@@ -92,17 +92,29 @@ static const struct field store_fields[] = {
 	SCALAR(struct obs_store, "warnings", warnings, FIELD_UINT),
 };
 
+static const struct field address_fields[] = {
+	SCALAR(struct obs_address, "address", address, FIELD_TEXT),
+	SCALAR(struct obs_address, "error", error, FIELD_STR),
+	WORD(struct obs_address, "proof", proof, proof_words),
+	SCALAR(struct obs_address, "served", served, FIELD_CHAIN),
+	WORD(struct obs_address, "status", status, endpoint_words),
+};
+static const struct rows address_rows = ROWS(struct obs_address, address_fields);
+
 static const struct field endpoint_fields[] = {
+	LIST(struct obs_endpoint, "addresses", addresses, n_addresses, address_rows),
 	SCALAR(struct obs_endpoint, "at", at, FIELD_TIME),
 	COUNTED(struct obs_endpoint, "caNames", ca_names, n_ca_names, FIELD_STRS),
 	SCALAR(struct obs_endpoint, "cipher", cipher, FIELD_STR),
 	SCALAR(struct obs_endpoint, "clientCertAsked", client_cert_asked, FIELD_BOOL),
 	SCALAR(struct obs_endpoint, "error", error, FIELD_STR),
 	SCALAR(struct obs_endpoint, "key", key, FIELD_TEXT),
+	SCALAR(struct obs_endpoint, "nameRefused", name_refused, FIELD_BOOL),
 	WORD(struct obs_endpoint, "proof", proof, proof_words),
 	SCALAR(struct obs_endpoint, "protocol", protocol, FIELD_STR),
 	SCALAR(struct obs_endpoint, "served", served, FIELD_CHAIN),
 	WORD(struct obs_endpoint, "status", status, endpoint_words),
+	SCALAR(struct obs_endpoint, "twin", twin, FIELD_CHAIN),
 };
 
 static const struct field config_fields[] = {
@@ -231,6 +243,12 @@ static const struct field source_fields[] = {
 	SCALAR(struct source_memory, "name", name, FIELD_TEXT),
 };
 
+static const struct field crl_fields[] = {
+	SCALAR(struct crl_memory, "data", data, FIELD_BYTES),
+	SCALAR(struct crl_memory, "error", error, FIELD_STR),
+	SCALAR(struct crl_memory, "name", name, FIELD_TEXT),
+};
+
 /* Parts of a key are parted by NUL, which sorts before everything that they hold. */
 static void store_sort_key(const void *row, struct buf *out)
 {
@@ -301,6 +319,11 @@ static void source_sort_key(const void *row, struct buf *out)
 	buf_add_str(out, ((const struct source_memory *)row)->name);
 }
 
+static void crl_sort_key(const void *row, struct buf *out)
+{
+	buf_add_str(out, ((const struct crl_memory *)row)->name);
+}
+
 const struct section_def snapshot_sections[SECTIONS] = {
 	[SECTION_STORES] = { "store", ROWS(struct obs_store, store_fields), store_sort_key },
 	[SECTION_ENDPOINTS] = { "endpoint", ROWS(struct obs_endpoint, endpoint_fields),
@@ -321,4 +344,5 @@ const struct section_def snapshot_sections[SECTIONS] = {
 	                          suspension_sort_key },
 	[SECTION_SOURCES] = { "caSource", ROWS(struct source_memory, source_fields),
 	                      source_sort_key },
+	[SECTION_CRLS] = { "crl", ROWS(struct crl_memory, crl_fields), crl_sort_key },
 };

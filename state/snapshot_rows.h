@@ -7,9 +7,10 @@
 #include "reconciler/base/json.h"
 #include "state/snapshot.h"
 
-#define SNAPSHOT_LINE_MAX ((size_t)4 << 20) /* a store of ten thousand entries */
+#define SNAPSHOT_LINE_MAX ((size_t)16 << 20) /* a CRL of 300,000 entries */
+#define SNAPSHOT_CRL_MAX  ((size_t)11 << 20)
 #define SNAPSHOT_ROWS_MAX 4000000
-#define SNAPSHOT_VERSION  "1.0"
+#define SNAPSHOT_VERSION  "1.1"
 
 enum field_kind {
 	FIELD_TEXT, /* const char *, never NULL */
@@ -21,6 +22,7 @@ enum field_kind {
 	FIELD_BOOL,
 	FIELD_TIME,   /* struct wall */
 	FIELD_DIGEST, /* 32 octets; zero is null */
+	FIELD_BYTES,  /* struct bytes, base64 */
 	FIELD_WORD,   /* an enum, by the words of `words` */
 	FIELD_CERT,   /* const struct seen_cert *, never NULL */
 	FIELD_CERT_OR_NULL,
@@ -60,6 +62,7 @@ enum section {
 	SECTION_IMPORTED,
 	SECTION_SUSPENSIONS,
 	SECTION_SOURCES,
+	SECTION_CRLS,
 	SECTIONS,
 };
 

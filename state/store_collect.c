@@ -87,6 +87,7 @@ static const struct {
 	{ "slot", "SELECT sha256 FROM slot", mark_chain },
 	{ "seen_store", "SELECT entries FROM seen_store", mark_entries },
 	{ "seen_endpoint", "SELECT served FROM seen_endpoint", mark_chain },
+	{ "seen_endpoint", "SELECT others FROM seen_endpoint", mark_chain },
 }, kept[] = {
 	{ "revision", "SELECT chain FROM revision", mark_chain },
 	{ "imported", "SELECT chain FROM imported", mark_chain },

@@ -143,46 +143,96 @@ static enum err_code save_store(struct saving *w, const struct obs_store *o, str
 	return rc == ERR_OK ? write_store(w, key, o, err) : rc;
 }
 
-static enum err_code save_endpoint(struct saving *w, const struct obs_endpoint *o, struct err *err)
+static enum err_code save_chains(struct saving *w, const struct obs_endpoint *o, struct err *err)
 {
-	CLEANUP(buf_release) struct buf names = { 0 };
 	enum err_code rc = save_chain(w, o->served, err);
 
-	buf_init(&names, BLOB_MAX);
+	if (rc == ERR_OK) {
+		rc = save_chain(w, o->twin, err);
+	}
+	for (size_t i = 0; rc == ERR_OK && i < o->n_addresses; i++) {
+		rc = save_chain(w, o->addresses[i].served, err);
+	}
+	return rc;
+}
+
+/* The blobs of a row of seen_endpoint. `shown`: all chains, whose change is news. */
+struct endpoint_blobs {
+	struct buf names, others, addresses, shown;
+};
+
+static void endpoint_blobs_release(struct endpoint_blobs *b)
+{
+	buf_release(&b->names);
+	buf_release(&b->others);
+	buf_release(&b->addresses);
+	buf_release(&b->shown);
+}
+
+static enum err_code encode_endpoint(struct saving *w, const struct obs_endpoint *o,
+                                     struct endpoint_blobs *b, struct err *err)
+{
+	buf_init(&b->names, BLOB_MAX);
+	buf_init(&b->others, BLOB_MAX);
+	buf_init(&b->addresses, BLOB_MAX);
+	buf_init(&b->shown, BLOB_MAX);
 	buf_reset(&w->blob);
 	row_encode_chain(o->served, &w->blob);
+	enum err_code rc = buf_check(&w->blob, "a served chain", err);
 	if (rc == ERR_OK) {
-		rc = buf_check(&w->blob, "a served chain", err);
+		rc = row_encode_others(o, &b->others, &b->addresses, err);
 	}
 	if (rc == ERR_OK) {
-		rc = row_encode_names(o->ca_names, o->n_ca_names, &names, err);
+		rc = row_encode_names(o->ca_names, o->n_ca_names, &b->names, err);
+	}
+	buf_add_bytes(&b->shown, buf_view(&w->blob));
+	buf_add_bytes(&b->shown, buf_view(&b->others));
+	return rc == ERR_OK ? buf_check(&b->shown, "served chains", err) : rc;
+}
+
+static enum err_code write_endpoint(struct saving *w, const struct obs_endpoint *o,
+                                    const struct endpoint_blobs *b, struct err *err)
+{
+	return db_run(w->s->db,
+	              "INSERT INTO seen_endpoint (key, status, error, at, proof, served,"
+	              " protocol, cipher, client_cert_asked, ca_names, others, addresses,"
+	              " name_refused)"
+	              " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13) ON CONFLICT DO UPDATE"
+	              " SET status = excluded.status, error = excluded.error,"
+	              " at = excluded.at, proof = excluded.proof,"
+	              " served = excluded.served, protocol = excluded.protocol,"
+	              " cipher = excluded.cipher,"
+	              " client_cert_asked = excluded.client_cert_asked,"
+	              " ca_names = excluded.ca_names, others = excluded.others,"
+	              " addresses = excluded.addresses, name_refused = excluded.name_refused",
+	              DB_VALUES(db_text(o->key), db_int(o->status), db_text(o->error),
+	                        db_wall(o->at), db_int(o->proof), db_blob(buf_view(&w->blob)),
+	                        db_text(o->protocol), db_text(o->cipher),
+	                        db_int(o->client_cert_asked), db_blob(buf_view(&b->names)),
+	                        db_blob(buf_view(&b->others)), db_blob(buf_view(&b->addresses)),
+	                        db_int(o->name_refused)),
+	              err);
+}
+
+static enum err_code save_endpoint(struct saving *w, const struct obs_endpoint *o, struct err *err)
+{
+	CLEANUP(endpoint_blobs_release) struct endpoint_blobs b = { 0 };
+	enum err_code rc = save_chains(w, o, err);
+
+	if (rc == ERR_OK) {
+		rc = encode_endpoint(w, o, &b, err);
 	}
 	if (rc == ERR_OK) {
-		rc = note_change(w, "SELECT status, served FROM seen_endpoint WHERE key = ?1",
+		rc = note_change(w,
+		                 "SELECT status, CAST(served || others AS BLOB) FROM seen_endpoint"
+		                 " WHERE key = ?1",
 		                 &(struct change){ .kind = OBSERVED_ENDPOINT,
 		                                   .key = o->key,
 		                                   .status = o->status,
-		                                   .content = buf_view(&w->blob) },
+		                                   .content = buf_view(&b.shown) },
 		                 err);
 	}
-	return rc == ERR_OK
-	               ? db_run(w->s->db,
-	                        "INSERT INTO seen_endpoint (key, status, error, at, proof, served,"
-	                        " protocol, cipher, client_cert_asked, ca_names)"
-	                        " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) ON CONFLICT DO UPDATE"
-	                        " SET status = excluded.status, error = excluded.error,"
-	                        " at = excluded.at, proof = excluded.proof,"
-	                        " served = excluded.served, protocol = excluded.protocol,"
-	                        " cipher = excluded.cipher,"
-	                        " client_cert_asked = excluded.client_cert_asked,"
-	                        " ca_names = excluded.ca_names",
-	                        DB_VALUES(db_text(o->key), db_int(o->status), db_text(o->error),
-	                                  db_wall(o->at), db_int(o->proof),
-	                                  db_blob(buf_view(&w->blob)), db_text(o->protocol),
-	                                  db_text(o->cipher), db_int(o->client_cert_asked),
-	                                  db_blob(buf_view(&names))),
-	                        err)
-	               : rc;
+	return rc == ERR_OK ? write_endpoint(w, o, &b, err) : rc;
 }
 
 static enum err_code save_config(struct saving *w, const struct obs_config *o, struct err *err)
@@ -386,12 +436,18 @@ static enum err_code take_endpoint(struct loading *l, struct stmt *q,
 		row_is_null(&r, 7) ? NULL : row_str_like(&r, 7, last == NULL ? NULL : last->cipher);
 	o->client_cert_asked = row_bool(&r, 8);
 	names = row_blob(&r, 9);
+	struct bytes others = row_blob(&r, 10);
+	struct bytes addresses = row_blob(&r, 11);
+	o->name_refused = row_bool(&r, 12);
 	rc = row_check(&r, err);
 	if (rc == ERR_OK) {
 		rc = row_decode_chain(served, &l->certs.src, l->arena, &o->served, err);
 	}
 	if (rc == ERR_OK) {
 		rc = row_decode_names(names, l->arena, &o->ca_names, &o->n_ca_names, err);
+	}
+	if (rc == ERR_OK) {
+		rc = row_decode_others(others, addresses, &l->certs.src, l->arena, o, err);
 	}
 	return rc == ERR_OK ? ERR_OK : err_wrap(err, "endpoint %s", o->key);
 }
@@ -408,7 +464,8 @@ static enum err_code load_endpoints(struct loading *l, struct err *err)
 	if (rc == ERR_OK) {
 		rc = db_query(l->s->db,
 		              "SELECT key, status, error, at, proof, served, protocol,"
-		              " cipher, client_cert_asked, ca_names FROM seen_endpoint"
+		              " cipher, client_cert_asked, ca_names, others, addresses,"
+		              " name_refused FROM seen_endpoint"
 		              " ORDER BY key",
 		              /* values= */ NULL, 0, &q, err);
 	}

@@ -133,6 +133,10 @@ enum err_code look_endpoint_of(struct engine *e, struct pass *p, const struct wa
 		.server_name = w->server_name,
 		.starttls = w->spec->starttls.s,
 		.possession = true, /* whatever makes us act asks for proof */
+		/* A Target names its hosts one by one; what others run may hide several behind a
+		 * name, and two certificates behind a port. */
+		.every_address = w->monitored != NULL,
+		.twins = w->monitored != NULL,
 	};
 	enum err_code rc = authority_host(e->authority, w->host, &why);
 	if (rc == ERR_OK && w->client != NULL) {

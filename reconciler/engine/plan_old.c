@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * plan_old.c - who still serves a certificate that an identity has left behind: any endpoint that
- * was looked at counts, whether or not it is one that we deliver to.
+ * was looked at counts, whether or not it is one that we deliver to, and each of its addresses.
  */
 #include "reconciler/engine/plan_old.h"
 
@@ -49,6 +49,24 @@ static bool add_server(struct planner *p, struct map *servers, const struct id_p
 	return slot != NULL;
 }
 
+static const struct id_plan *left_by(const struct map *leaves, const struct seen_chain *served)
+{
+	return served->n == 0 ? NULL
+	                      : map_get(leaves, bytes_of(served->v[0]->sha256, SHA256_BYTES));
+}
+
+/* Of the first address that serves one, if it is not all of them. */
+static const struct id_plan *left_behind(const struct map *leaves, const struct obs_endpoint *oe)
+{
+	const struct id_plan *ip = left_by(leaves, &oe->served);
+
+	ip = ip == NULL ? left_by(leaves, &oe->twin) : ip;
+	for (size_t i = 0; ip == NULL && i < oe->n_addresses; i++) {
+		ip = left_by(leaves, &oe->addresses[i].served);
+	}
+	return ip;
+}
+
 void old_servers_find(struct planner *p, struct map *ret)
 {
 	CLEANUP(map_release) struct map leaves;
@@ -58,10 +76,7 @@ void old_servers_find(struct planner *p, struct map *ret)
 	bool fine = index_revisions(p, &leaves);
 	for (size_t i = 0; fine && i < o->n_endpoints; i++) {
 		const struct obs_endpoint *oe = &o->endpoints[i];
-		const struct id_plan *ip =
-			oe->served.n == 0
-				? NULL
-				: map_get(&leaves, bytes_of(oe->served.v[0]->sha256, SHA256_BYTES));
+		const struct id_plan *ip = left_behind(&leaves, oe);
 
 		fine = ip == NULL || add_server(p, ret, ip, oe);
 	}

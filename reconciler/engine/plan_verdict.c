@@ -132,11 +132,12 @@ static const char *crl_missing(const struct planner *p, const struct ca_set *set
 	return NULL;
 }
 
+/* `expected`: the one that the monitor's fingerprint is about. */
 static const char *judge_served(struct planner *p, const struct want_endpoint *we,
-                                const struct obs_endpoint *oe, const char **ret_text)
+                                struct seen_chain served, bool expected, const char **ret_text)
 {
 	const struct monitor_spec *mon = we->monitored->monitor;
-	const struct cert **v = ARENA_ARRAY(p->a, const struct cert *, oe->served.n + 1);
+	const struct cert **v = ARENA_ARRAY(p->a, const struct cert *, served.n + 1);
 	struct chain chain = { .v = v };
 	struct judge_by by = { .host = we->server_name,
 		               .purpose = CHAIN_SERVER,
@@ -153,24 +154,113 @@ static const char *judge_served(struct planner *p, const struct want_endpoint *w
 	                                   ? NULL
 	                                   : desired_ca_set(p->in->desired, mon->ca_set.s);
 
-	if (mon->expect_fingerprint.s != NULL && fingerprint_parse(mon->expect_fingerprint.s, fp)) {
+	if (expected && mon->expect_fingerprint.s != NULL &&
+	    fingerprint_parse(mon->expect_fingerprint.s, fp)) {
 		by.sha256 = fp;
 	}
-	for (size_t i = 0; v != NULL && i < oe->served.n; i++) {
-		v[chain.n] = seen_cert_parse(oe->served.v[i], p->a);
+	for (size_t i = 0; v != NULL && i < served.n; i++) {
+		v[chain.n] = seen_cert_parse(served.v[i], p->a);
 		chain.n += v[chain.n] == NULL ? 0 : 1;
 	}
 	if (v == NULL || !set_anchors(p, set, &by)) {
 		*ret_text = "the CA set to judge it by is not known yet";
 		return "Untrusted";
 	}
-	wake_before(p, mon, oe->served.v[0]);
+	wake_before(p, mon, served.v[0]);
 	struct judgement j = judge_chain(chain, &by, p->a);
 	const char *missing = crl_missing(p, set);
 	*ret_text = missing == NULL
 	                    ? j.text
 	                    : say(p, "%s%s%s", j.text, j.text[0] == '\0' ? "" : "; ", missing);
 	return j.word;
+}
+
+static bool same_names(const struct str_list *a, const struct str_list *b)
+{
+	bool same = a->n == b->n;
+
+	for (size_t i = 0; same && i < a->n; i++) {
+		same = str_equal(a->v[i], b->v[i]);
+	}
+	return same;
+}
+
+/* Nodes may well have certificates of their own: a newer one takes the place of `old` only where it
+ * speaks for the same, with a key of the same kind. */
+static bool replaced_by(struct planner *p, const struct seen_cert *old, const struct seen_cert *c)
+{
+	if (c == old || c->not_before.s <= old->not_before.s) {
+		return false;
+	}
+	const struct cert *a = seen_cert_parse(old, p->a);
+	const struct cert *b = seen_cert_parse(c, p->a);
+	return a != NULL && b != NULL && bytes_equal(a->subject_der, b->subject_der) &&
+	       same_names(&a->dns_names, &b->dns_names) &&
+	       str_equal(a->key_algorithm, b->key_algorithm);
+}
+
+/* An address that serves what another one has replaced already. */
+static const struct obs_address *stale_address(struct planner *p, const struct obs_endpoint *oe,
+                                               const char **ret_newer)
+{
+	for (size_t i = 0; i < oe->n_addresses; i++) {
+		const struct obs_address *a = &oe->addresses[i];
+		for (size_t k = 0; a->served.n > 0 && k < oe->n_addresses; k++) {
+			const struct obs_address *b = &oe->addresses[k];
+			if (b->served.n > 0 && replaced_by(p, a->served.v[0], b->served.v[0])) {
+				*ret_newer = b->address;
+				return a;
+			}
+		}
+	}
+	return NULL;
+}
+
+static const char *judge_addresses(struct planner *p, const struct want_endpoint *we,
+                                   const struct obs_endpoint *oe, const char **ret_text)
+{
+	const char *newer = NULL;
+
+	for (size_t i = 0; i < oe->n_addresses; i++) {
+		const struct obs_address *a = &oe->addresses[i];
+		const char *text = NULL;
+
+		if (a->served.n == 0 || a->served.v[0] == oe->served.v[0]) {
+			continue;
+		}
+		const char *word = judge_served(p, we, a->served, /* expected= */ true, &text);
+		if (!str_equal(word, "InSync")) {
+			*ret_text = say(p, "at %s: %s", a->address, text);
+			return word;
+		}
+	}
+	const struct obs_address *stale = stale_address(p, oe, &newer);
+	if (stale == NULL) {
+		return "InSync";
+	}
+	*ret_text = say(p, "%s still serves the certificate that %s has replaced", stale->address,
+	                newer);
+	return "NotReloaded";
+}
+
+/* All that it serves; the first trouble is told. */
+static const char *judge_all(struct planner *p, const struct want_endpoint *we,
+                             const struct obs_endpoint *oe, const char **ret_text)
+{
+	const char *word = judge_served(p, we, oe->served, /* expected= */ true, ret_text);
+	const char *text = NULL;
+
+	if (str_equal(word, "InSync")) {
+		word = judge_addresses(p, we, oe, ret_text);
+	}
+	if (!str_equal(word, "InSync") || oe->twin.n == 0) {
+		return word;
+	}
+	word = judge_served(p, we, oe->twin, /* expected= */ false, &text);
+	if (!str_equal(word, "InSync")) {
+		*ret_text = say(p, "its certificate with another kind of key: %s", text);
+	}
+	return word;
 }
 
 static const char *judge_endpoint(struct planner *p, const struct want_endpoint *we,
@@ -182,7 +272,7 @@ static const char *judge_endpoint(struct planner *p, const struct want_endpoint 
 	}
 	switch (oe->status) {
 	case ENDPOINT_OK:
-		return oe->served.n == 0 ? "Unverified" : judge_served(p, we, oe, ret_text);
+		return oe->served.n == 0 ? "Unverified" : judge_all(p, we, oe, ret_text);
 	case ENDPOINT_REFUSED:
 		return "ServiceDown";
 	case ENDPOINT_UNREACHABLE:

@@ -173,7 +173,7 @@ static bool next_offer(struct flight *f, const struct ending *e)
 		                                            e->alert != ALERT_UNRECOGNIZED_NAME);
 		return true;
 	}
-	if (!f->look->twins || f->best.chain.n == 0 || f->answer.chain.n > 0) {
+	if (!f->look->twins || f->env->polite || f->best.chain.n == 0 || f->answer.chain.n > 0) {
 		return false;
 	}
 	f->twin = true;

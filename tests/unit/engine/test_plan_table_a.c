@@ -75,6 +75,65 @@ START_TEST(row_A1_monitored_is_observed_and_judged_never_issued)
 }
 END_TEST
 
+static void expect_A1(const char *word, const char *said)
+{
+	const struct verdict *v = plan_verdict_of(world_plan(&w), "web", NULL);
+
+	ck_assert_str_eq(v->word, word);
+	ck_assert_msg(strstr(v->message, said) != NULL, "'%s' lacks '%s'", v->message, said);
+}
+
+START_TEST(row_A1_every_address_and_both_certificates_are_judged)
+{
+	const char *names[] = { "h9" };
+	struct cert_spec spec = { .subject = { .common_name = "h9" },
+		                  .dns_names = { .v = names, .n = 1 },
+		                  .path_len = -1,
+		                  .key = { .algorithm = KEY_ED25519 } };
+
+	world_init(&w);
+	world_desire(&w, CA("1") WEB(", mode: Monitored, monitor: {endpoints: [{host: h9, "
+	                             "port: 443}]}"));
+	(void)world_plan(&w);
+	struct w_endpoint *e = world_endpoint(&w, "h9", 443);
+	const struct seen_cert *old = world_stranger(&w, "h9");
+	const struct seen_cert *renewed =
+		world_cert(&w, &spec, /* issuer= */ NULL, (struct wall){ WORLD_START },
+	                   (struct wall){ WORLD_START + 400 * WORLD_DAY });
+	e->instead = renewed;
+	e->elsewhere = renewed;
+	expect_A1("InSync", "h9:443");
+	e->elsewhere = old;
+	expect_A1("NotReloaded",
+	          "10.0.0.2 still serves the certificate that 10.0.0.1 has replaced");
+	e->elsewhere = world_stranger(&w, "else.example");
+	expect_A1("NameMismatch", "at 10.0.0.2: ");
+	e->elsewhere = NULL;
+	e->twin = renewed;
+	expect_A1("InSync", "h9:443");
+	e->twin = world_stranger(&w, "else.example");
+	expect_A1("NameMismatch", "its certificate with another kind of key: ");
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(who_serves_the_old_one_is_found_behind_another_address)
+{
+	settled(FLEET);
+	const struct seen_cert *old = world_identity(&w, "web")->revisions[0].chain.v[0];
+
+	world_identity(&w, "web")->im.renew_asked = w.now;
+	ck_assert_uint_le(world_settle(&w, 4), 3);
+	ck_assert_ptr_ne(world_identity(&w, "web")->revisions[0].chain.v[0], old);
+	ck_assert_uint_eq(plan_verdict_of(world_plan(&w), "web", NULL)->n_old_servers, 0);
+	world_endpoint(&w, "h1", 443)->elsewhere = old;
+	const struct verdict *v = plan_verdict_of(world_plan(&w), "web", NULL);
+	ck_assert_uint_eq(v->n_old_servers, 1);
+	ck_assert_ptr_nonnull(strstr(v->message, "still serves the one before"));
+	world_free(&w);
+}
+END_TEST
+
 START_TEST(row_A2_a_readable_pair_is_adopted_as_it_is)
 {
 	world_init(&w);
@@ -503,6 +562,8 @@ static void build(Suite *s)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, row_A1_monitored_is_observed_and_judged_never_issued);
+	tcase_add_test(t, row_A1_every_address_and_both_certificates_are_judged);
+	tcase_add_test(t, who_serves_the_old_one_is_found_behind_another_address);
 	tcase_add_test(t, row_A2_a_readable_pair_is_adopted_as_it_is);
 	tcase_add_test(t, row_A2_an_unreadable_pair_is_waited_for_never_replaced);
 	tcase_add_test(t, row_A2_nothing_to_adopt_is_a_conflict);

@@ -431,6 +431,32 @@ static const struct w_entry *loaded_entry(struct world *w, const struct want_end
 	return NULL;
 }
 
+static struct seen_chain alone(struct world *w, const struct seen_cert *c)
+{
+	struct w_entry one = { .chain = { c }, .n = 1 };
+
+	return chain_of(w, &one);
+}
+
+static void see_others(struct world *w, const struct w_endpoint *e, struct obs_endpoint *o)
+{
+	struct obs_address *a = ARENA_ARRAY(&w->arena, struct obs_address, 2);
+
+	if (e->twin != NULL) {
+		o->twin = alone(w, e->twin);
+	}
+	if (e->elsewhere != NULL) {
+		a[0] = (struct obs_address){ .address = "10.0.0.1",
+			                     .status = ENDPOINT_OK,
+			                     .served = o->served };
+		a[1] = (struct obs_address){ .address = "10.0.0.2",
+			                     .status = ENDPOINT_OK,
+			                     .served = alone(w, e->elsewhere) };
+		o->addresses = a;
+		o->n_addresses = 2;
+	}
+}
+
 static void see_endpoint(struct world *w, const struct w_endpoint *e, struct obs_endpoint *o)
 {
 	const struct w_entry *loaded = NULL;
@@ -446,9 +472,7 @@ static void see_endpoint(struct world *w, const struct w_endpoint *e, struct obs
 		}
 	}
 	if (e->instead != NULL) {
-		struct w_entry one = { .chain = { e->instead }, .n = 1 };
-
-		o->served = chain_of(w, &one);
+		o->served = alone(w, e->instead);
 	} else if (loaded != NULL) {
 		o->served = chain_of(w, loaded);
 	} else if (e->status == ENDPOINT_OK) {
@@ -457,6 +481,7 @@ static void see_endpoint(struct world *w, const struct w_endpoint *e, struct obs
 	if (o->status != ENDPOINT_OK) {
 		o->served.n = 0;
 	}
+	see_others(w, e, o);
 }
 
 static struct observed *observed_of(struct world *w)

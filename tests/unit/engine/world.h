@@ -68,7 +68,9 @@ struct w_endpoint {
 	const char *key;
 	enum endpoint_status status; /* ENDPOINT_OK follows what is loaded */
 	enum proof proof;
-	const struct seen_cert *instead; /* served whatever is loaded */
+	const struct seen_cert *instead;   /* served whatever is loaded */
+	const struct seen_cert *elsewhere; /* by another address of the name; NULL: there is one */
+	const struct seen_cert *twin;
 };
 struct w_config {
 	const char *key;

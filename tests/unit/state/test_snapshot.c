@@ -423,6 +423,15 @@ START_TEST(every_field_of_a_store_and_an_endpoint_arrives)
 		                   .warnings = 5,
 		                   .entries = &entry,
 		                   .n_entries = 1 };
+	struct obs_address address = { .address = "10.0.0.1",
+		                       .status = ENDPOINT_REFUSED,
+		                       .error = "refused",
+		                       .proof = PROOF_POSSESSION,
+		                       .served = { .v = &seen[0], .n = 1 } };
+	const struct crl_memory crl = { .name = "crl/http://x",
+		                        .data = bytes_of("\x30\0\xff", 3),
+		                        .error = "stale" };
+	const struct memory crls = { .state_id = "s", .crls = &crl, .n_crls = 1 };
 	struct obs_endpoint endpoint = { .key = "h:1",
 		                         .status = ENDPOINT_NO_TLS,
 		                         .error = "e",
@@ -433,7 +442,11 @@ START_TEST(every_field_of_a_store_and_an_endpoint_arrives)
 		                         .cipher = "c",
 		                         .client_cert_asked = true,
 		                         .ca_names = names,
-		                         .n_ca_names = 2 };
+		                         .n_ca_names = 2,
+		                         .name_refused = true,
+		                         .twin = { .v = &seen[1], .n = 2 },
+		                         .addresses = &address,
+		                         .n_addresses = 1 };
 	struct obs_config config = { .key = "t@h#0",
 		                     .status = LOOK_UNREADABLE,
 		                     .error = "e",
@@ -456,9 +469,13 @@ START_TEST(every_field_of_a_store_and_an_endpoint_arrives)
 
 	memset(entry.key_spki_sha256, 7, SHA256_BYTES);
 	memset(store.sha256, 8, SHA256_BYTES);
-	write_world(&o, NULL, &text);
+	write_world(&o, &crls, &text);
 	ck_assert_ok(snapshot_read(buf_view(&text), &arena, &certs, &got, &m, &err), &err);
 	ck_assert_int_eq(got->at.s, NOW);
+	ck_assert_uint_eq(m->n_crls, 1);
+	ck_assert_str_eq(m->crls[0].name, crl.name);
+	ck_assert_str_eq(m->crls[0].error, "stale");
+	ck_assert(bytes_equal(m->crls[0].data, crl.data));
 	const struct obs_store *s = observed_store(got, "t@h:/p");
 	ck_assert_ptr_nonnull(s);
 	ck_assert_str_eq(s->target, "t");
@@ -498,6 +515,15 @@ START_TEST(every_field_of_a_store_and_an_endpoint_arrives)
 	ck_assert(p->client_cert_asked);
 	ck_assert_uint_eq(p->n_ca_names, 2);
 	ck_assert_str_eq(p->ca_names[1], "CN=y");
+	ck_assert(p->name_refused);
+	ck_assert_uint_eq(p->twin.n, 2);
+	ck_assert_ptr_eq(p->twin.v[1], seen[2]);
+	ck_assert_uint_eq(p->n_addresses, 1);
+	ck_assert_str_eq(p->addresses[0].address, "10.0.0.1");
+	ck_assert_int_eq(p->addresses[0].status, ENDPOINT_REFUSED);
+	ck_assert_str_eq(p->addresses[0].error, "refused");
+	ck_assert_int_eq(p->addresses[0].proof, PROOF_POSSESSION);
+	ck_assert_ptr_eq(p->addresses[0].served.v[0], seen[0]);
 	const struct obs_config *c = observed_config(got, "t@h#0");
 	ck_assert_ptr_nonnull(c);
 	ck_assert_int_eq(c->status, LOOK_UNREADABLE);

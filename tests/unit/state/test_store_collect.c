@@ -268,13 +268,13 @@ START_TEST(no_column_that_could_name_a_certificate_was_forgotten)
 {
 	static const char *const known =
 		"anchor.sha256 ca.sha256 history.content imported.chain revision.chain"
-		" seen_endpoint.served seen_store.entries slot.sha256";
+		" seen_endpoint.others seen_endpoint.served seen_store.entries slot.sha256";
 	static const char *const others =
 		" backoff.inputs ca_request.csr ca_request.spki_sha256 ca_revocation.serial"
 		" ca_serial.cert ca_serial.serial ca_serial.tbs certificate.der"
 		" certificate.sha256 certificate.spki_sha256 crl.der exchange.csr exchange.handle"
 		" memo.inputs memo.value revision.key_digest revision.request_digest"
-		" revision.spki_sha256 scan_part.text sealed.box seen_endpoint.ca_names seen_store.sha256"
+		" revision.spki_sha256 scan_part.text sealed.box seen_endpoint.addresses seen_endpoint.ca_names seen_store.sha256"
 		" store.activated store.written ";
 	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
 	struct fixture f;

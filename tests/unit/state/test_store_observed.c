@@ -11,6 +11,7 @@ struct world {
 	struct obs_entry entries[3];
 	struct obs_store stores[2];
 	struct obs_endpoint endpoints[2];
+	struct obs_address addresses[2];
 	struct obs_config configs[2];
 	struct observed o;
 };
@@ -71,7 +72,18 @@ static void world_init(struct fixture *f, struct world *w)
 		                                 .cipher = "AES",
 		                                 .client_cert_asked = true,
 		                                 .ca_names = names,
-		                                 .n_ca_names = 2 };
+		                                 .n_ca_names = 2,
+		                                 .name_refused = true,
+		                                 .twin = { .v = w->chain + 1, .n = 1 },
+		                                 .addresses = w->addresses,
+		                                 .n_addresses = 2 };
+	w->addresses[0] = (struct obs_address){ .address = "10.0.0.1",
+		                                .status = ENDPOINT_OK,
+		                                .proof = PROOF_POSSESSION,
+		                                .served = { .v = w->chain, .n = 2 } };
+	w->addresses[1] = (struct obs_address){ .address = "fd00::1",
+		                                .status = ENDPOINT_UNREACHABLE,
+		                                .error = "silence" };
 	w->endpoints[1] = (struct obs_endpoint){
 		.key = "h2:443", .status = ENDPOINT_REFUSED, .error = "refused", .at = T0
 	};
@@ -146,6 +158,22 @@ START_TEST(every_field_of_an_observation_comes_back)
 	ck_assert(e->client_cert_asked);
 	ck_assert_uint_eq(e->n_ca_names, 2);
 	ck_assert_str_eq(e->ca_names[0], "CN=one");
+	ck_assert(e->name_refused);
+	ck_assert_uint_eq(e->twin.n, 1);
+	ck_assert_ptr_eq(e->twin.v[0], e->served.v[1]);
+	ck_assert_uint_eq(e->n_addresses, 2);
+	ck_assert_str_eq(e->addresses[0].address, "10.0.0.1");
+	ck_assert_int_eq(e->addresses[0].status, ENDPOINT_OK);
+	ck_assert_int_eq(e->addresses[0].proof, PROOF_POSSESSION);
+	ck_assert_ptr_null(e->addresses[0].error);
+	ck_assert_uint_eq(e->addresses[0].served.n, 2);
+	ck_assert_ptr_eq(e->addresses[0].served.v[0], e->served.v[0]);
+	ck_assert_str_eq(e->addresses[1].address, "fd00::1");
+	ck_assert_int_eq(e->addresses[1].status, ENDPOINT_UNREACHABLE);
+	ck_assert_str_eq(e->addresses[1].error, "silence");
+	ck_assert_uint_eq(e->addresses[1].served.n, 0);
+	ck_assert(!observed_endpoint(o, "h2:443")->name_refused);
+	ck_assert_uint_eq(observed_endpoint(o, "h2:443")->n_addresses, 0);
 	ck_assert_int_eq(observed_endpoint(o, "h2:443")->status, ENDPOINT_REFUSED);
 	ck_assert(observed_config(o, "web@h1#0")->matches);
 	ck_assert_str_eq(observed_config(o, "web@h1#0")->value, "443");
@@ -192,6 +220,9 @@ START_TEST(only_changes_make_history)
 	w.stores[1].status = LOOK_ABSENT;
 	ck_assert_ok(store_observed_save(f.s, &w.o, &f.err), &f.err);
 	ck_assert_int_eq(count(&f, "SELECT count(*) FROM history"), 10);
+	w.addresses[0].served.n = 1;
+	ck_assert_ok(store_observed_save(f.s, &w.o, &f.err), &f.err);
+	ck_assert_int_eq(count(&f, "SELECT count(*) FROM history"), 11);
 	ck_assert_int_eq(count(&f, "SELECT count(*) FROM certificate"), 2);
 	seen_certs_release(&w.certs);
 	fixture_release(&f);
