@@ -11,6 +11,7 @@
 #include "desired/bind.h"
 #include "desired/describe.h"
 #include "desired/expand.h"
+#include "desired/hosts.h"
 #include "desired/tables.h"
 #include "reconciler/base/str.h"
 #include "reconciler/base/when.h"
@@ -125,7 +126,7 @@ bool text_valid_as(enum text_format format, const char *s)
 	case FORMAT_OBJECT_NAME:
 		return object_name_valid(s);
 	case FORMAT_HOST:
-		return ip_parse(s, &ip) || (dns_name_valid(s) && s[0] != '*');
+		return host_name_valid(s);
 	case FORMAT_DNS:
 		return dns_name_valid(s);
 	case FORMAT_DNS_CONSTRAINT:

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "desired/exclusions.h"
 #include "desired/loader.h"
 #include "desired/places.h"
 #include "reconciler/base/str.h"
@@ -103,6 +104,23 @@ static void check_ports(struct loader *l, const struct discovery_def *d)
 	}
 }
 
+static void check_exclusions(struct loader *l, const struct discovery_def *d)
+{
+	CLEANUP(arena_release) struct arena scratch;
+	CLEANUP(exclusions_release) struct exclusions x;
+	struct err err = { 0 };
+
+	arena_init(&scratch);
+	exclusions_init(&x);
+	for (size_t i = 0; i < d->exclude.n; i++) {
+		err_clear(&err);
+		if (exclusions_add(&x, d->exclude.v[i].s, &scratch, &err) != ERR_OK) {
+			loader_report_at(l, &d->o, d->exclude.v[i].pos, hint_of(l, &err), "%s",
+			                 err.msg);
+		}
+	}
+}
+
 void discovery_check(struct loader *l, struct object *o)
 {
 	struct discovery_def *d = (struct discovery_def *)(void *)o;
@@ -112,6 +130,7 @@ void discovery_check(struct loader *l, struct object *o)
 	d->port_words = words_of(l, &d->ports);
 	d->exclude_words = words_of(l, &d->exclude);
 	check_ports(l, d);
+	check_exclusions(l, d);
 	for (size_t i = 0; i < d->ranges.n; i++) {
 		const struct text *range = &d->ranges.v[i];
 		size_t from = ranges.n;

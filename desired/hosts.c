@@ -223,11 +223,17 @@ struct expansion {
 	struct map seen;
 };
 
-static bool host_valid(const char *s)
+bool host_name_valid(const char *s)
 {
+	const char *dot = strrchr(s, '.');
+	const char *last = dot == NULL ? s : dot + 1;
 	struct ip_addr ip;
 
-	return ip_parse(s, &ip) || (dns_name_valid(s) && s[0] != '*');
+	if (ip_parse(s, &ip)) {
+		return true;
+	}
+	return dns_name_valid(s) && s[0] != '*' &&
+	       (dot == NULL || last[strspn(last, "0123456789-")] != '\0');
 }
 
 /* Returns NULL when it was refused. */
@@ -236,7 +242,7 @@ static struct host *add_host(struct expansion *x, const char *file, struct pos p
 {
 	struct loader *l = x->l;
 
-	if (!host_valid(name)) {
+	if (!host_name_valid(name)) {
 		diags_add(&l->diags, file, pos, /* hint= */ NULL,
 		          "'%.80s' is neither a host name nor an IP address", name);
 		return NULL;

@@ -7,6 +7,10 @@
 #include "reconciler/base/arena.h"
 #include "reconciler/base/err.h"
 
+/* An address, or a name that can be asked for: no wildcard, and no mistyped address (10.0.0.256,
+ * 10.0.0.1-9), which a resolver would never find. */
+bool host_name_valid(const char *s);
+
 struct host_names {
 	const char **v;
 	size_t n, cap;

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "desired/exclusions.h"
 #include "desired/hosts.h"
 #include "reconciler/base/attr.h"
+#include "reconciler/base/map.h"
 #include "reconciler/base/str.h"
 #include "reconciler/pki/names.h"
 
@@ -27,11 +29,19 @@ struct expansion {
 	struct arena *arena;
 	uint16_t *ports;
 	size_t n_ports;
+	struct exclusions exclude;
+	struct map seen; /* "host port" */
 	struct {
 		struct place *v;
 		size_t n, cap;
 	} places;
 };
+
+static void expansion_release(struct expansion *x)
+{
+	map_release(&x->seen);
+	exclusions_release(&x->exclude);
+}
 
 bool place_host_listed(const char *const *words, size_t n, const char *host)
 {
@@ -58,27 +68,58 @@ static enum err_code too_many(const char *word, struct err *err)
 	return err_hint(err, "scan it in pieces, or name fewer ports");
 }
 
+/* Overlapping words name an endpoint more than once. A single word cannot: no memory is spent. */
+static enum err_code first_time(struct expansion *x, const char *host, int port, bool *ret,
+                                struct err *err)
+{
+	const char *key = NULL;
+	void *old = NULL;
+
+	*ret = true;
+	if (x->spec->n_ranges < 2) {
+		return ERR_OK;
+	}
+	key = arena_printf(x->arena, "%s %d", host, port);
+	if (key == NULL || map_put_str(&x->seen, key, x, &old) < 0) {
+		return err_nomem(err);
+	}
+	*ret = old == NULL;
+	return ERR_OK;
+}
+
+static enum err_code add_place(struct expansion *x, const char *word, const char *host, int port,
+                               struct err *err)
+{
+	bool first = true;
+	enum err_code rc = first_time(x, host, port, &first, err);
+
+	if (rc != ERR_OK || !first) {
+		return rc;
+	}
+	if (x->places.n == PLACES_MAX) {
+		return too_many(word, err);
+	}
+	struct place *p = ARENA_PUSH(x->arena, &x->places);
+	if (p == NULL) {
+		return err_nomem(err);
+	}
+	*p = (struct place){ .host = host, .port = port };
+	return ERR_OK;
+}
+
 static enum err_code add_host(struct expansion *x, const char *word, const char *host, int port,
                               struct err *err)
 {
 	size_t n = port > 0 ? 1 : x->n_ports;
+	enum err_code rc = ERR_OK;
 
-	if (place_host_listed(x->spec->exclude, x->spec->n_exclude, host)) {
+	if (excluded(&x->exclude, host)) {
 		return ERR_OK;
 	}
-	if (x->places.n + n > PLACES_MAX) {
-		return too_many(word, err);
+	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+		rc = add_place(x, word, host, port > 0 ? port : x->ports[i], err);
 	}
-	for (size_t i = 0; i < n; i++) {
-		struct place *p = ARENA_PUSH(x->arena, &x->places);
-		uint16_t at = port > 0 ? (uint16_t)port : x->ports[i];
-
-		if (p == NULL) {
-			return err_nomem(err);
-		}
-		*p = (struct place){ .host = host, .port = at };
-	}
-	return ERR_OK;
+	return rc;
 }
 
 static void next_address(struct ip_addr *ip)
@@ -111,38 +152,69 @@ static enum err_code add_net(struct expansion *x, const char *word, const struct
 	return rc;
 }
 
+static enum err_code no_range(const char *word, struct err *err)
+{
+	const unsigned char *p = (const unsigned char *)word;
+	const char *hint = "write 10.1.0.0/24, 10.1.0.[5-9], pdu[01-40].dc1.example or @FILE, each "
+			   "with :PORT if one is meant";
+
+	(void)err_set(err, ERR_INVALID, "'%.80s' is no network, address or host range", word);
+	while (*p >= ' ' && *p < 0x7f) {
+		p++;
+	}
+	return err_hint(err, "%s",
+	                *p >= 0x80 ? "write a name of other letters as DNS has it: xn--..." : hint);
+}
+
 static enum err_code add_names(struct expansion *x, const char *word, const char *pattern, int port,
                                struct err *err)
 {
 	struct host_names names = { 0 };
 	enum err_code rc = host_range_expand(pattern, PLACES_MAX, x->arena, &names, err);
 
+	if (rc == ERR_INVALID) {
+		return err_hint(err,
+		                "a host range rises and is of numbers: pdu[01-40]; at most %zu",
+		                PLACES_MAX);
+	}
 	for (size_t i = 0; rc == ERR_OK && i < names.n; i++) {
-		if (!dns_name_valid(names.v[i]) || names.v[i][0] == '*') {
-			return err_set(err, ERR_INVALID,
-			               "'%s' is no network, address or host range", word);
+		char *name = arena_str(x->arena, names.v[i]);
+
+		if (name == NULL) {
+			return err_nomem(err);
 		}
-		rc = add_host(x, word, names.v[i], port, err);
+		if (!host_name_valid(name)) {
+			return no_range(word, err);
+		}
+		str_lower_ascii(name);
+		rc = add_host(x, word, name, port, err);
 	}
 	return rc;
 }
 
-/* "[v6]:port" and "host:port"; a bare IPv6 address has colons of its own. */
+/* "[v6]", "[v6]:port" and "host:port"; a bare IPv6 address has colons of its own. */
 static enum err_code split_port(struct arena *arena, const char *word, const char **ret_range,
                                 int *ret_port, struct err *err)
 {
-	const char *close = strstr(word, "]:");
-	bool v6 = word[0] == '[' && close != NULL && strchr(word, ':') < close;
+	const char *close = word[0] == '[' ? strchr(word, ']') : NULL;
+	bool v6 = close != NULL && strchr(word, ':') != NULL && strchr(word, ':') < close &&
+	          (close[1] == '\0' || close[1] == ':');
 	const char *colon = v6 ? close + 1 : strrchr(word, ':');
 	int64_t port = 0;
+
+	if (strstr(word, "://") != NULL) {
+		(void)err_set(err, ERR_INVALID, "'%.80s' is a URL", word);
+		return err_hint(err, "name its host, with :PORT if it is not among --ports");
+	}
 
 	*ret_range = word;
 	*ret_port = 0;
 	if (colon == NULL || (!v6 && strchr(word, ':') != colon)) {
 		return ERR_OK;
 	}
-	if (!str_to_i64(colon + 1, 1, 65535, &port)) {
-		return err_set(err, ERR_INVALID, "'%s': '%s' is no port", word, colon + 1);
+	if (*colon == ':' && !str_to_i64(colon + 1, 1, 65535, &port)) {
+		(void)err_set(err, ERR_INVALID, "'%.80s': '%.20s' is no port", word, colon + 1);
+		return err_hint(err, "a port is a number from 1 to 65535");
 	}
 	*ret_port = (int)port;
 	*ret_range = v6 ? arena_strn(arena, word + 1, (size_t)(close - word) - 1)
@@ -164,7 +236,7 @@ static enum err_code add_word(struct expansion *x, const char *word, struct err 
 	                                 : add_names(x, word, range, port, err);
 }
 
-static enum err_code add_ports(struct expansion *x, const char *item, struct err *err)
+static enum err_code add_ports(struct expansion *x, const char *item, bool *known, struct err *err)
 {
 	CLEANUP(cleanup_free) char *first = strdup(item);
 	char *dash = first == NULL ? NULL : strchr(first, '-');
@@ -179,13 +251,14 @@ static enum err_code add_ports(struct expansion *x, const char *item, struct err
 	}
 	if (!str_to_i64(first, 1, 65535, &from) ||
 	    !str_to_i64(dash == NULL ? first : dash + 1, 1, 65535, &to) || to < from) {
-		return err_set(err, ERR_INVALID, "'%s' is no port or range of ports", item);
+		(void)err_set(err, ERR_INVALID, "'%.40s' is no port or range of ports", item);
+		return err_hint(err, "ports are numbers from 1 to 65535, a range rises: 8000-8010");
 	}
 	for (int64_t p = from; p <= to; p++) {
-		if (x->n_ports == PORTS_MAX) {
-			return err_set(err, ERR_INVALID, "more than %zu ports", PORTS_MAX);
+		if (!known[p]) {
+			known[p] = true;
+			x->ports[x->n_ports++] = (uint16_t)p;
 		}
-		x->ports[x->n_ports++] = (uint16_t)p;
 	}
 	return ERR_OK;
 }
@@ -197,12 +270,14 @@ static enum err_code read_ports(struct expansion *x, struct err *err)
 	size_t n = usual ? ARRAY_LEN(usual_ports) : x->spec->n_ports;
 	enum err_code rc = ERR_OK;
 
+	CLEANUP(cleanup_free) bool *known = calloc(PORTS_MAX + 1, sizeof(*known));
+
 	x->ports = ARENA_ARRAY(x->arena, uint16_t, PORTS_MAX);
-	if (x->ports == NULL) {
+	if (x->ports == NULL || known == NULL) {
 		return err_nomem(err);
 	}
 	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
-		rc = add_ports(x, list[i], err);
+		rc = add_ports(x, list[i], known, err);
 	}
 	return rc;
 }
@@ -210,14 +285,21 @@ static enum err_code read_ports(struct expansion *x, struct err *err)
 enum err_code places_expand(const struct place_spec *spec, struct arena *arena,
                             const struct place **ret, size_t *ret_n, struct err *err)
 {
-	struct expansion x = { .spec = spec, .arena = arena };
-	enum err_code rc = read_ports(&x, err);
+	CLEANUP(expansion_release) struct expansion x = { .spec = spec, .arena = arena };
 
+	map_init(&x.seen);
+	exclusions_init(&x.exclude);
+	enum err_code rc = read_ports(&x, err);
+	for (size_t i = 0; rc == ERR_OK && i < spec->n_exclude; i++) {
+		rc = exclusions_add(&x.exclude, spec->exclude[i], arena, err);
+	}
 	for (size_t i = 0; rc == ERR_OK && i < spec->n_ranges; i++) {
 		rc = add_word(&x, spec->ranges[i], err);
 	}
 	if (rc == ERR_OK && x.places.n == 0) {
-		rc = err_set(err, ERR_INVALID, "nothing is left to look at");
+		(void)err_set(err, ERR_INVALID, "nothing is left to look at");
+		rc = err_hint(err, spec->n_ranges == 0 ? "no range is named"
+		                                       : "everything named is excluded");
 	}
 	if (rc == ERR_OK) {
 		*ret = x.places.v;

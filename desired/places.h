@@ -16,7 +16,7 @@ struct place_spec {
 	/* "443", "8000-8010"; none: the usual ones */
 	const char *const *ports;
 	size_t n_ports;
-	/* CIDR, address, name or glob */
+	/* CIDR, address, name, host range or glob */
 	const char *const *exclude;
 	size_t n_exclude;
 };
@@ -25,8 +25,8 @@ struct place {
 	int port;
 };
 
-/* In the order written, addresses rising; none is left: ERR_INVALID, as for a word that is wrong
- * and for more than PLACES_MAX. Arena. */
+/* In the order written, addresses rising, each once, names in lower case; none is left:
+ * ERR_INVALID, as for a word that is wrong and for more than PLACES_MAX. Arena. */
 enum err_code places_expand(const struct place_spec *spec, struct arena *arena,
                             const struct place **ret, size_t *ret_n, struct err *err);
 /* What a Discovery says to scan; as above. */

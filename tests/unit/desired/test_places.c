@@ -64,9 +64,21 @@ END_TEST
 START_TEST(bad_ranges_are_named)
 {
 	static const char *const bad[][2] = {
-		{ "10.0.0.0/8", "443" }, { "10.0.0.1", "0" },     { "10.0.0.1", "443-80" },
-		{ "host:99999", "443" }, { "exa mple", "443" },   { "10.0.0.0/12", "1-65535" },
-		{ "*.example", "443" },  { "10.0.0.1", "https" },
+		{ "10.0.0.0/8", "443" },
+		{ "10.0.0.1", "0" },
+		{ "10.0.0.1", "443-80" },
+		{ "host:99999", "443" },
+		{ "exa mple", "443" },
+		{ "10.0.0.0/12", "1-65535" },
+		{ "*.example", "443" },
+		{ "10.0.0.1", "https" },
+		{ "10.0.0.256", "443" },
+		{ "10.0.0.1-9", "443" },
+		{ "10.0.0.1-10.0.0.9", "443" },
+		{ "10.0.0.[250-256]", "443" },
+		{ "https://a.example/", "443" },
+		{ "b\xc3\xbc.example", "443" },
+		{ "[::1]x", "443" },
 	};
 	const struct place *p = NULL;
 	size_t n = 0;
@@ -75,8 +87,64 @@ START_TEST(bad_ranges_are_named)
 		ck_assert_msg(places_of(bad[i][0], bad[i][1], NULL, &p, &n) == ERR_INVALID,
 		              "%s with %s", bad[i][0], bad[i][1]);
 		ck_assert_uint_gt(strlen(err.msg), 10);
+		ck_assert_uint_gt(strlen(err.hint), 10);
 	}
 	ck_assert_int_eq(places_of("10.0.0.1", "443", "10.0.0.0/8", &p, &n), ERR_INVALID);
+}
+END_TEST
+
+START_TEST(an_exclusion_that_means_nothing_is_an_error)
+{
+	static const char *const bad[] = { "10.0.0.0/33", "10.0.0.1-10.0.0.9",
+		                           "10.0.0.1-9",  "10.0.0.1:443",
+		                           "@file",       "x]y",
+		                           "a b",         "10.0.0.256" };
+	const struct place *p = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		ck_assert_msg(places_of("10.0.0.1", "443", bad[i], &p, &n) == ERR_INVALID, "%s",
+		              bad[i]);
+		ck_assert_ptr_nonnull(strstr(err.msg, bad[i]));
+	}
+	ck_assert_ok(places_of("pdu[1-4].Lab.example", "443", "PDU[2-3].lab.example", &p, &n),
+	             &err);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_str_eq(p[0].host, "pdu1.lab.example");
+	ck_assert_str_eq(p[1].host, "pdu4.lab.example");
+	ck_assert_ok(places_of("10.0.0.0/29", "443", "10.0.0.[0-6]", &p, &n), &err);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_ok(places_of("PDU1.example", "443", "*1.other", &p, &n), &err);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_int_eq(places_of("PDU1.example", "443", "Pdu?.*", &p, &n), ERR_INVALID);
+}
+END_TEST
+
+START_TEST(an_endpoint_is_looked_at_once)
+{
+	static const char *const ranges[] = { "10.0.0.0/30", "10.0.0.1",      "10.0.0.2:443",
+		                              "10.0.0.2:25", "A.example:443", "a.example" };
+	static const char *const ports[] = { "443", "440-443" };
+	const struct place_spec spec = {
+		.ranges = ranges, .n_ranges = 6, .ports = ports, .n_ports = 2
+	};
+	const struct place *p = NULL;
+	size_t n = 0;
+
+	ck_assert_ok(places_expand(&spec, &arena, &p, &n, &err), &err);
+	ck_assert_uint_eq(n, 4 * 4 + 1 + 4);
+}
+END_TEST
+
+START_TEST(an_address_of_version_6_stands_in_brackets_or_not)
+{
+	const struct place *p = NULL;
+	size_t n = 0;
+
+	ck_assert_ok(places_of("[2001:db8::1]", "443", NULL, &p, &n), &err);
+	ck_assert_str_eq(p[0].host, "2001:db8::1");
+	ck_assert_ok(places_of("2001:db8::1", "443", NULL, &p, &n), &err);
+	ck_assert_str_eq(p[0].host, "2001:db8::1");
 }
 END_TEST
 
@@ -105,6 +173,9 @@ static void build(Suite *s)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, ranges_become_endpoints_in_order);
 	tcase_add_test(tc, bad_ranges_are_named);
+	tcase_add_test(tc, an_exclusion_that_means_nothing_is_an_error);
+	tcase_add_test(tc, an_endpoint_is_looked_at_once);
+	tcase_add_test(tc, an_address_of_version_6_stands_in_brackets_or_not);
 	tcase_add_test(tc, hosts_are_listed_by_network_name_and_glob);
 	suite_add_tcase(s, tc);
 }
