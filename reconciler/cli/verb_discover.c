@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "reconciler/base/fs.h"
@@ -82,8 +83,7 @@ static enum err_code add_words(struct discovering *x, struct words *list, const 
 	char *word;
 
 	while (copy != NULL && (word = strsep(&copy, between)) != NULL) {
-		const char **slot =
-			word[0] == '\0' || word[0] == '#' ? NULL : ARENA_PUSH(&x->arena, list);
+		const char **slot = word[0] == '\0' ? NULL : ARENA_PUSH(&x->arena, list);
 		if (slot != NULL) {
 			*slot = word;
 		}
@@ -91,30 +91,43 @@ static enum err_code add_words(struct discovering *x, struct words *list, const 
 	return arena_failed(&x->arena) ? err_nomem(err) : ERR_OK;
 }
 
-/* "@FILE": one range a line. */
+/* "@FILE": a range or several a line; '#' begins a comment. */
+static enum err_code read_list(struct discovering *x, const char *path, struct err *err)
+{
+	CLEANUP(buf_release) struct buf file = { 0 };
+
+	buf_init(&file, RANGES_MAX);
+	enum err_code rc = fs_read(path, RANGES_MAX, &file, err);
+	char *rest = rc == ERR_OK ? arena_str(&x->arena, buf_str(&file)) : NULL;
+	char *line;
+	size_t before = x->ranges.n;
+
+	while (rc == ERR_OK && rest != NULL && (line = strsep(&rest, "\r\n")) != NULL) {
+		line[strcspn(line, "#")] = '\0';
+		rc = add_words(x, &x->ranges, line, " \t", err);
+	}
+	if (rc == ERR_OK && x->ranges.n == before) {
+		(void)err_set(err, ERR_INVALID, "'%s' names no range", path);
+		rc = err_hint(err, "one a line: a network, an address or a host range");
+	}
+	return rc;
+}
+
 static enum err_code read_ranges(struct discovering *x, struct err *err)
 {
 	enum err_code rc = ERR_OK;
 
 	for (size_t i = 0; rc == ERR_OK && i < x->args->n_words; i++) {
 		const char *word = x->args->words[i];
-		CLEANUP(buf_release) struct buf file = { 0 };
 
-		buf_init(&file, RANGES_MAX);
-		if (word[0] != '@') {
-			rc = add_words(x, &x->ranges, word, "", err);
-			continue;
-		}
-		rc = fs_read(word + 1, RANGES_MAX, &file, err);
-		if (rc == ERR_OK) {
-			rc = add_words(x, &x->ranges, buf_str(&file), "\r\n \t", err);
-		}
+		rc = word[0] == '@' ? read_list(x, word + 1, err)
+		                    : add_words(x, &x->ranges, word, "", err);
 	}
 	if (rc == ERR_OK && args_has(x->args, "ports")) {
-		rc = add_words(x, &x->ports, args_get(x->args, "ports"), ",", err);
+		rc = add_words(x, &x->ports, args_get(x->args, "ports"), ", ", err);
 	}
 	if (rc == ERR_OK && args_has(x->args, "exclude")) {
-		rc = add_words(x, &x->exclude, args_get(x->args, "exclude"), ",", err);
+		rc = add_words(x, &x->exclude, args_get(x->args, "exclude"), ", ", err);
 	}
 	return rc;
 }
@@ -129,7 +142,11 @@ static enum err_code read_crl(struct discovering *x, struct err *err)
 	}
 	buf_init(&crl, CRL_FILE_MAX);
 	enum err_code rc = fs_read(file, CRL_FILE_MAX, &crl, err);
-	return rc == ERR_OK ? known_crls_add(&x->crls, buf_view(&crl), &x->arena, err) : rc;
+	if (rc == ERR_OK) {
+		rc = known_crls_add(&x->crls, buf_view(&crl), &x->arena, err);
+		rc = rc == ERR_OK ? rc : err_wrap(err, "--crl-file %s", file);
+	}
+	return rc;
 }
 
 static enum err_code read_trust(struct discovering *x, struct err *err)
@@ -148,6 +165,7 @@ static enum err_code read_trust(struct discovering *x, struct err *err)
 		rc = fs_read(file, CA_FILE_MAX, &pem, err);
 		if (rc == ERR_OK) {
 			rc = cert_parse_bundle(buf_view(&pem), &x->arena, &v, &x->n_anchors, err);
+			rc = rc == ERR_OK ? rc : err_wrap(err, "--ca-file %s", file);
 			x->anchors = v;
 		}
 	}
@@ -217,10 +235,10 @@ static enum err_code open_discovery(struct discovering *x, const char *name, str
 
 	if (rc == ERR_OK) {
 		rc = session_store(s, STORE_READ, err);
-	}
-	if (rc == ERR_NOT_FOUND && !recorded) {
-		err_clear(err);
-		rc = ERR_OK;
+		if (rc == ERR_NOT_FOUND && !recorded) {
+			err_clear(err);
+			rc = ERR_OK;
+		}
 	}
 	if (rc == ERR_OK) {
 		rc = session_desired(s, COMMIT_STAND_IN, err);
@@ -286,6 +304,51 @@ static enum err_code scan(struct discovering *x, struct err *err)
 	return rc;
 }
 
+/* An hour's scan is not to end at a directory that cannot be written. */
+static enum err_code can_write(const char *what, const char *dir, struct err *err)
+{
+	struct stat st;
+
+	if (stat(dir, &st) != 0) {
+		return err_set_sys(err, errno, "%s: directory '%s'", what, dir);
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		return err_set(err, ERR_INVALID, "%s: '%s' is no directory", what, dir);
+	}
+	return faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0
+	               ? ERR_OK
+	               : err_set_sys(err, errno, "%s: write into '%s'", what, dir);
+}
+
+static enum err_code check_outputs(const struct args *a, struct err *err)
+{
+	const char *dir = args_get(a, "write");
+	const char *page = args_get(a, "html");
+	enum err_code rc = ERR_OK;
+
+	if (dir != NULL) {
+		rc = fs_make_dirs(dir, 0755, err);
+		rc = rc == ERR_OK ? can_write("--write", dir, err) : err_wrap(err, "--write");
+	}
+	if (rc == ERR_OK && page != NULL) {
+		const char *slash = strrchr(page, '/');
+		CLEANUP(cleanup_free)
+		char *in = slash == NULL ? str_dup(".")
+		                         : str_printf("%.*s/", (int)(slash - page), page);
+		struct stat st;
+
+		if (in == NULL) {
+			return err_nomem(err);
+		}
+		if (stat(page, &st) == 0 && S_ISDIR(st.st_mode)) {
+			return err_set(err, ERR_INVALID, "--html: '%s' is a directory", page);
+		}
+		rc = can_write("--html", in, err);
+	}
+	return rc == ERR_OK ? rc
+	                    : err_hint(err, "name a directory of your own; nothing was scanned");
+}
+
 static enum err_code write_yaml(struct discovering *x, const char *dir, struct err *err)
 {
 	const struct discover_file *files = NULL;
@@ -293,17 +356,14 @@ static enum err_code write_yaml(struct discovering *x, const char *dir, struct e
 	enum err_code rc =
 		discover_yaml(&x->d, x->cli->clock->wall(x->cli->clock), &files, &n, err);
 
-	if (rc == ERR_OK) {
-		rc = fs_make_dirs(dir, 0755, err);
-	}
 	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
 		CLEANUP(cleanup_free) char *path = str_printf("%s/%s", dir, files[i].name);
 
 		rc = path == NULL ? err_nomem(err) : cli_write_file(path, files[i].text, err);
 	}
 	if (rc == ERR_OK) {
-		cli_note(x->cli, "Wrote %zu files to %s; 'certwright validate' checks them.", n,
-		         dir);
+		cli_note(x->cli, "Wrote %zu file%s to %s; 'certwright validate' checks them.", n,
+		         n == 1 ? "" : "s", dir);
 	}
 	return rc;
 }
@@ -323,7 +383,10 @@ static enum err_code tell(struct discovering *x, struct buf *out, struct err *er
 
 		buf_init(&page, BUF_LIMIT_TEXT);
 		discover_render_html(&x->d, by.now, &page);
-		rc = cli_write_file(args_get(x->args, "html"), buf_view(&page), err);
+		rc = buf_check(&page, "the page", err);
+		if (rc == ERR_OK) {
+			rc = cli_write_file(args_get(x->args, "html"), buf_view(&page), err);
+		}
 	}
 	if (rc == ERR_OK && args_has(x->args, "write")) {
 		rc = write_yaml(x, args_get(x->args, "write"), err);
@@ -336,14 +399,17 @@ static enum err_code tell(struct discovering *x, struct buf *out, struct err *er
 	return rc;
 }
 
-static enum err_code discover(struct discovering *x, struct buf *out, struct err *err)
+static enum err_code discover(struct discovering *x, struct buf *out, bool *ret_found,
+                              struct err *err)
 {
 	const char *word = x->args->words[0];
 	bool named = str_starts(word, DISCOVERY);
 	struct wall begun = { 0 };
-	enum err_code rc =
-		named ? open_discovery(x, word + strlen(DISCOVERY), err) : read_ranges(x, err);
+	enum err_code rc = check_outputs(x->args, err);
 
+	if (rc == ERR_OK) {
+		rc = named ? open_discovery(x, word + strlen(DISCOVERY), err) : read_ranges(x, err);
+	}
 	if (rc == ERR_OK && x->def != NULL && x->probing.rate == 0) {
 		x->probing.rate = x->def->rate;
 	}
@@ -356,6 +422,8 @@ static enum err_code discover(struct discovering *x, struct buf *out, struct err
 		                                    err)
 		             : scan(x, err);
 	}
+	/* What was found is printed, whatever becomes of the files. */
+	*ret_found = rc == ERR_OK;
 	return rc == ERR_OK ? tell(x, out, err) : rc;
 }
 
@@ -411,6 +479,10 @@ static int run(struct cli *c, const struct args *a)
 	if (wrong != NULL) {
 		return cli_usage(c, "%s", wrong);
 	}
+	if (args_has(a, "ports") &&
+	    args_get(a, "ports")[strspn(args_get(a, "ports"), ", ")] == '\0') {
+		return cli_usage(c, "--ports names no port");
+	}
 	if (!number(a, "parallel", PARALLEL_MAX, PARALLEL, &x.probing.parallel)) {
 		return cli_usage(c, "--parallel takes a number from 1 to %d", PARALLEL_MAX);
 	}
@@ -426,8 +498,10 @@ static int run(struct cli *c, const struct args *a)
 	x.d.arena = &x.arena;
 	x.d.certs = &x.certs;
 	buf_init(&out, BUF_LIMIT_TEXT);
-	enum err_code rc = discover(&x, &out, &err);
-	return rc == ERR_OK ? cli_print(c, &out) : cli_fail(c, &err);
+	bool found = false;
+	enum err_code rc = discover(&x, &out, &found, &err);
+	int printed = found ? cli_print(c, &out) : EXIT_FINE;
+	return rc == ERR_OK ? printed : cli_fail(c, &err);
 }
 
 const struct verb verb_discover = {

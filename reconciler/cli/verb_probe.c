@@ -80,9 +80,11 @@ static enum err_code load_anchors(struct probing *p, struct err *err)
 		err_clear(err);
 		return ERR_OK;
 	}
-	return rc == ERR_OK ? cert_parse_bundle(buf_view(&pem), &p->arena, &p->anchors,
-	                                        &p->n_anchors, err)
-	                    : rc;
+	if (rc == ERR_OK) {
+		rc = cert_parse_bundle(buf_view(&pem), &p->arena, &p->anchors, &p->n_anchors, err);
+		rc = rc == ERR_OK ? rc : err_wrap(err, "%s", file == NULL ? SYSTEM_CAS : file);
+	}
+	return rc;
 }
 
 static enum err_code load_crl(struct probing *p, struct err *err)

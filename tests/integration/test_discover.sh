@@ -69,3 +69,28 @@ expect 1 discover 10.0.0.0/8
 says "more than 1000000 endpoints"
 expect 1 discover "@$work/absent"
 expect 64 discover "$net.1" --timeout never
+expect 64 discover "$net.1" --ports ,
+expect 1 discover "$net.1" --ports "$port" --exclude "$net.1/33"
+says "exclusion '$net.1/33'" "hint:"
+expect 1 discover "$net.1" --ports "$port" --ca-file "$work/one.key"
+says "$work/one.key"
+
+it "a file of ranges has comments, and what it names twice is looked at once"
+printf '# all of them\n%s # the first, a gateway\n\n%s %s\r\n' "$net.1" "$net.1/32" "$net.3" >"$work/ranges"
+expect 0 discover "@$work/ranges" --ports "$port, $port"
+says "2 of 2 endpoints"
+echo '# nothing' >"$work/ranges"
+expect 1 discover "@$work/ranges"
+says "names no range"
+
+it "where nothing can be written is said before the scan"
+expect 1 discover "$net.1" --ports "$port" --write "$work/one.crt"
+says "--write" "nothing was scanned"
+expect 1 discover "$net.1" --ports "$port" --html "$work/absent/page.html"
+says "--html" "nothing was scanned"
+
+it "a Discovery outside of any repository"
+fleet=$work/nowhere
+mkdir "$fleet"
+GIT_CEILING_DIRECTORIES=$work expect 1 discover Discovery/x
+says "no git repository"
