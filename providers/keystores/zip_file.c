@@ -210,6 +210,10 @@ enum err_code zip_parse(struct bytes in, struct arena *arena, struct zip_file *r
 	struct zip_file zip = { .n = 0 };
 	const uint8_t *end = in.n < END_N ? NULL : find_end(in);
 
+	/* A program in front that unpacks it would be lost with the first edit. */
+	if (in.n >= END_N && !zip_looks_like(in)) {
+		return damaged("it does not begin with a member", err);
+	}
 	if (end == NULL) {
 		return damaged("there is no directory at its end", err);
 	}
