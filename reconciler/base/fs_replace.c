@@ -588,7 +588,8 @@ enum err_code fs_replace_check(const struct fs_replace *r, struct err *err)
 	if (rc == ERR_OK &&
 	    (!act_as_owner(&j) || faccessat(j.dirfd, ".", W_OK | X_OK, AT_EACCESS) != 0)) {
 		rc = report(&j, "write");
-		(void)err_hint(err, "a new file is made beside it: its directory must be writable");
+		(void)err_hint(err, "a new file is made beside it: let uid %u write there",
+		               (unsigned)geteuid());
 	}
 	act_as_self(&j);
 	cleanup_close(&j.dirfd);
