@@ -8,6 +8,7 @@
 #include "reconciler/base/attr.h"
 #include "reconciler/base/str.h"
 #include "reconciler/engine/discover.h"
+#include "state/probe/probe.h"
 #include "state/probe/starttls.h"
 
 #define BATCH_DEFAULT 4096
@@ -167,6 +168,35 @@ static enum err_code guess_once(struct batch *from, const char *word, bool *solv
 	return rc;
 }
 
+/* SQL Server is the one that hears a TLS hello and waits for the rest of what it takes for a packet
+ * of TDS. Nothing else is asked of who is silent: each question costs a whole timeout. */
+static bool waits(const struct batch *b, size_t i)
+{
+	const struct obs_endpoint *o = &b->seen[i];
+
+	return b->starttls[i] == NULL && o->status == ENDPOINT_UNREACHABLE && o->error != NULL &&
+	       str_equal(o->error, PROBE_SILENT);
+}
+
+static enum err_code guess_silent(struct batch *b, bool *solved, struct err *err)
+{
+	bool *heard = ARENA_ARRAY(&b->arena, bool, b->n);
+	bool any = false;
+
+	if (heard == NULL) {
+		return err_nomem(err);
+	}
+	for (size_t i = 0; i < b->n; i++) {
+		heard[i] = !waits(b, i);
+		any = any || !heard[i];
+	}
+	enum err_code rc = any ? guess_once(b, "mssql", heard, err) : ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < b->n; i++) {
+		solved[i] = waits(b, i) ? heard[i] : solved[i];
+	}
+	return rc;
+}
+
 static enum err_code guess(struct batch *b, bool *solved, struct err *err)
 {
 	enum err_code rc = ERR_OK;
@@ -180,7 +210,7 @@ static enum err_code guess(struct batch *b, bool *solved, struct err *err)
 		rc = guess_once(b, guesses[i], solved, err);
 		open = memchr(solved, 0, b->n * sizeof(*solved)) != NULL;
 	}
-	return rc;
+	return rc == ERR_OK ? guess_silent(b, solved, err) : rc;
 }
 
 static enum err_code sort_out(struct batch *b, struct err *err)
@@ -209,7 +239,7 @@ static enum err_code sort_out(struct batch *b, struct err *err)
 			break;
 		case ENDPOINT_UNREACHABLE:
 		case ENDPOINT_NONE:
-			d->silent++;
+			d->silent += b->scan->guess && waits(b, i) && solved[i] ? 0 : 1;
 			break;
 		}
 	}

@@ -16,6 +16,7 @@
 
 #include "reconciler/base/str.h"
 #include "state/probe/flight_row.h"
+#include "state/probe/probe.h"
 
 #define LINGER_MS     300 /* a TLS 1.3 server refuses a client's certificate after the handshake */
 #define ADDRESSES_MAX 64
@@ -487,8 +488,7 @@ static void overdue_handshake(struct flight *f, struct mono now, const struct si
 		offer_over(f, now, &e);
 		return;
 	}
-	flight_note(f, WHY_UNREACHABLE,
-	            f->wire.total == 0 ? "accepts connections but does not answer" : what);
+	flight_note(f, WHY_UNREACHABLE, f->wire.total == 0 ? PROBE_SILENT : what);
 	address_over(f, now);
 }
 

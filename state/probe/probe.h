@@ -29,6 +29,9 @@ enum err_code prober_tls_open(const struct probe_options *opt, struct prober **r
                               struct err *err);
 void prober_tls_close(struct prober *base); /* accepts NULL */
 
+/* What is said of an endpoint that takes a connection and waits, our hello or none. */
+#define PROBE_SILENT "accepts connections but does not answer"
+
 /* May `starttls` of a look say this? NULL and "none" may. */
 bool probe_speaks(const char *starttls);
 /* The words that it knows; NULL behind the last. */

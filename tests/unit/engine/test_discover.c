@@ -8,6 +8,7 @@
 #include "reconciler/base/attr.h"
 #include "reconciler/engine/discover.h"
 #include "reconciler/pki/pki.h"
+#include "state/probe/probe.h"
 #include "tests/unit/pki/judge.h"
 #include "tests/unit/unit.h"
 
@@ -56,10 +57,11 @@ static void places_of(const char *range, const char *port, struct discovery *d)
 	ck_assert_ok(places_expand(&spec, &arena, &d->places, &d->n_places, &err), &err);
 }
 
-/* 10.0.0.1: a certificate. .2: speaks IMAP only. .3: refuses. .4: silent. .5: a TLS alert. */
+/* 10.0.0.1: a certificate. .2: speaks IMAP only. .3: refuses. .4: silent. .5: a TLS alert. .8 takes
+ * connections and is silent, .9 but to TDS. */
 struct table_prober {
 	struct prober base;
-	size_t asked, guessed_at_5, smtp_at_587;
+	size_t asked, guessed_at_5, smtp_at_587, asked_8;
 };
 
 static enum err_code table_probe(struct prober *p, const struct look_endpoint *looks, size_t n,
@@ -77,11 +79,17 @@ static enum err_code table_probe(struct prober *p, const struct look_endpoint *l
 		t->smtp_at_587 +=
 			l->port == 587 && l->starttls != NULL && !strcmp(l->starttls, "smtp");
 		t->guessed_at_5 += which == '5' && l->starttls != NULL ? 1 : 0;
+		t->asked_8 += which == '8' ? 1 : 0;
 		ret[i] = (struct obs_endpoint){ .key = l->key, .status = ENDPOINT_NO_TLS };
 		ret[i].error = which == '5' ? "TLS alert 40" : "* OK IMAP4rev1";
 		ret[i].status = which == '3'   ? ENDPOINT_REFUSED
 		                : which == '4' ? ENDPOINT_UNREACHABLE
 		                               : ENDPOINT_NO_TLS;
+		if (which >= '8') {
+			ret[i].status = ENDPOINT_UNREACHABLE;
+			ret[i].error = PROBE_SILENT;
+			tls = which == '9' && l->starttls != NULL && !strcmp(l->starttls, "mssql");
+		}
 		if (tls) {
 			const struct seen_cert **v =
 				ARENA_ARRAY(o->arena, const struct seen_cert *, 1);
@@ -150,6 +158,23 @@ START_TEST(where_no_tls_answers_another_protocol_is_tried)
 	ck_assert_uint_eq(imap, 1);
 	ck_assert_uint_eq(t.guessed_at_5, 0);
 	ck_assert_uint_eq(d.found.n, 4);
+}
+END_TEST
+
+START_TEST(who_waits_in_silence_is_asked_for_tds_and_nothing_else)
+{
+	struct table_prober t = { .base.probe = table_probe };
+	struct discovery d = { .arena = &arena, .certs = &certs };
+	struct discover_scan s = { .prober = &t.base, .clock = &clock_now.clock, .guess = true };
+
+	places_of("10.0.0.8/31", "4000", &d);
+	ck_assert_ok(discover_run(&s, &d, &err), &err);
+	ck_assert_uint_eq(t.asked, 4);
+	ck_assert_uint_eq(t.asked_8, 2);
+	ck_assert_uint_eq(d.silent, 1);
+	ck_assert_uint_eq(d.found.n, 1);
+	ck_assert_int_eq(d.found.v[0].status, ENDPOINT_OK);
+	ck_assert_str_eq(d.found.v[0].starttls, "mssql");
 }
 END_TEST
 
@@ -265,6 +290,7 @@ static void build(Suite *s)
 	tcase_add_test(tc, a_port_tells_what_is_spoken_there);
 	tcase_add_test(tc, what_answers_is_kept_and_the_rest_is_counted);
 	tcase_add_test(tc, where_no_tls_answers_another_protocol_is_tried);
+	tcase_add_test(tc, who_waits_in_silence_is_asked_for_tds_and_nothing_else);
 	tcase_add_test(tc, a_scan_goes_on_where_its_file_ends);
 	tcase_add_test(tc, a_later_scan_tells_what_is_new_and_what_is_gone);
 	tcase_add_test(tc, a_recorded_scan_is_read_without_its_ranges);
