@@ -27,6 +27,7 @@ static const struct {
 } findings[] = {
 	[FINDING_UNREADABLE] = { "unreadable", "Unreadable", "what is served is no certificate" },
 	[FINDING_EXPIRED] = { "expired", "Expired", "the certificate has expired" },
+	[FINDING_CA_EXPIRED] = { "caExpired", "Expired", "a CA of the chain has expired" },
 	[FINDING_NOT_YET_VALID] = { "notYetValid", "Untrusted", "a certificate is not valid yet" },
 	[FINDING_REVOKED] = { "revoked", "Untrusted", "a certificate of the chain is revoked" },
 	[FINDING_UNEXPECTED] = { "unexpected", "ServedForeign",
@@ -211,7 +212,8 @@ static void judge_times(struct judgement *j, const struct judge_by *by, struct c
 	least = by->minimum_remaining_s != 0 ? by->minimum_remaining_s : least;
 	for (size_t i = 0; i < path.n; i++) {
 		if (path.v[i]->not_after.s < by->now.s) {
-			found(j, FINDING_EXPIRED);
+			found(j, i == 0 || judged(j, FINDING_EXPIRED) ? FINDING_EXPIRED
+			                                              : FINDING_CA_EXPIRED);
 		} else if (path.v[i]->not_before.s > by->now.s) {
 			found(j, FINDING_NOT_YET_VALID);
 		}
@@ -247,7 +249,7 @@ static void judge_trust(struct judgement *j, const struct judge_by *by, struct c
 	} else if (v == CHAIN_INSECURE) {
 		/* which of the two is told by judge_strength(); its threshold is GnuTLS's */
 		found(j, judged(j, FINDING_WEAK_KEY) ? FINDING_WEAK_KEY : FINDING_WEAK_SIGNATURE);
-	} else if (v != CHAIN_OK) {
+	} else if (v != CHAIN_OK && !(v == CHAIN_EXPIRED && judged(j, FINDING_CA_EXPIRED))) {
 		found(j, table[v]);
 	}
 }

@@ -14,6 +14,7 @@
 enum finding {
 	FINDING_UNREADABLE, /* the leaf is no certificate */
 	FINDING_EXPIRED,
+	FINDING_CA_EXPIRED, /* one above the leaf, which itself has not */
 	FINDING_NOT_YET_VALID,
 	FINDING_REVOKED,
 	FINDING_UNEXPECTED, /* differs from what `expect` says */

@@ -48,6 +48,12 @@ int judge_run(const char *dir, struct buf *out, const char *const argv[])
 
 void made_init(struct made *m, const struct cert_spec *spec, const struct made *issuer)
 {
+	made_until(m, spec, issuer, (struct wall){ JUDGE_NOT_AFTER });
+}
+
+void made_until(struct made *m, const struct cert_spec *spec, const struct made *issuer,
+                struct wall not_after)
+{
 	CLEANUP(buf_release) struct buf spki = { 0 };
 	CLEANUP(buf_release) struct buf tbs = { 0 };
 	CLEANUP(buf_release) struct buf der = { 0 };
@@ -67,7 +73,7 @@ void made_init(struct made *m, const struct cert_spec *spec, const struct made *
 		.spki = buf_view(&spki),
 		.serial = bytes_of(serial, sizeof(serial)),
 		.not_before = { JUDGE_NOT_BEFORE },
-		.not_after = { JUDGE_NOT_AFTER },
+		.not_after = not_after,
 		.issuer = issuer != NULL ? issuer->cert : NULL,
 	};
 	const struct key *signer = issuer != NULL ? issuer->key : m->key;

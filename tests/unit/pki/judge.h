@@ -26,6 +26,8 @@ struct made {
 	const struct cert *cert;
 };
 void made_init(struct made *m, const struct cert_spec *spec, const struct made *issuer);
+void made_until(struct made *m, const struct cert_spec *spec, const struct made *issuer,
+                struct wall not_after);
 void made_release(struct made *m);
 struct cert_spec made_ca(const char *cn, struct key_spec key);
 struct cert_spec made_leaf(const struct str_list *dns, struct key_spec key);

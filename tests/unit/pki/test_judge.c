@@ -244,6 +244,29 @@ START_TEST(weak_keys_and_hashes_are_found_without_any_anchor)
 }
 END_TEST
 
+START_TEST(a_ca_that_has_expired_is_not_taken_for_the_certificate)
+{
+	struct str_list dns = { leaf_names, 1 };
+	struct cert_spec ca_spec = made_ca("Old sub", p256);
+	struct cert_spec leaf_spec = made_leaf(&dns, p256);
+	struct judge_by by = by_root();
+	struct made ca, under;
+
+	made_until(&ca, &ca_spec, &root, (struct wall){ now.s - DAY });
+	made_init(&under, &leaf_spec, &ca);
+	struct judgement j = judge_chain(CHAIN(under.cert, ca.cert), &by, &arena);
+	ck_assert_str_eq(j.word, "Expired");
+	ck_assert(judged(&j, FINDING_CA_EXPIRED));
+	ck_assert(!judged(&j, FINDING_EXPIRED));
+	ck_assert_ptr_nonnull(strstr(j.text, "a CA of the chain has expired"));
+	by.now.s = under.cert->not_after.s + DAY;
+	j = judge_chain(CHAIN(under.cert, ca.cert), &by, &arena);
+	ck_assert(judged(&j, FINDING_EXPIRED));
+	made_release(&under);
+	made_release(&ca);
+}
+END_TEST
+
 START_TEST(nothing_to_judge_is_unreadable)
 {
 	struct judge_by by = by_root();
@@ -266,6 +289,7 @@ static void build(Suite *s)
 	tcase_add_test(tc, a_crl_counts_only_from_the_issuer_itself);
 	tcase_add_test(tc, an_old_crl_still_revokes_and_is_called_stale_otherwise);
 	tcase_add_test(tc, weak_keys_and_hashes_are_found_without_any_anchor);
+	tcase_add_test(tc, a_ca_that_has_expired_is_not_taken_for_the_certificate);
 	tcase_add_test(tc, nothing_to_judge_is_unreadable);
 	suite_add_tcase(s, tc);
 }
