@@ -500,7 +500,11 @@ void plan_slot(struct planner *p, struct store_plan *sp, struct slot *s)
 	struct slot_facts f = { .desired = true, .take_over = sp->ws->target->take_over };
 
 	s->stored = s->id == NULL ? STORED_UNKNOWN : slot_stored(p, s);
-	if (s->id == NULL || s->id->id->def->mode == MODE_MONITORED || s->id->adopting) {
+	bool monitored = s->id != NULL && s->id->id->def->mode == MODE_MONITORED;
+	if (monitored) {
+		slot_monitored(p, s);
+	}
+	if (s->id == NULL || monitored || s->id->adopting) {
 		slot_keep(p, s, /* ours= */ s->sm != NULL);
 		return;
 	}

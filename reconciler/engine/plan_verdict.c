@@ -132,14 +132,14 @@ static const char *crl_missing(const struct planner *p, const struct ca_set *set
 	return NULL;
 }
 
-/* `expected`: the one that the monitor's fingerprint is about. */
-static const char *judge_served(struct planner *p, const struct want_endpoint *we,
-                                struct seen_chain served, bool expected, const char **ret_text)
+/* `expected`: the one that the monitor's fingerprint is about. `host`: asked for; NULL: no name. */
+static const char *judge_by_monitor(struct planner *p, const struct monitor_spec *mon,
+                                    const char *host, const struct ca_set *set,
+                                    struct seen_chain served, bool expected, const char **ret_text)
 {
-	const struct monitor_spec *mon = we->monitored->monitor;
 	const struct cert **v = ARENA_ARRAY(p->a, const struct cert *, served.n + 1);
 	struct chain chain = { .v = v };
-	struct judge_by by = { .host = we->server_name,
+	struct judge_by by = { .host = host,
 		               .purpose = CHAIN_SERVER,
 		               .now = p->now,
 		               .minimum_remaining_s = mon->minimum_remaining_s,
@@ -149,11 +149,10 @@ static const char *judge_served(struct planner *p, const struct want_endpoint *w
 		               .crls = crls_of(p),
 		               .memo = p->in->paths };
 	uint8_t fp[SHA256_BYTES];
-	const struct ca_set *set = we->ca_set != NULL ? we->ca_set
-	                           : mon->ca_set.s == NULL
-	                                   ? NULL
-	                                   : desired_ca_set(p->in->desired, mon->ca_set.s);
 
+	if (set == NULL && mon->ca_set.s != NULL) {
+		set = desired_ca_set(p->in->desired, mon->ca_set.s);
+	}
 	if (expected && mon->expect_fingerprint.s != NULL &&
 	    fingerprint_parse(mon->expect_fingerprint.s, fp)) {
 		by.sha256 = fp;
@@ -173,6 +172,13 @@ static const char *judge_served(struct planner *p, const struct want_endpoint *w
 	                    ? j.text
 	                    : say(p, "%s%s%s", j.text, j.text[0] == '\0' ? "" : "; ", missing);
 	return j.word;
+}
+
+static const char *judge_served(struct planner *p, const struct want_endpoint *we,
+                                struct seen_chain served, bool expected, const char **ret_text)
+{
+	return judge_by_monitor(p, we->monitored->monitor, we->server_name, we->ca_set, served,
+	                        expected, ret_text);
 }
 
 static bool same_names(const struct str_list *a, const struct str_list *b)
@@ -310,6 +316,50 @@ static void judge_monitor(struct planner *p, const struct want_endpoint *we)
 	}
 }
 
+static const char *judge_stored(struct planner *p, struct slot *s, const char **ret_text)
+{
+	static const struct monitor_spec nothing_asked = { .endpoints = NULL };
+	const struct monitor_spec *mon = s->id->id->def->monitor;
+	const struct seen_cert *leaf = slot_leaf(s);
+
+	if (leaf == NULL) {
+		*ret_text = "there is no such certificate";
+		return "StoreStale";
+	}
+	if (s->id->ends.s == 0 || leaf->not_after.s < s->id->ends.s) {
+		s->id->ends = leaf->not_after;
+	}
+	return judge_by_monitor(p, mon == NULL ? &nothing_asked : mon, /* host= */ NULL,
+	                        /* set= */ NULL, s->oe->chain, /* expected= */ true, ret_text);
+}
+
+/* What a store holds of a monitored certificate is judged and otherwise left alone. */
+void slot_monitored(struct planner *p, struct slot *s)
+{
+	const struct want_store *ws = s->sp->ws;
+	struct id_plan *ip = s->id;
+	const char *text = "";
+	const char *word = judge_stored(p, s, &text);
+	const char *place =
+		say(p, "%s%s%s%s%s", ws->path, ws->has_aliases ? ", entry " : "",
+	            ws->has_aliases ? s->we->alias : "", text[0] == '\0' ? "" : ": ", text);
+	struct drift d = { .object_kind = KIND_CERTIFICATE,
+		           .row = "A1",
+		           .name = ip->id->name,
+		           .host = ws->host->name,
+		           .verdict = word,
+		           .message = place };
+
+	store_word(s->sp, "A1", word, place);
+	if (ip->selected && !str_equal(word, "InSync")) {
+		report_drift(p, &d);
+	}
+	if (ip->word == NULL || str_equal(ip->word, "InSync")) {
+		ip->word = word;
+		ip->message = say(p, "%s: %s", ws->host->name, place);
+	}
+}
+
 static const char *own_word(const struct planner *p, const struct id_plan *ip)
 {
 	if (ip->cur == NULL) {
@@ -356,7 +406,11 @@ static void identity_verdict(struct planner *p, struct id_plan *ip, const struct
 	if (v.word == NULL) {
 		v.word = own_word(p, ip);
 	}
-	for (const struct slot *s = ip->slots; s != NULL && str_equal(v.word, "InSync");
+	/* A monitored one is what its stores say of it, and is unknown only where none says. */
+	for (const struct slot *s = ip->slots;
+	     s != NULL &&
+	     (str_equal(v.word, "InSync") || (ip->id->def->mode == MODE_MONITORED &&
+	                                      ip->word == NULL && str_equal(v.word, "Unknown")));
 	     s = s->next) {
 		const struct unit_plan *u = s->sp->unit;
 
@@ -368,6 +422,8 @@ static void identity_verdict(struct planner *p, struct id_plan *ip, const struct
 	if (ip->cur != NULL) {
 		v.not_after = ip->cur->chain.v[0]->not_after;
 		v.margin_s = margin(p, ip->cur->chain.v[0]);
+	} else if (ip->ends.s != 0) {
+		v.not_after = ip->ends;
 	}
 	if (old != NULL) {
 		const char *text = old_servers_say(p, old);

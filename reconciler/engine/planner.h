@@ -81,6 +81,7 @@ struct id_plan {
 	const char *suspended; /* reason; NULL: not */
 	bool braked;           /* counts against the budget of issues */
 	struct wall due;
+	struct wall ends; /* monitored: the first that was seen; 0: none was */
 	const char *row, *word, *message, *waits_for; /* verdict so far */
 };
 
@@ -294,6 +295,7 @@ void slot_waits(struct planner *p, struct slot *s, const char *row, const char *
 void slot_reason(struct planner *p, struct slot *s, const struct slot_decision *d,
                  const struct held *next);
 void slot_keep(struct planner *p, struct slot *s, bool ours);
+void slot_monitored(struct planner *p, struct slot *s);
 /* `next` NULL: the one issued in this plan. */
 void slot_deliver_revision(struct planner *p, struct slot *s, const struct slot_decision *d,
                            const struct held *next);

@@ -117,6 +117,30 @@ START_TEST(row_A1_every_address_and_both_certificates_are_judged)
 }
 END_TEST
 
+START_TEST(row_A1_what_a_store_holds_is_judged_and_left_alone)
+{
+	world_init(&w);
+	world_desire(&w, CA("1") WEB(", mode: Monitored, monitor: {minimumRemaining: 10d}") JKS);
+	expect_A1("StoreStale", "h1: /etc/web.jks, entry web: there is no such certificate");
+	const struct seen_cert *c = world_stranger(&w, "else.example");
+	(void)world_entry_add(&w, world_store(&w, JKS1), "web", KS_KEY, c);
+	(void)world_entry_add(&w, world_store(&w, JKS2), "web", KS_KEY, c);
+	expect_A1("InSync", "/etc/web.jks, entry web");
+	ck_assert_int_eq(plan_verdict_of(w.plan, "web", NULL)->not_after.s, c->not_after.s);
+	w.now.s = c->not_after.s - 9 * WORLD_DAY;
+	expect_A1("Expiring", "h1: /etc/web.jks, entry web: the certificate expires soon");
+	ck_assert_str_eq(plan_verdict_of(w.plan, "www", "h2")->word, "Expiring");
+	ck_assert_str_eq(plan_drift(w.plan, "Expiring")->row, "A1");
+	ck_assert_uint_eq(plan_actions(w.plan, ACTION_PUSH), 0);
+	world_store(&w, JKS1)->dark = true;
+	world_store(&w, JKS1)->status = LOOK_WRONG_PASSWORD;
+	world_store(&w, JKS2)->dark = true;
+	world_store(&w, JKS2)->status = LOOK_WRONG_PASSWORD;
+	expect_A1("Unreadable", "/etc/web.jks");
+	world_free(&w);
+}
+END_TEST
+
 START_TEST(who_serves_the_old_one_is_found_behind_another_address)
 {
 	settled(FLEET);
@@ -562,6 +586,7 @@ static void build(Suite *s)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, row_A1_monitored_is_observed_and_judged_never_issued);
+	tcase_add_test(t, row_A1_what_a_store_holds_is_judged_and_left_alone);
 	tcase_add_test(t, row_A1_every_address_and_both_certificates_are_judged);
 	tcase_add_test(t, who_serves_the_old_one_is_found_behind_another_address);
 	tcase_add_test(t, row_A2_a_readable_pair_is_adopted_as_it_is);
