@@ -17,6 +17,29 @@ json_has_the_keys_of_the_contract() {
 	json_is 'sum(d["summary"][a["action"]] > 0 for a in d["actions"]) == len(d["actions"])' true
 }
 
+# terminal FILE STDOUT ARGUMENT...: what is said on a terminal goes to FILE; stdout, too, where STDOUT is empty.
+# (script(1) may end with its input, before all of it has come.)
+terminal() {
+	python3 - "$1" "$2" "$CERTWRIGHT" "${@:3}" <<-'END'
+		import os, pty, sys
+		pid, fd = pty.fork()
+		if pid == 0:
+		    if sys.argv[2]:
+		        os.dup2(os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 1)
+		    os.execv(sys.argv[3], sys.argv[3:])
+		said = b""
+		try:
+		    while chunk := os.read(fd, 65536):
+		        said += chunk
+		except OSError:
+		    pass
+		os.waitpid(pid, 0)
+		open(sys.argv[1], "wb").write(said)
+	END
+}
+# on_a_terminal ARGUMENT...: stdout to a file, stderr on a terminal whose text comes back in $work/stderr.
+on_a_terminal() { terminal "$work/stderr" "$work/stdout" "$@"; }
+
 texts() {
 	expect 2 plan
 	prints "certwright will perform the following actions:"
@@ -35,9 +58,9 @@ texts() {
 	prints "web"
 	prints_not $'\033'
 	# On a terminal there is colour, unless NO_COLOR.
-	script -qec "'$CERTWRIGHT' plan" /dev/null >"$work/stdout" </dev/null || true
+	terminal "$work/stdout" "" plan
 	prints $'\033['
-	NO_COLOR=1 script -qec "'$CERTWRIGHT' plan" /dev/null >"$work/stdout" </dev/null || true
+	NO_COLOR=1 terminal "$work/stdout" "" plan
 	prints_not $'\033'
 }
 
@@ -137,25 +160,6 @@ elsewhere() {
 	printf 'not a snapshot\n' >"$work/bad"
 	expect 1 plan --observed "$work/bad"
 	says "snapshot $work/bad"
-}
-
-# on_a_terminal ARGUMENT...: stdout to a file, stderr on a terminal whose text comes back in $work/stderr.
-on_a_terminal() {
-	python3 -c '
-import os, pty, sys
-pid, fd = pty.fork()
-if pid == 0:
-    out = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    os.dup2(out, 1)
-    os.execv(sys.argv[3], sys.argv[3:])
-said = b""
-try:
-    while chunk := os.read(fd, 65536):
-        said += chunk
-except OSError:
-    pass
-os.waitpid(pid, 0)
-open(sys.argv[2], "wb").write(said)' "$work/stdout" "$work/stderr" "$CERTWRIGHT" "$@"
 }
 
 # A server that takes connections and stays silent: looking at it lasts as long as it may.
