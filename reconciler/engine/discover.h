@@ -13,7 +13,8 @@
 
 enum found_change { FOUND_SAME, FOUND_NEW, FOUND_CHANGED };
 
-/* An endpoint that answered. */
+/* An endpoint that answered; or, once for all its ports, a name that could not be looked up:
+ * ENDPOINT_UNREACHABLE. */
 struct found {
 	const struct place *place;
 	const char *starttls; /* that it speaks; NULL: TLS at once */
@@ -62,6 +63,8 @@ void discover_record(const struct discovery *d, size_t from, struct buf *out);
  * NULL: then the file says what was scanned, too. A torn tail is ignored. */
 enum err_code discover_resume(struct discovery *d, struct bytes file, struct err *err);
 
+/* How many of what was found are names that could not be looked up. */
+size_t discover_unresolved(const struct discovery *d);
 /* Judge everything found; `by` says by what (its host is set here, for names). */
 void discover_judge(struct discovery *d, const struct judge_by *by);
 /* What is new, what has another certificate, and what is gone since the scan `before`, which must

@@ -138,7 +138,8 @@ static enum err_code take_found(struct discovery *d, const struct json_t *row, s
 		                   json_get_bool(row, "clientCertificateAsked", false) };
 
 	if (host == NULL || port < 1 || port > 65535 ||
-	    (status != ENDPOINT_OK && status != ENDPOINT_NO_TLS)) {
+	    (status != ENDPOINT_OK && status != ENDPOINT_NO_TLS &&
+	     status != ENDPOINT_UNREACHABLE)) {
 		return damaged(line, "neither a place nor a status of this scan", err);
 	}
 	if (place == NULL) {

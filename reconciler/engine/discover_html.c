@@ -57,21 +57,27 @@ static void put_certificates(struct buf *out, const struct discovery *d, struct 
 	buf_add_str(out, begun ? "</table>\n" : "");
 }
 
-static void put_others(struct buf *out, const struct discovery *d)
+static void put_others(struct buf *out, const struct discovery *d, enum endpoint_status status,
+                       const char *title)
 {
 	bool begun = false;
 
 	for (size_t i = 0; i < d->found.n; i++) {
 		const struct found *f = &d->found.v[i];
 
-		if (f->status == ENDPOINT_OK) {
+		if (f->status != status) {
 			continue;
 		}
-		buf_add_str(out, begun ? "" : "<h2>Listening without TLS</h2>\n<table>\n");
-		begun = true;
+		if (!begun) {
+			buf_printf(out, "<h2>%s</h2>\n<table>\n", title);
+			begun = true;
+		}
 		buf_add_str(out, "<tr><td>");
 		html_text(out, f->place->host);
-		buf_printf(out, ":%d</td><td>", f->place->port);
+		if (status != ENDPOINT_UNREACHABLE) {
+			buf_printf(out, ":%d", f->place->port);
+		}
+		buf_add_str(out, "</td><td>");
 		html_text(out, f->error);
 		buf_add_str(out, "</td></tr>\n");
 	}
@@ -93,6 +99,7 @@ void discover_render_html(const struct discovery *d, struct wall now, struct buf
 {
 	size_t certificates = 0;
 	size_t healthy = 0;
+	size_t nameless = discover_unresolved(d);
 
 	for (size_t i = 0; i < d->found.n; i++) {
 		bool seen = d->found.v[i].status == ENDPOINT_OK;
@@ -108,15 +115,19 @@ void discover_render_html(const struct discovery *d, struct wall now, struct buf
 	html_card(out, "", certificates, "certificates served");
 	html_card(out, certificates > healthy ? "bad" : "soft", certificates - healthy,
 	          "to look after");
-	html_card(out, "soft", d->found.n - certificates, "without TLS");
+	html_card(out, "soft", d->found.n - certificates - nameless, "without TLS");
 	html_card(out, "soft", d->refused, "refused");
 	html_card(out, "soft", d->silent, "silent");
+	if (nameless > 0) {
+		html_card(out, "warn", nameless, "names without address");
+	}
 	if (d->compared.s != 0) {
 		put_changes(out, d);
 	}
 	buf_add_str(out, "</div>\n");
 	put_certificates(out, d, now, /* healthy= */ false, "To look after");
 	put_certificates(out, d, now, /* healthy= */ true, "Healthy");
-	put_others(out, d);
+	put_others(out, d, ENDPOINT_NO_TLS, "Listening without TLS");
+	put_others(out, d, ENDPOINT_UNREACHABLE, "Names that could not be looked up");
 	html_end(out);
 }

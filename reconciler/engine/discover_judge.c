@@ -79,6 +79,16 @@ void discover_judge(struct discovery *d, const struct judge_by *by)
 	mark_shared_keys(d);
 }
 
+size_t discover_unresolved(const struct discovery *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->found.n; i++) {
+		n += d->found.v[i].status == ENDPOINT_UNREACHABLE ? 1 : 0;
+	}
+	return n;
+}
+
 static char *place_text(const struct found *f)
 {
 	bool v6 = strchr(f->place->host, ':') != NULL;
@@ -139,10 +149,13 @@ void discover_render_text(const struct discovery *d, struct wall now, struct buf
 {
 	size_t healthy = 0;
 	size_t certificates = 0;
+	size_t nameless = discover_unresolved(d);
 
 	for (size_t i = 0; i < d->found.n; i++) {
 		const struct found *f = &d->found.v[i];
-		CLEANUP(cleanup_free) char *place = place_text(f);
+		bool unknown = f->status == ENDPOINT_UNREACHABLE;
+		CLEANUP(cleanup_free)
+		char *place = unknown ? str_dup(f->place->host) : place_text(f);
 
 		str_pad_terminal(out, place == NULL ? "" : place, PLACE_WIDTH);
 		if (f->status == ENDPOINT_OK) {
@@ -150,7 +163,7 @@ void discover_render_text(const struct discovery *d, struct wall now, struct buf
 			healthy += judged_healthy(&f->judgement) ? 1 : 0;
 			put_certificate(d, f, now, out);
 		} else {
-			str_pad_terminal(out, "no TLS", VERDICT_WIDTH);
+			str_pad_terminal(out, unknown ? "no address" : "no TLS", VERDICT_WIDTH);
 			str_escape_terminal(out, f->error == NULL ? "" : f->error,
 			                    f->error == NULL ? 0 : strlen(f->error));
 		}
@@ -158,9 +171,15 @@ void discover_render_text(const struct discovery *d, struct wall now, struct buf
 	}
 	buf_printf(out,
 	           "%s%zu of %zu endpoints looked at: %zu certificates, %zu of them to look after; "
-	           "%zu listen without TLS, %zu refused, %zu silent.\n",
+	           "%zu listen without TLS, %zu refused, %zu silent",
 	           d->found.n > 0 ? "\n" : "", d->done, d->n_places, certificates,
-	           certificates - healthy, d->found.n - certificates, d->refused, d->silent);
+	           certificates - healthy, d->found.n - certificates - nameless, d->refused,
+	           d->silent);
+	if (nameless > 0) {
+		buf_printf(out, "; %zu name%s could not be looked up", nameless,
+		           nameless == 1 ? "" : "s");
+	}
+	buf_add_str(out, ".\n");
 	if (d->compared.s != 0) {
 		put_changes(d, out);
 	}

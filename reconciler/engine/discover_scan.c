@@ -213,6 +213,25 @@ static enum err_code guess(struct batch *b, bool *solved, struct err *err)
 	return rc == ERR_OK ? guess_silent(b, solved, err) : rc;
 }
 
+/* A name nobody knows is a mistake in what was asked for, and no silent host. */
+static bool unresolved(const struct obs_endpoint *o)
+{
+	return o->status == ENDPOINT_UNREACHABLE && o->error != NULL &&
+	       str_starts(o->error, "look up '");
+}
+
+static enum err_code keep_unresolved(struct discovery *d, const struct place *place,
+                                     const struct obs_endpoint *o, struct err *err)
+{
+	const struct found *last = d->found.n == 0 ? NULL : &d->found.v[d->found.n - 1];
+
+	if (last != NULL && last->status == ENDPOINT_UNREACHABLE &&
+	    str_equal(last->place->host, place->host)) {
+		return ERR_OK;
+	}
+	return keep(d, place, /* starttls= */ NULL, o, err);
+}
+
 static enum err_code sort_out(struct batch *b, struct err *err)
 {
 	bool *solved = ARENA_ARRAY(&b->arena, bool, b->n);
@@ -239,6 +258,10 @@ static enum err_code sort_out(struct batch *b, struct err *err)
 			break;
 		case ENDPOINT_UNREACHABLE:
 		case ENDPOINT_NONE:
+			if (unresolved(o)) {
+				rc = keep_unresolved(d, b->places[i], o, err);
+				break;
+			}
 			d->silent += b->scan->guess && waits(b, i) && solved[i] ? 0 : 1;
 			break;
 		}

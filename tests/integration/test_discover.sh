@@ -83,6 +83,10 @@ echo '# nothing' >"$work/ranges"
 expect 1 discover "@$work/ranges"
 says "names no range"
 
+it "a name that nobody knows is no silent host"
+expect 0 discover nobody.invalid --ports "$port,9"
+says "nobody.invalid" "no address" "0 silent; 1 name could not be looked up"
+
 it "where nothing can be written is said before the scan"
 expect 1 discover "$net.1" --ports "$port" --write "$work/one.crt"
 says "--write" "nothing was scanned"

@@ -178,6 +178,58 @@ START_TEST(who_waits_in_silence_is_asked_for_tds_and_nothing_else)
 }
 END_TEST
 
+static enum err_code nameless_probe(struct prober *p, const struct look_endpoint *looks, size_t n,
+                                    struct observed *o, struct obs_endpoint *ret, struct err *e)
+{
+	(void)p;
+	(void)o;
+	(void)e;
+	for (size_t i = 0; i < n; i++) {
+		ret[i] = (struct obs_endpoint){ .key = looks[i].key,
+			                        .status = ENDPOINT_UNREACHABLE,
+			                        .error = "look up 'a': Name or service not known" };
+	}
+	return ERR_OK;
+}
+
+START_TEST(a_name_that_nobody_knows_is_told_and_not_called_silent)
+{
+	static const char *const ranges[] = { "pdu[1-2].example" };
+	static const char *const ports[] = { "443", "8443" };
+	const struct place_spec spec = {
+		.ranges = ranges, .n_ranges = 1, .ports = ports, .n_ports = 2
+	};
+	struct prober prober = { .probe = nameless_probe };
+	struct discovery d = { .arena = &arena, .certs = &certs };
+	struct discover_scan s = { .prober = &prober, .clock = &clock_now.clock, .batch = 3 };
+	struct judge_by by = { .purpose = CHAIN_SERVER, .now = now };
+	CLEANUP(buf_release) struct buf file = { 0 };
+	CLEANUP(buf_release) struct buf text = { 0 };
+
+	buf_init(&file, 1 << 20);
+	buf_init(&text, 1 << 20);
+	ck_assert_ok(places_expand(&spec, &arena, &d.places, &d.n_places, &err), &err);
+	ck_assert_ok(discover_run(&s, &d, &err), &err);
+	ck_assert_uint_eq(discover_unresolved(&d), 2);
+	ck_assert_uint_eq(d.silent, 0);
+	discover_record(&d, 0, &file);
+	struct discovery again = {
+		.arena = &arena, .certs = &certs, .places = d.places, .n_places = d.n_places
+	};
+	ck_assert_ok(discover_resume(&again, buf_view(&file), &err), &err);
+	discover_judge(&again, &by);
+	discover_render_text(&again, now, &text);
+	ck_assert_ptr_nonnull(strstr(buf_str(&text), "Name or service not known"));
+	ck_assert_ptr_nonnull(strstr(buf_str(&text), "0 listen without TLS"));
+	ck_assert_ptr_nonnull(strstr(buf_str(&text), "2 names could not be looked up"));
+	buf_reset(&text);
+	discover_render_html(&again, now, &text);
+	ck_assert_ptr_nonnull(strstr(buf_str(&text), "<td>pdu1.example</td>"));
+	discover_render_jsonl(&again, &text);
+	ck_assert_ptr_nonnull(strstr(buf_str(&text), "\"unreachable\""));
+}
+END_TEST
+
 START_TEST(a_scan_goes_on_where_its_file_ends)
 {
 	struct table_prober t = { .asked = 0 };
@@ -291,6 +343,7 @@ static void build(Suite *s)
 	tcase_add_test(tc, what_answers_is_kept_and_the_rest_is_counted);
 	tcase_add_test(tc, where_no_tls_answers_another_protocol_is_tried);
 	tcase_add_test(tc, who_waits_in_silence_is_asked_for_tds_and_nothing_else);
+	tcase_add_test(tc, a_name_that_nobody_knows_is_told_and_not_called_silent);
 	tcase_add_test(tc, a_scan_goes_on_where_its_file_ends);
 	tcase_add_test(tc, a_later_scan_tells_what_is_new_and_what_is_gone);
 	tcase_add_test(tc, a_recorded_scan_is_read_without_its_ranges);
