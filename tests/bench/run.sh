@@ -187,7 +187,7 @@ row14() {
 
 row_status() {
 	local ours first
-	fleet "$work/targets" "$targets"
+	fleet "$work/targets" $((2 * targets + 1))
 	read -r ours _ < <(cpu "$rounds" "$bin/certwright" --config "$work/targets/certwright.yaml" --repo "$work/targets/repo.git" \
 		--now 2030-01-10T10:00:00Z status)
 	limit status "$ours" "seconds of CPU" 1
