@@ -282,6 +282,7 @@ static void tell_batch(struct look_progress *batch, size_t done, size_t total)
 static enum err_code scan(struct discovering *x, struct err *err)
 {
 	struct discover_scan s = { .clock = x->cli->clock,
+		                   .batch = discover_batch(x->probing.rate),
 		                   .guess = !args_has(x->args, "no-guess"),
 		                   .after = keep_batch,
 		                   .arg = x };

@@ -54,6 +54,8 @@ struct discover_scan {
 	                       struct err *err);
 	void *arg;
 };
+/* Endpoints of a batch at this rate: what a kill costs is looked at again. 0: no limit. */
+size_t discover_batch(int rate);
 /* From d->done on. */
 enum err_code discover_run(struct discover_scan *s, struct discovery *d, struct err *err);
 

@@ -12,6 +12,8 @@
 #include "state/probe/starttls.h"
 
 #define BATCH_DEFAULT 4096
+#define BATCH_MIN     64
+#define BATCH_S       10 /* seconds of the rate that make a batch */
 
 /* In the order to try where a port does not tell: those that speak first refuse a stranger at once.
  */
@@ -267,6 +269,13 @@ static enum err_code sort_out(struct batch *b, struct err *err)
 		}
 	}
 	return rc;
+}
+
+size_t discover_batch(int rate)
+{
+	size_t n = (size_t)rate * BATCH_S;
+
+	return rate <= 0 || n > BATCH_DEFAULT ? BATCH_DEFAULT : n < BATCH_MIN ? BATCH_MIN : n;
 }
 
 enum err_code discover_run(struct discover_scan *s, struct discovery *d, struct err *err)

@@ -17,9 +17,6 @@
 
 #define TIMEOUT_MS   5000
 #define PARALLEL_MAX 1000
-#define BATCH_S      10 /* seconds of the rate that make a batch */
-#define BATCH_MIN    64
-#define BATCH_MAX    4096
 #define SCAN_MAX     ((size_t)1 << 30)
 #define BUNDLE_MAX   ((size_t)16 << 20)
 #define FOR_EVER     INT64_C(253402300799) /* year 9999 */
@@ -196,12 +193,9 @@ static enum err_code one_batch(struct discovering *x, struct engine *e,
 		                               .parallel = parallel > PARALLEL_MAX ? PARALLEL_MAX
 		                                                                   : parallel,
 		                               .rate = def->rate };
-	size_t most = (size_t)def->rate * BATCH_S;
 	struct discover_scan s = { .clock = e->clock,
 		                   .guess = true,
-		                   .most = most < BATCH_MIN   ? BATCH_MIN
-		                           : most > BATCH_MAX ? BATCH_MAX
-		                                              : most,
+		                   .most = discover_batch(def->rate),
 		                   .after = keep_batch,
 		                   .arg = &keeping };
 	enum err_code rc = prober_tls_open(&probing, &s.prober, err);

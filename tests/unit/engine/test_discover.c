@@ -230,6 +230,15 @@ START_TEST(a_name_that_nobody_knows_is_told_and_not_called_silent)
 }
 END_TEST
 
+START_TEST(a_kill_costs_ten_seconds_of_a_slow_scan)
+{
+	ck_assert_uint_eq(discover_batch(0), 4096);
+	ck_assert_uint_eq(discover_batch(100000), 4096);
+	ck_assert_uint_eq(discover_batch(20), 200);
+	ck_assert_uint_eq(discover_batch(1), 64);
+}
+END_TEST
+
 START_TEST(a_scan_goes_on_where_its_file_ends)
 {
 	struct table_prober t = { .asked = 0 };
@@ -344,6 +353,7 @@ static void build(Suite *s)
 	tcase_add_test(tc, where_no_tls_answers_another_protocol_is_tried);
 	tcase_add_test(tc, who_waits_in_silence_is_asked_for_tds_and_nothing_else);
 	tcase_add_test(tc, a_name_that_nobody_knows_is_told_and_not_called_silent);
+	tcase_add_test(tc, a_kill_costs_ten_seconds_of_a_slow_scan);
 	tcase_add_test(tc, a_scan_goes_on_where_its_file_ends);
 	tcase_add_test(tc, a_later_scan_tells_what_is_new_and_what_is_gone);
 	tcase_add_test(tc, a_recorded_scan_is_read_without_its_ranges);
