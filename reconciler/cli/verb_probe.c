@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "desired/hosts.h"
 #include "reconciler/base/fs.h"
 #include "reconciler/base/json.h"
 #include "reconciler/base/str.h"
@@ -211,7 +212,10 @@ static void text_one(struct probing *p, size_t i, const struct judgement *j, str
 {
 	const struct obs_endpoint *o = &p->seen[i];
 
-	buf_printf(out, "%s:%d  ", p->looks[i].host, p->looks[i].port);
+	bool v6 = strchr(p->looks[i].host, ':') != NULL;
+
+	buf_printf(out, "%s%s%s:%d  ", v6 ? "[" : "", p->looks[i].host, v6 ? "]" : "",
+	           p->looks[i].port);
 	if (o->status != ENDPOINT_OK) {
 		buf_printf(out, "%s: ", endpoint_status_name(o->status));
 		const char *why = o->error == NULL ? "" : o->error;
@@ -401,6 +405,18 @@ static int usage_starttls(struct cli *c, const char *word)
 	                 buf_str(&words));
 }
 
+/* A name is asked for as it stands: what is none would only come back as "not known". */
+static int usage_name(struct cli *c, const char *what, const char *name)
+{
+	const unsigned char *p = (const unsigned char *)name;
+
+	while (*p != '\0' && *p < 0x80) {
+		p++;
+	}
+	return cli_usage(c, "%s'%s' is neither a host name nor an address%s", what, name,
+	                 *p == '\0' ? "" : "; DNS writes other letters as xn--...");
+}
+
 static int run(struct cli *c, const struct args *a)
 {
 	CLEANUP(probing_release) struct probing p = { .cli = c, .args = a, .n = a->n_words };
@@ -413,12 +429,18 @@ static int run(struct cli *c, const struct args *a)
 	if (!probe_speaks(args_get(a, "starttls"))) {
 		return usage_starttls(c, args_get(a, "starttls"));
 	}
+	if (args_has(a, "sni") && !host_name_valid(args_get(a, "sni"))) {
+		return usage_name(c, "--sni ", args_get(a, "sni"));
+	}
 	for (size_t i = 0; p.looks != NULL && p.seen != NULL && i < p.n; i++) {
 		struct look_endpoint *l = &p.looks[i];
 		l->port = probe_dialect_port(args_get(a, "starttls"));
 		l->port = l->port == 0 ? PORT_DEFAULT : l->port;
 		if (!split_port(&p.arena, a->words[i], &l->host, &l->port)) {
 			return cli_usage(c, "'%s' is not HOST or HOST:PORT", a->words[i]);
+		}
+		if (!host_name_valid(l->host)) {
+			return usage_name(c, "", l->host);
 		}
 		l->server_name = args_get(a, "sni");
 		l->starttls = args_get(a, "starttls");

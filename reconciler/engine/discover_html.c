@@ -2,8 +2,19 @@
 /*
  * discover_html.c - a scan as a page: what to look after first.
  */
+#include <string.h>
+
 #include "reconciler/engine/discover.h"
 #include "reconciler/engine/html.h"
+
+static void put_place(struct buf *out, const struct place *p)
+{
+	bool v6 = strchr(p->host, ':') != NULL;
+
+	buf_add_str(out, v6 ? "[" : "");
+	html_text(out, p->host);
+	buf_printf(out, "%s:%d", v6 ? "]" : "", p->port);
+}
 
 static void put_row(struct buf *out, const struct discovery *d, const struct found *f,
                     struct wall now)
@@ -11,8 +22,8 @@ static void put_row(struct buf *out, const struct discovery *d, const struct fou
 	const struct cert *c = seen_cert_parse(f->served.v[0], d->arena);
 
 	buf_add_str(out, "<tr><td>");
-	html_text(out, f->place->host);
-	buf_printf(out, ":%d %s</td><td class=\"%s\">%s</td><td>", f->place->port,
+	put_place(out, f->place);
+	buf_printf(out, " %s</td><td class=\"%s\">%s</td><td>",
 	           f->starttls == NULL ? "" : f->starttls,
 	           judged_healthy(&f->judgement) ? "good" : "bad", f->judgement.word);
 	html_when(out, f->served.v[0]->not_after, now);
@@ -24,8 +35,7 @@ static void put_row(struct buf *out, const struct discovery *d, const struct fou
 	html_text(out, f->judgement.text);
 	if (f->same_key != NULL) {
 		buf_add_str(out, "<br>the same key as ");
-		html_text(out, f->same_key->place->host);
-		buf_printf(out, ":%d", f->same_key->place->port);
+		put_place(out, f->same_key->place);
 	}
 	if (f->change != FOUND_SAME) {
 		buf_printf(out, "<br>%s since the scan before",
@@ -73,9 +83,10 @@ static void put_others(struct buf *out, const struct discovery *d, enum endpoint
 			begun = true;
 		}
 		buf_add_str(out, "<tr><td>");
-		html_text(out, f->place->host);
-		if (status != ENDPOINT_UNREACHABLE) {
-			buf_printf(out, ":%d", f->place->port);
+		if (status == ENDPOINT_UNREACHABLE) {
+			html_text(out, f->place->host);
+		} else {
+			put_place(out, f->place);
 		}
 		buf_add_str(out, "</td><td>");
 		html_text(out, f->error);

@@ -78,6 +78,13 @@ wrong_usage() {
 	expect 64 ca revoke ca
 	expect 64 completion tcsh
 	expect 64 probe :x
+	expect 64 probe 10.0.0.256
+	says "neither a host name nor an address"
+	expect 64 probe bücher.example
+	says "xn--"
+	expect 64 probe localhost --sni 'a b'
+	expect 1 probe '[::1]:1'
+	grep -qF '[::1]:1  ' "$work/stdout" || fail "no brackets around an IPv6 address"
 }
 
 without_a_repository() {
