@@ -36,7 +36,7 @@ static const struct field table_discovery_fields[] = {
 	ROW("ports", TEXTS, AT(discovery_def, ports), .min = 1, .dflt_text = "the usual ones",
 	    .doc = "Ports and ranges of them: \"443\", \"8000-8010\"."),
 	ROW("exclude", TEXTS, AT(discovery_def, exclude), .min = 1,
-	    .doc = "Networks, addresses or names (globs) to leave alone."),
+	    .doc = "Networks, addresses, host ranges or names (globs) to leave alone."),
 	ROW("schedule", POINTER, AT_POINTER(discovery_def, schedule), .sub = &table_schedule,
 	    .doc = "When `run` scans; without it only `discover Discovery/NAME` does."),
 	ROW("rate", INT, AT(discovery_def, rate), .dflt = 100, .min = 1, .max = 100000,

@@ -417,11 +417,17 @@ static enum err_code discover(struct discovering *x, struct buf *out, bool *ret_
 	if (rc == ERR_OK) {
 		rc = read_trust(x, err);
 	}
-	if (rc == ERR_OK) {
-		rc = args_has(x->args, "recorded")
-		             ? discovering_recorded(x->session.store, x->def->o.name, &x->d, &begun,
-		                                    err)
-		             : scan(x, err);
+	if (rc == ERR_OK && args_has(x->args, "recorded")) {
+		rc = discovering_recorded(x->session.store, x->def->o.name, &x->d, &begun, err);
+		if (rc == ERR_NOT_FOUND) {
+			return err_hint(err,
+			                "'certwright run' scans it %s; without --recorded it "
+			                "is scanned now",
+			                x->def->schedule == NULL ? "once it has a schedule"
+			                                         : "when its schedule says so");
+		}
+	} else if (rc == ERR_OK) {
+		rc = scan(x, err);
 	}
 	/* What was found is printed, whatever becomes of the files. */
 	*ret_found = rc == ERR_OK;
