@@ -173,6 +173,7 @@ s.bind(("127.0.0.1", int(sys.argv[1])))
 s.listen(16)
 time.sleep(300)' "$port" &
 	pids+=($!)
+	wait_for 10 "a silent server on port $port" bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
 	sed -i "/^  deliver: .*web\./s|\$|\n  verify: [{tls: {port: $port}}]|" web.yaml
 	commit "a silent server"
 	expect 2 plan
