@@ -290,6 +290,28 @@ static const char *judge_endpoint(struct planner *p, const struct want_endpoint 
 	return "Unknown";
 }
 
+static void ends_with(struct id_plan *ip, const struct seen_cert *leaf)
+{
+	if (ip->ends.s == 0 || leaf->not_after.s < ip->ends.s) {
+		ip->ends = leaf->not_after;
+	}
+}
+
+static void ends_with_served(struct id_plan *ip, const struct obs_endpoint *oe)
+{
+	if (oe->served.n > 0) {
+		ends_with(ip, oe->served.v[0]);
+	}
+	if (oe->twin.n > 0) {
+		ends_with(ip, oe->twin.v[0]);
+	}
+	for (size_t i = 0; i < oe->n_addresses; i++) {
+		if (oe->addresses[i].served.n > 0) {
+			ends_with(ip, oe->addresses[i].served.v[0]);
+		}
+	}
+}
+
 static void judge_monitor(struct planner *p, const struct want_endpoint *we)
 {
 	const struct obs_endpoint *oe = observed_endpoint(p->in->observed, we->key);
@@ -306,6 +328,9 @@ static void judge_monitor(struct planner *p, const struct want_endpoint *we)
 
 	if (!ip->selected) {
 		return;
+	}
+	if (oe != NULL) {
+		ends_with_served(ip, oe);
 	}
 	if (!str_equal(word, "InSync")) {
 		report_drift(p, &d);
@@ -326,9 +351,7 @@ static const char *judge_stored(struct planner *p, struct slot *s, const char **
 		*ret_text = "there is no such certificate";
 		return "StoreStale";
 	}
-	if (s->id->ends.s == 0 || leaf->not_after.s < s->id->ends.s) {
-		s->id->ends = leaf->not_after;
-	}
+	ends_with(s->id, leaf);
 	return judge_by_monitor(p, mon == NULL ? &nothing_asked : mon, /* host= */ NULL,
 	                        /* set= */ NULL, s->oe->chain, /* expected= */ true, ret_text);
 }

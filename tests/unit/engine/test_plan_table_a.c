@@ -103,9 +103,11 @@ START_TEST(row_A1_every_address_and_both_certificates_are_judged)
 	e->instead = renewed;
 	e->elsewhere = renewed;
 	expect_A1("InSync", "h9:443");
+	ck_assert_int_eq(plan_verdict_of(w.plan, "web", NULL)->not_after.s, renewed->not_after.s);
 	e->elsewhere = old;
 	expect_A1("NotReloaded",
 	          "10.0.0.2 still serves the certificate that 10.0.0.1 has replaced");
+	ck_assert_int_eq(plan_verdict_of(w.plan, "web", NULL)->not_after.s, old->not_after.s);
 	e->elsewhere = world_stranger(&w, "else.example");
 	expect_A1("NameMismatch", "at 10.0.0.2: ");
 	e->elsewhere = NULL;
