@@ -32,7 +32,8 @@ static enum err_code seen_cert_new(const struct seen_certs *set, struct bytes de
 	const struct cert *facts = NULL;
 
 	arena_init(&scratch);
-	enum err_code rc = cert_parse(der, &scratch, &facts, err);
+	const struct cert_digests known = { .sha256 = sha256 };
+	enum err_code rc = cert_parse_hashed(der, known, &scratch, &facts, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
@@ -110,11 +111,17 @@ bool seen_cert_self_signed(const struct seen_cert *c)
 const struct cert *seen_cert_parse(const struct seen_cert *c, struct arena *arena)
 {
 	const struct cert *facts = NULL;
+	struct cert_digests known = { NULL, NULL };
 
 	if (c == NULL) {
 		return NULL;
 	}
-	enum err_code rc = cert_parse(seen_cert_der(c), arena, &facts, /* err= */ NULL);
+	/* What a store of rows gives back may be damaged. */
+	if (c->ders == NULL) {
+		known = (struct cert_digests){ c->sha256, c->spki_sha256 };
+	}
+	enum err_code rc =
+		cert_parse_hashed(seen_cert_der(c), known, arena, &facts, /* err= */ NULL);
 	if (rc == ERR_NOMEM) {
 		arena->failed = true; /* else it would pass for one that is broken */
 	}

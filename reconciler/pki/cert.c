@@ -140,7 +140,6 @@ static bool read_spki(struct cert *c, struct arena *arena)
 	}
 	c->key_algorithm = f.name != NULL ? f.name : alg_oid_text(f.alg_oid, arena);
 	c->key_bits = f.bits;
-	pki_sha256(c->spki.p, c->spki.n, c->spki_sha256);
 	return true;
 }
 
@@ -303,8 +302,17 @@ bool cert_der_self_signed(struct bytes der, const uint8_t sha256[SHA256_BYTES])
 	       self_signature(&c);
 }
 
-enum err_code cert_parse(struct bytes der, struct arena *arena, const struct cert **ret,
-                         struct err *err)
+static void take_digest(const uint8_t *known, struct bytes of, uint8_t ret[SHA256_BYTES])
+{
+	if (known != NULL) {
+		memcpy(ret, known, SHA256_BYTES);
+	} else {
+		pki_sha256(of.p, of.n, ret);
+	}
+}
+
+enum err_code cert_parse_hashed(struct bytes der, struct cert_digests known, struct arena *arena,
+                                const struct cert **ret, struct err *err)
 {
 	struct der d = der_of(der);
 	struct bytes whole;
@@ -320,7 +328,7 @@ enum err_code cert_parse(struct bytes der, struct arena *arena, const struct cer
 		return err_nomem(err);
 	}
 	*c = (struct cert){ .der = whole, .path_len = -1 };
-	pki_sha256(whole.p, whole.n, c->sha256);
+	take_digest(known.sha256, whole, c->sha256);
 	if (!read_parts(c) || !read_signature_alg(c->signature_alg, c, arena)) {
 		return not_a_cert(err, "signature");
 	}
@@ -328,12 +336,19 @@ enum err_code cert_parse(struct bytes der, struct arena *arena, const struct cer
 	if (rc != ERR_OK) {
 		return rc;
 	}
+	take_digest(known.spki_sha256, c->spki, c->spki_sha256);
 	read_names(c, arena);
 	if (arena_failed(arena)) {
 		return err_nomem(err);
 	}
 	*ret = c;
 	return ERR_OK;
+}
+
+enum err_code cert_parse(struct bytes der, struct arena *arena, const struct cert **ret,
+                         struct err *err)
+{
+	return cert_parse_hashed(der, (struct cert_digests){ NULL, NULL }, arena, ret, err);
 }
 
 bool cert_issued_by(const struct cert *c, const struct cert *issuer)

@@ -54,6 +54,12 @@ struct cert {
 /* ERR_INVALID for what is no certificate. `der` is copied into the arena. */
 enum err_code cert_parse(struct bytes der, struct arena *arena, const struct cert **ret,
                          struct err *err);
+/* The same where digests of these very octets are known: each NULL or right. */
+struct cert_digests {
+	const uint8_t *sha256, *spki_sha256;
+};
+enum err_code cert_parse_hashed(struct bytes der, struct cert_digests known, struct arena *arena,
+                                const struct cert **ret, struct err *err);
 /* One certificate from PEM or DER. */
 enum err_code cert_parse_any(struct bytes in, struct arena *arena, const struct cert **ret,
                              struct err *err);
