@@ -71,19 +71,51 @@ static void add_hex(struct buf *out, const char *p, size_t n, const char *backsl
 	}
 }
 
+/* A bit per character of ASCII. */
+struct ascii_set {
+	uint64_t bits[2];
+};
+
+static bool in_set(const struct ascii_set *set, unsigned char c)
+{
+	return (set->bits[c >> 6] >> (c & 63) & 1) != 0;
+}
+
+/* As long as it is plain: nearly all text is, to its end. */
+static size_t plain_run(const char *s, size_t n, const struct ascii_set *special)
+{
+	size_t i = 0;
+
+	while (i < n && s[i] >= 0x20 && s[i] < 0x7F && !in_set(special, (unsigned char)s[i])) {
+		i++;
+	}
+	return i;
+}
+
 static void escape(struct buf *out, const char *s, size_t n, const char *special,
                    const char *backslash)
 {
+	struct ascii_set set = { { 0 } };
 	uint32_t c = 0;
 
+	for (; *special != '\0'; special++) {
+		set.bits[(unsigned char)*special >> 6] |= UINT64_C(1)
+		                                          << ((unsigned char)*special & 63);
+	}
 	for (size_t i = 0; i < n;) {
-		size_t len = str_utf8_decode(s + i, n - i, &c);
+		size_t run = plain_run(s + i, n - i, &set);
 
+		buf_add(out, s + i, run);
+		i += run;
+		if (i == n) {
+			return;
+		}
+		size_t len = str_utf8_decode(s + i, n - i, &c);
 		if (len == 0 || is_harmful(c)) {
 			len = len == 0 ? 1 : len;
 			add_hex(out, s + i, len, backslash);
 		} else {
-			if (c < 0x80 && strchr(special, (int)c) != NULL) {
+			if (c < 0x80) {
 				buf_add_byte(out, '\\');
 			}
 			buf_add(out, s + i, len);
@@ -99,12 +131,15 @@ void str_escape_terminal(struct buf *out, const char *s, size_t n)
 
 void str_pad_terminal(struct buf *out, const char *s, size_t width)
 {
+	static const char blanks[] = "                                ";
 	size_t n = strlen(s);
+	size_t wanted = n < width ? width - n + 1 : 1;
 
 	str_escape_terminal(out, s, n);
-	do {
-		buf_add_byte(out, ' ');
-	} while (n++ < width);
+	for (size_t some = 0; wanted > 0; wanted -= some) {
+		some = wanted < sizeof(blanks) - 1 ? wanted : sizeof(blanks) - 1;
+		buf_add(out, blanks, some);
+	}
 }
 
 void str_escape_markdown(struct buf *out, const char *s, size_t n)

@@ -112,12 +112,23 @@ static void put_margin(struct buf *out, int64_t margin_s)
 	put_cell(out, cell, MARGIN_WIDTH);
 }
 
+static bool has_host_apart(const struct verdict *v)
+{
+	return v->host != NULL && strchr(v->name, '@') == NULL;
+}
+
 static char *object_text(const struct verdict *v)
 {
-	bool at = v->host != NULL && strchr(v->name, '@') == NULL;
+	bool at = has_host_apart(v);
 
 	return str_printf("%s/%s%s%s", kind_name(v->object_kind), v->name, at ? "@" : "",
 	                  at ? v->host : "");
+}
+
+static size_t object_length(const struct verdict *v)
+{
+	return strlen(kind_name(v->object_kind)) + 1 + strlen(v->name) +
+	       (has_host_apart(v) ? 1 + strlen(v->host) : 0);
 }
 
 static void text_row(const struct verdict *v, struct wall now, size_t width, struct buf *out)
@@ -259,9 +270,7 @@ static size_t widest(const struct filter *f, const struct plan *p)
 	size_t width = strlen("OBJECT");
 
 	for (size_t i = 0; i < p->n_verdicts; i++) {
-		CLEANUP(cleanup_free)
-		char *name = wanted(f, &p->verdicts[i]) ? object_text(&p->verdicts[i]) : NULL;
-		size_t n = name == NULL ? 0 : strlen(name);
+		size_t n = wanted(f, &p->verdicts[i]) ? object_length(&p->verdicts[i]) : 0;
 		width = n > width ? n : width;
 	}
 	return width > OBJECT_WIDTH_MAX ? OBJECT_WIDTH_MAX : width;
