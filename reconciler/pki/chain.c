@@ -239,6 +239,25 @@ static unsigned time_status(const struct cert *c, struct wall now)
 	                                 : 0;
 }
 
+/* Of the anchors that the path may end in (a CA certified again over its old key), one that is
+ * valid now is enough. */
+static unsigned anchor_status(const struct cert *const *path, size_t n,
+                              const struct cert *const *anchors, size_t n_anchors, struct wall now)
+{
+	const struct cert *best = find_issuer(path, n, anchors, n_anchors);
+
+	if (best == NULL || contains(anchors, n_anchors, path[n - 1])) {
+		return 0;
+	}
+	for (size_t i = 0; i < n_anchors; i++) {
+		if (time_status(anchors[i], now) == 0 &&
+		    find_issuer(path, n, &anchors[i], 1) != NULL) {
+			return 0;
+		}
+	}
+	return time_status(best, now);
+}
+
 enum chain_verdict chain_verify(struct chain served, const struct cert *const *anchors,
                                 size_t n_anchors, const char *host, enum chain_purpose purpose,
                                 struct wall now, struct chain_memo *memo)
@@ -261,10 +280,7 @@ enum chain_verdict chain_verify(struct chain served, const struct cert *const *a
 	for (size_t i = 0; i < n; i++) {
 		status |= time_status(path[i], now);
 	}
-	const struct cert *anchor = contains(anchors, n_anchors, path[n - 1])
-	                                    ? NULL
-	                                    : find_issuer(path, n, anchors, n_anchors);
-	status |= anchor == NULL ? 0 : time_status(anchor, now);
+	status |= anchor_status(path, n, anchors, n_anchors, now);
 	enum chain_verdict verdict = verdict_of(status);
 	if (verdict == CHAIN_OK && host != NULL && !cert_covers(path[0], host)) {
 		return CHAIN_NAME_MISMATCH;
