@@ -576,23 +576,3 @@ enum err_code session_engine(struct session *s, bool probes, struct err *err)
 	}
 	return rc;
 }
-
-enum err_code session_recorded(struct session *s, struct pass *p, struct err *err)
-{
-	enum err_code rc = session_source(s, /* loop= */ false, err);
-
-	if (rc == ERR_OK) {
-		rc = session_store(s, STORE_READ, err);
-	}
-	if (rc == ERR_OK) {
-		rc = session_desired(s, COMMIT_STAND_IN, err);
-	}
-	if (rc == ERR_OK) {
-		rc = session_engine(s, /* probes= */ false, err);
-	}
-	if (rc == ERR_OK) {
-		rc = engine_recorded(&s->engine, p, err);
-		rc = rc == ERR_NOT_FOUND ? err_hint(err, "look first: certwright observe") : rc;
-	}
-	return rc == ERR_OK ? engine_plan(&s->engine, p, err) : rc;
-}

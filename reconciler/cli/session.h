@@ -61,7 +61,11 @@ enum err_code session_state_dir(struct session *s, struct err *err);
 enum err_code session_store(struct session *s, enum store_mode mode, struct err *err);
 /* Engine over what is open; a prober is opened when `probes`. */
 enum err_code session_engine(struct session *s, bool probes, struct err *err);
+/* Observed as FILE of 'observe --out' says, and nothing else asked: needs the engine and no store.
+ */
+enum err_code session_snapshot(struct session *s, const char *file, struct pass *p,
+                               struct err *err);
 /* Everything that verbs over the last look need: opened, and planned into *p. ERR_NOT_FOUND: nobody
- * has looked yet. */
+ * has looked yet. With --observed the snapshot stands for the last look, and no state is opened. */
 enum err_code session_recorded(struct session *s, struct pass *p, struct err *err);
 void session_print_diagnostics(struct session *s, const struct diagnostics *d);

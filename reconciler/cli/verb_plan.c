@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "reconciler/base/fs.h"
 #include "reconciler/base/str.h"
 #include "reconciler/base/when.h"
 #include "reconciler/cli/plan_memo.h"
@@ -14,8 +13,6 @@
 #include "reconciler/cli/session.h"
 #include "reconciler/cli/verbs.h"
 #include "reconciler/engine/render.h"
-
-#define SNAPSHOT_LIMIT ((size_t)4 << 30)
 
 static const struct option_spec options[] = {
 	{ "out", 0, "FILE", "save the plan for 'certwright apply FILE'" },
@@ -29,19 +26,13 @@ static const struct option_spec options[] = {
 
 static enum err_code look(struct session *s, struct pass *p, struct err *err)
 {
-	CLEANUP(buf_release) struct buf snapshot = { 0 };
 	const char *file = args_get(s->args, "observed");
 
 	if (file == NULL) {
 		return args_has(s->args, "recorded") ? engine_recorded(&s->engine, p, err)
 		                                     : engine_observe(&s->engine, p, err);
 	}
-	buf_init(&snapshot, SNAPSHOT_LIMIT);
-	enum err_code rc = fs_read(file, SNAPSHOT_LIMIT, &snapshot, err);
-	if (rc == ERR_OK) {
-		rc = engine_from_snapshot(&s->engine, buf_view(&snapshot), p, err);
-	}
-	return rc == ERR_OK ? ERR_OK : err_wrap(err, "snapshot %s", file);
+	return session_snapshot(s, file, p, err);
 }
 
 static bool probes(const struct session *s)

@@ -23,6 +23,7 @@
 
 static const struct option_spec options[] = {
 	{ "check", 0, NULL, "exit 2 when something is unhealthy" },
+	{ "observed", 0, "FILE", "judge a snapshot of 'observe --out'; touches nothing" },
 	{ "selector", 'l', "LABELS", "only objects with these labels" },
 	{ "target", 0, "TARGET", "only this Target" },
 };
@@ -342,13 +343,15 @@ static int run(struct cli *c, const struct args *a)
 	}
 	buf_init(&out, BUF_LIMIT_TEXT);
 	enum err_code rc = session_recorded(&s, &p, &err);
-	if (rc == ERR_OK && f.name != NULL) {
+	if (rc == ERR_OK && f.name != NULL && s.store != NULL) {
 		rc = status_history(&s, &p, f.kind, f.name, &changes, &err);
 	}
 	if (rc != ERR_OK) {
 		return cli_fail(c, &err);
 	}
-	plan_memo_keep_paths(&s, &p);
+	if (s.store != NULL) {
+		plan_memo_keep_paths(&s, &p);
+	}
 	if (c->output == OUTPUT_JSON) {
 		render_json(&f, &p, &changes, &o, &out);
 	} else {
@@ -365,10 +368,11 @@ static int run(struct cli *c, const struct args *a)
 
 const struct verb verb_status = {
 	.name = "status",
-	.synopsis = "[KIND[/NAME]] [--check]",
+	.synopsis = "[KIND[/NAME]] [--check] [--observed FILE]",
 	.summary = "verdict, expiry and next renewal of everything, from the last look",
 	.text = "Of KIND/NAME also the last changes that were seen where it is. What was delivered once and is not "
-		"declared any more stands below the table as NotDesired.",
+		"declared any more stands below the table as NotDesired. With --observed nothing is looked at, no state is opened, no "
+		"program run and no connection opened.",
 	.example = "certwright status Certificate/kms-server",
 	.words = "Issuer Certificate CASet Keystore Target",
 	.exits = "0; with --check 2 when something is unhealthy; 1 error",

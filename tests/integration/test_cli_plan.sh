@@ -105,6 +105,14 @@ saved_plans() {
 	says "hint: make a new one"
 }
 
+touched_nothing() {
+	[[ $(grep -c 'execve(' "$1") -eq 1 ]] || fail "it ran a program: $(grep 'execve(' "$1")"
+	! grep -E 'socket\(AF_INET|connect\(' "$1" || fail "it opened a connection"
+	! grep -F "$work/password" "$1" || fail "it opened a secret"
+	! grep -F "$work/master.key" "$1" || fail "it opened the master key"
+	[[ ! -e $work/no-such-state ]] || fail "it made a state"
+}
+
 # Another machine: the repository and the snapshot, nothing else; it runs nothing and opens no connection.
 elsewhere() {
 	local trace=$work/trace there=$work/elsewhere
@@ -148,11 +156,15 @@ elsewhere() {
 	traced "$trace" --config "$work/elsewhere.yaml" --repo "$there" plan --observed "$work/snapshot" -o json
 	[[ $status -eq 1 || $status -eq 2 ]] || fail "plan --observed ended with $status"
 	json_is '[a["action"] for a in d["actions"] if a["name"] == "web"]' '["renew"]'
-	[[ $(grep -c 'execve(' "$trace") -eq 1 ]] || fail "it ran a program: $(grep 'execve(' "$trace")"
-	! grep -E 'socket\(AF_INET|connect\(' "$trace" || fail "it opened a connection"
-	! grep -F "$work/password" "$trace" || fail "it opened a secret"
-	! grep -F "$work/master.key" "$trace" || fail "it opened the master key"
-	[[ ! -e $work/no-such-state ]] || fail "it made a state"
+	touched_nothing "$trace"
+	traced "$trace" --config "$work/elsewhere.yaml" --repo "$there" status --observed "$work/snapshot" --check -o json
+	[[ $status -eq 2 ]] || fail "status --observed --check ended with $status"
+	json_is '[o["verdict"] for o in d["objects"] if o["kind"] == "Target" and o["name"] == "more"]' '["Unknown"]'
+	touched_nothing "$trace"
+	expect 0 --config "$work/elsewhere.yaml" --repo "$there" status Certificate/web --observed "$work/snapshot"
+	prints "Certificate/web"
+	expect 1 status --observed "$work/none"
+	says "snapshot $work/none"
 	cw --now "$(json 'd["observedAt"]')" --config "$work/elsewhere.yaml" --repo "$there" plan --observed "$work/snapshot" -o json
 	cp "$work/stdout" "$work/first"
 	cw --now "$(json 'd["observedAt"]')" --config "$work/elsewhere.yaml" --repo "$there" plan --observed "$work/snapshot" -o json
