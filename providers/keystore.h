@@ -58,6 +58,9 @@ struct keystore_entry {
 struct keystore_passwords {
 	const struct secret *store; /* NULL: none */
 	const struct secret *key;   /* NULL: the same as store */
+	/* Names and certificates suffice: keys that cost a derivation stay closed, and nothing is
+	 * said about whether they open. */
+	bool keys_closed;
 };
 
 struct keystore_part {
@@ -166,6 +169,9 @@ struct keystore_ops {
 /* First member of the concrete type. */
 struct keystore {
 	const struct keystore_ops *ops;
+	/* Nobody tried to open its keys, because decode was told not to; key() and secret() give
+	 * none. */
+	bool keys_closed;
 };
 
 /* Where the part with this suffix lies: "/a/web.crt" with ".key" is "/a/web.key"; "" is the path

@@ -187,7 +187,7 @@ static enum err_code bcfks_new(struct bcfks **ret, const struct keystore_passwor
 	if (bc == NULL) {
 		return err_nomem(err);
 	}
-	*bc = (struct bcfks){ .base.ops = &keystore_bcfks };
+	*bc = (struct bcfks){ .base = { &keystore_bcfks, .keys_closed = pw->keys_closed } };
 	arena_init(&bc->arena);
 	*ret = bc;
 	return ks_secret_copy(ks_key_password(pw), &bc->key_password, &bc->has_key_password, err);
@@ -279,6 +279,9 @@ static enum err_code plain_of(const struct keystore *ks, size_t i, struct secret
 
 	if (e->opened) {
 		return secret_set(ret, e->key.p, e->key.n) < 0 ? err_nomem(err) : ERR_OK;
+	}
+	if (ks->keys_closed) {
+		return err_set(err, ERR_DENIED, "the key of entry '%s' was left closed", e->alias);
 	}
 	enum err_code rc = bcfks_open_entry(bc, e, &work, ret, err);
 	if (rc == ERR_DENIED) {

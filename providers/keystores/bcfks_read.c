@@ -209,7 +209,7 @@ enum err_code bcfks_read_objects(struct bcfks *bc, uint64_t *work, struct err *e
 	while (rc == ERR_OK && bc->n < n) {
 		rc = read_object(&bc->arena, &list, &bc->entries[bc->n++], err);
 	}
-	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+	for (size_t i = 0; rc == ERR_OK && !bc->base.keys_closed && i < n; i++) {
 		rc = open_key(bc, &bc->entries[i], work, err);
 	}
 	if (rc == ERR_OK) {

@@ -201,7 +201,11 @@ enum err_code flat_fill_key(struct flat *flat, struct flat_item *item, struct by
 		return err_nomem(err);
 	}
 	item->opened = rc == ERR_OK;
-	item->warnings |= item->opened ? 0u : (unsigned)KS_WARN_KEY_UNREADABLE;
+	if (!item->opened && pw->keys_closed) {
+		flat->base.keys_closed = true;
+	} else if (!item->opened) {
+		item->warnings |= KS_WARN_KEY_UNREADABLE;
+	}
 	return ERR_OK;
 }
 

@@ -329,7 +329,8 @@ static enum err_code open_keys(struct jks *jks, const struct keystore_passwords 
 	if (jks->magic == JCEKS_MAGIC && key != NULL && !o.key.ascii) {
 		jks->warnings |= KS_WARN_PASSWORD_NOT_ASCII;
 	}
-	for (size_t i = 0; rc == ERR_OK && i < jks->n; i++) {
+	jks->base.keys_closed = pw->keys_closed;
+	for (size_t i = 0; rc == ERR_OK && !pw->keys_closed && i < jks->n; i++) {
 		if (jks->entries[i].kind != KS_TRUSTED) {
 			rc = open_key(&o, &jks->entries[i]);
 		}

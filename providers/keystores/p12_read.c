@@ -284,29 +284,38 @@ static enum err_code read_pfx(struct reading *r, struct bytes whole)
 	return read_safes(r);
 }
 
-enum err_code p12_bag_open(struct p12 *p12, struct p12_bag *bag, const struct p12_password *pw,
-                           uint64_t *work, struct secret *ret, struct err *err)
+/* How it is encrypted, and what. */
+static enum err_code read_sealed(struct p12 *p12, struct p12_bag *bag, struct p12_alg *ret,
+                                 struct bytes *ret_cipher, struct err *err)
 {
 	struct der d = der_of(bag->payload);
 	struct der info;
 	struct bytes alg_id;
-	struct bytes cipher;
-	struct p12_alg alg;
 
 	if (!der_enter(&d, DER_SEQUENCE, &info) ||
 	    !der_get_any(&info, /* ret_tag= */ NULL, /* ret_content= */ NULL, &alg_id) ||
-	    !der_get(&info, DER_OCTET_STRING, &cipher)) {
+	    !der_get(&info, DER_OCTET_STRING, ret_cipher)) {
 		return err_set(err, ERR_INVALID, "it is not encrypted the way PKCS#8 does it");
 	}
-	enum err_code rc = p12_alg_parse(alg_id, &alg, err);
+	enum err_code rc = p12_alg_parse(alg_id, ret, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
 	if (bag->alg == NULL) {
-		bag->alg = arena_copy(&p12->arena, &alg, sizeof(alg));
-		bag->warnings |= p12_alg_is_weak(&alg) ? (unsigned)KS_WARN_WEAK : 0u;
+		bag->alg = arena_copy(&p12->arena, ret, sizeof(*ret));
+		bag->warnings |= p12_alg_is_weak(ret) ? (unsigned)KS_WARN_WEAK : 0u;
 	}
-	return bag->alg == NULL ? err_nomem(err) : p12_decrypt(&alg, pw, cipher, work, ret, err);
+	return bag->alg == NULL ? err_nomem(err) : ERR_OK;
+}
+
+enum err_code p12_bag_open(struct p12 *p12, struct p12_bag *bag, const struct p12_password *pw,
+                           uint64_t *work, struct secret *ret, struct err *err)
+{
+	struct bytes cipher;
+	struct p12_alg alg;
+	enum err_code rc = read_sealed(p12, bag, &alg, &cipher, err);
+
+	return rc == ERR_OK ? p12_decrypt(&alg, pw, cipher, work, ret, err) : rc;
 }
 
 /* What cannot be opened is an entry like any other, as it is for Java; but a file that asks for
@@ -322,6 +331,16 @@ static enum err_code open_with(struct reading *r, struct p12_bag *bag,
 	}
 	err_clear(r->err);
 	return ERR_OK;
+}
+
+/* The store's profile depends on it. */
+static enum err_code look_at_sealed(struct reading *r, struct p12_bag *bag)
+{
+	struct bytes cipher;
+	struct p12_alg alg;
+	enum err_code rc = read_sealed(r->p12, bag, &alg, &cipher, /* err= */ NULL);
+
+	return rc == ERR_NOMEM ? err_nomem(r->err) : ERR_OK;
 }
 
 static enum err_code open_sealed(struct reading *r, struct p12_bag *bag)
@@ -351,7 +370,8 @@ static enum err_code open_keys(struct reading *r)
 
 		for (size_t k = 0; rc == ERR_OK && k < safe->n; k++) {
 			if (p12_bag_is_sealed(&safe->bags[k])) {
-				rc = open_sealed(r, &safe->bags[k]);
+				rc = r->p12->base.keys_closed ? look_at_sealed(r, &safe->bags[k])
+				                              : open_sealed(r, &safe->bags[k]);
 			}
 		}
 	}
@@ -418,6 +438,7 @@ enum err_code p12_decode(const struct bytes *parts, size_t n_parts,
 		return rc;
 	}
 	r.p12 = p12;
+	p12->base.keys_closed = pw->keys_closed;
 	rc = secret_set(&p12->file, in.p, in.n) < 0 ? err_nomem(r.err) : keep_passwords(&r, pw);
 	if (rc == ERR_OK) {
 		rc = read_file(&r);

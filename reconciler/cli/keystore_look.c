@@ -214,12 +214,35 @@ static void could_not_look(struct looking_at *at, const char *path, const struct
 	}
 }
 
+static void show_one(struct looking_at *at, const struct store_file *f, const struct store_model *m)
+{
+	switch (at->way) {
+	case WAY_VERIFY:
+		verify_one(at, f, m);
+		return;
+	case WAY_INSPECT:
+		if (at->json) {
+			show_store_json(f, m, at->w);
+		} else {
+			show_store_text(f, m, at->out);
+		}
+		return;
+	case WAY_LIST:
+		if (at->json) {
+			show_names_json(f, at->w);
+		} else {
+			show_names_text(f, at->out);
+		}
+		return;
+	}
+}
+
 static void look_at_one(struct looking_at *at, const char *path)
 {
 	CLEANUP(store_file_release) struct store_file f = { 0 };
 	CLEANUP(arena_release) struct arena arena = { 0 };
 	CLEANUP(seen_certs_release) struct seen_certs certs = { .arena = NULL };
-	struct store_model m;
+	struct store_model m = { .details = NULL };
 	struct err err = { 0 };
 
 	/* Of one store after the other, each open while it is shown. */
@@ -228,25 +251,19 @@ static void look_at_one(struct looking_at *at, const char *path)
 	certs.borrow = true;
 
 	/* Integrity and keys are judged with the password or not at all. */
-	enum store_use use = at->way == WAY_VERIFY ? STORE_EDIT : STORE_LOOK;
-	enum err_code rc = store_file_open(at->tool, path, &store_words_own, use, &f, &err);
+	static const enum store_use uses[] = { STORE_NAMES, STORE_LOOK, STORE_EDIT };
+	enum err_code rc =
+		store_file_open(at->tool, path, &store_words_own, uses[at->way], &f, &err);
 	if (rc == ERR_OK) {
 		store_file_forget(&f);
+	}
+	if (rc == ERR_OK && at->way != WAY_LIST) {
 		rc = store_model(f.ks, &arena, &certs, &m, &err);
-		/* These have one always; without the password nobody looked. */
-		if (rc == ERR_OK && !f.has_password &&
-		    (str_equal(m.row.format, "jks") || str_equal(m.row.format, "jceks"))) {
-			m.row.warnings &= ~(unsigned)KS_WARN_NO_MAC;
-		}
 	}
 	if (rc != ERR_OK) {
 		could_not_look(at, path, &err);
-	} else if (at->way == WAY_VERIFY) {
-		verify_one(at, &f, &m);
-	} else if (at->json) {
-		show_store_json(&f, &m, at->way == WAY_INSPECT, at->w);
 	} else {
-		show_store_text(&f, &m, at->way == WAY_INSPECT, at->out);
+		show_one(at, &f, &m);
 	}
 }
 
@@ -298,7 +315,7 @@ const struct verb verb_keystore_list = {
 	.name = "keystore list",
 	.synopsis = "FILE... [--password-ref REF]",
 	.summary = "the entries of keystores, one line each",
-	.text = "JKS, JCEKS, PKCS#12, BCFKS, PEM, DER, P7B and ZIP, found by content; BKS, UBER and KDB are named and refused. Without --password-ref a store that can be read without a password is; for others it is asked for.",
+	.text = "JKS, JCEKS, PKCS#12, BCFKS, PEM, DER, P7B and ZIP, found by content; BKS, UBER and KDB are named and refused. Private keys stay closed: whether they open and belong to their certificate is what 'keystore verify' judges. Without --password-ref a store that can be read without a password is; for others it is asked for.",
 	.example =
 		"certwright keystore list /etc/tomcat/keystore.jks --password-ref file:/etc/tomcat/password",
 	.exits = "0, 1 a file could not be read",

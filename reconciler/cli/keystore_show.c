@@ -39,6 +39,15 @@ const char *entry_kind_name(enum keystore_entry_kind k)
 	return names[k];
 }
 
+/* Whether there is a digest, only who has the password has looked. */
+static unsigned store_warnings(const struct store_file *f)
+{
+	const char *format = f->ks->ops->type;
+	bool looked = f->has_password || !(str_equal(format, "jks") || str_equal(format, "jceks"));
+
+	return f->ks->ops->warnings(f->ks) & (looked ? ~0u : ~(unsigned)KS_WARN_NO_MAC);
+}
+
 static void foreign(struct buf *out, const char *s)
 {
 	str_escape_terminal(out, s, strlen(s));
@@ -53,7 +62,7 @@ static void warnings_text(unsigned bits, struct buf *out)
 	}
 }
 
-static void warnings_json(unsigned bits, struct json_writer *w)
+void show_warnings_json(unsigned bits, struct json_writer *w)
 {
 	json_key(w, "warnings");
 	json_begin_array(w);
@@ -65,17 +74,12 @@ static void warnings_json(unsigned bits, struct json_writer *w)
 	json_end_array(w);
 }
 
-static void entry_line(const struct obs_entry *e, struct buf *out)
+void show_entry_line(const struct shown_entry *e, struct buf *out)
 {
-	CLEANUP(arena_release) struct arena scratch = { 0 };
-	const struct cert *c = NULL;
+	const struct cert *c = e->leaf;
 	char fingerprint[16];
 	char until[WHEN_TEXT_MAX];
 
-	arena_init(&scratch);
-	if (e->chain.n > 0) {
-		c = seen_cert_parse(e->chain.v[0], &scratch);
-	}
 	buf_add_str(out, "  ");
 	foreign(out, e->alias[0] == '\0' ? "-" : e->alias);
 	buf_printf(out, "  %s", entry_kind_name(e->kind));
@@ -86,11 +90,28 @@ static void entry_line(const struct obs_entry *e, struct buf *out)
 		           fingerprint);
 		foreign(out, c->subject);
 	}
-	if (e->chain.n > 1) {
-		buf_printf(out, "  chain of %zu", e->chain.n);
+	if (e->n_chain > 1) {
+		buf_printf(out, "  chain of %zu", e->n_chain);
+	}
+	if (e->kind == KS_KEY && e->n_chain == 0) {
+		buf_add_str(out, "  no certificate");
 	}
 	warnings_text(e->warnings, out);
 	buf_add_byte(out, '\n');
+}
+
+static void entry_line(const struct obs_entry *e, struct buf *out)
+{
+	CLEANUP(arena_release) struct arena scratch = { 0 };
+	struct shown_entry line = {
+		.alias = e->alias, .kind = e->kind, .n_chain = e->chain.n, .warnings = e->warnings
+	};
+
+	arena_init(&scratch);
+	if (e->chain.n > 0) {
+		line.leaf = seen_cert_parse(e->chain.v[0], &scratch);
+	}
+	show_entry_line(&line, out);
 }
 
 static void cert_text(const struct cert *c, struct buf *out)
@@ -146,13 +167,11 @@ static void facts_release(struct facts *all)
 	arena_release(&all->arena);
 }
 
-static void facts_gather(const struct store_file *f, bool details, struct facts *ret)
+static void facts_gather(const struct store_file *f, struct facts *ret)
 {
 	*ret = (struct facts){ .v = NULL };
 	arena_init(&ret->arena);
-	if (details) {
-		f->ks->ops->facts(f->ks, keep_fact, ret);
-	}
+	f->ks->ops->facts(f->ks, keep_fact, ret);
 	if (arena_failed(&ret->arena)) {
 		ret->n = 0;
 	}
@@ -217,49 +236,59 @@ static void entry_details_text(const struct store_model *m, size_t i, struct fac
 	}
 }
 
-void show_store_text(const struct store_file *f, const struct store_model *m, bool details,
-                     struct buf *out)
+void show_head_text(const struct store_file *f, struct buf *out)
+{
+	const struct keystore_ops *ops = f->ks->ops;
+	const char *profile = ops->profile(f->ks);
+	size_t n = ops->count(f->ks);
+
+	foreign(out, f->shown);
+	buf_printf(out, ": %s", ops->type);
+	if (profile != NULL) {
+		buf_printf(out, " (%s)", profile);
+	}
+	buf_printf(out, ", %zu %s", n, n == 1 ? "entry" : "entries");
+	warnings_text(store_warnings(f), out);
+	buf_add_byte(out, '\n');
+}
+
+void show_store_text(const struct store_file *f, const struct store_model *m, struct buf *out)
 {
 	CLEANUP(facts_release) struct facts facts = { .v = NULL };
 
-	facts_gather(f, details, &facts);
-	foreign(out, f->shown);
-	buf_printf(out, ": %s", m->row.format);
-	if (m->row.profile != NULL) {
-		buf_printf(out, " (%s)", m->row.profile);
-	}
-	buf_printf(out, ", %zu %s", m->row.n_entries, m->row.n_entries == 1 ? "entry" : "entries");
-	warnings_text(m->row.warnings, out);
-	buf_add_byte(out, '\n');
+	facts_gather(f, &facts);
+	show_head_text(f, out);
 	facts_text(&facts, SIZE_MAX, out);
 	for (size_t i = 0; i < m->row.n_entries; i++) {
 		entry_line(&m->row.entries[i], out);
-		if (details) {
-			entry_details_text(m, i, &facts, out);
-		}
+		entry_details_text(m, i, &facts, out);
 	}
+}
+
+void show_cert_json(const struct cert *c, struct json_writer *w)
+{
+	char fingerprint[CERT_FINGERPRINT_TEXT];
+
+	fingerprint_format(c->sha256, fingerprint);
+	json_begin_object(w);
+	json_member_str(w, "sha256", fingerprint);
+	json_member_str(w, "subject", c->subject);
+	json_member_str(w, "issuer", c->issuer);
+	json_member_time(w, "notBefore", c->not_before.s);
+	json_member_time(w, "notAfter", c->not_after.s);
+	json_member_str(w, "keyAlgorithm", c->key_algorithm);
+	json_member_int(w, "keySize", c->key_bits);
+	json_end_object(w);
 }
 
 void show_chain_json(const struct seen_chain *chain, struct arena *arena, struct json_writer *w)
 {
-	char fingerprint[CERT_FINGERPRINT_TEXT];
-
 	json_begin_array(w);
 	for (size_t i = 0; i < chain->n; i++) {
 		const struct cert *c = seen_cert_parse(chain->v[i], arena);
-		if (c == NULL) {
-			continue;
+		if (c != NULL) {
+			show_cert_json(c, w);
 		}
-		fingerprint_format(c->sha256, fingerprint);
-		json_begin_object(w);
-		json_member_str(w, "sha256", fingerprint);
-		json_member_str(w, "subject", c->subject);
-		json_member_str(w, "issuer", c->issuer);
-		json_member_time(w, "notBefore", c->not_before.s);
-		json_member_time(w, "notAfter", c->not_after.s);
-		json_member_str(w, "keyAlgorithm", c->key_algorithm);
-		json_member_int(w, "keySize", c->key_bits);
-		json_end_object(w);
 	}
 	json_end_array(w);
 }
@@ -279,7 +308,15 @@ static void facts_json(struct facts *all, size_t of, struct json_writer *w)
 	json_end_array(w);
 }
 
-/* facts NULL: no details */
+void show_entry_head_json(const char *alias, enum keystore_entry_kind kind, int64_t created_ms,
+                          struct json_writer *w)
+{
+	json_begin_object(w);
+	json_member_str(w, "alias", alias);
+	json_member_str(w, "kind", entry_kind_name(kind));
+	json_member_time(w, "created", created_ms < 0 ? 0 : created_ms / 1000);
+}
+
 static void entry_json(const struct store_model *m, size_t i, struct facts *facts,
                        struct json_writer *w)
 {
@@ -289,10 +326,7 @@ static void entry_json(const struct store_model *m, size_t i, struct facts *fact
 	char key[2 * SHA256_BYTES + 1];
 
 	arena_init(&scratch);
-	json_begin_object(w);
-	json_member_str(w, "alias", e->alias);
-	json_member_str(w, "kind", entry_kind_name(e->kind));
-	json_member_time(w, "created", d->created_ms < 0 ? 0 : d->created_ms / 1000);
+	show_entry_head_json(e->alias, e->kind, d->created_ms, w);
 	if (e->kind == KS_KEY) {
 		hex_encode(bytes_of(e->key_spki_sha256, SHA256_BYTES), key);
 		json_member_bool(w, "keyOpens", e->key_opens);
@@ -304,31 +338,31 @@ static void entry_json(const struct store_model *m, size_t i, struct facts *fact
 	}
 	json_key(w, "chain");
 	show_chain_json(&e->chain, &scratch, w);
-	warnings_json(e->warnings, w);
-	if (facts != NULL) {
-		facts_json(facts, i, w);
-	}
+	show_warnings_json(e->warnings, w);
+	facts_json(facts, i, w);
 	json_end_object(w);
 }
 
-void show_store_json(const struct store_file *f, const struct store_model *m, bool details,
-                     struct json_writer *w)
+void show_head_json(const struct store_file *f, struct json_writer *w)
+{
+	json_begin_object(w);
+	json_member_str(w, "file", f->shown);
+	json_member_str(w, "format", f->ks->ops->type);
+	json_member_str(w, "profile", f->ks->ops->profile(f->ks));
+	show_warnings_json(store_warnings(f), w);
+}
+
+void show_store_json(const struct store_file *f, const struct store_model *m, struct json_writer *w)
 {
 	CLEANUP(facts_release) struct facts facts = { .v = NULL };
 
-	facts_gather(f, details, &facts);
-	json_begin_object(w);
-	json_member_str(w, "file", f->shown);
-	json_member_str(w, "format", m->row.format);
-	json_member_str(w, "profile", m->row.profile);
-	warnings_json(m->row.warnings, w);
-	if (details) {
-		facts_json(&facts, SIZE_MAX, w);
-	}
+	facts_gather(f, &facts);
+	show_head_json(f, w);
+	facts_json(&facts, SIZE_MAX, w);
 	json_key(w, "entries");
 	json_begin_array(w);
 	for (size_t i = 0; i < m->row.n_entries; i++) {
-		entry_json(m, i, details ? &facts : NULL, w);
+		entry_json(m, i, &facts, w);
 	}
 	json_end_array(w);
 	json_end_object(w);

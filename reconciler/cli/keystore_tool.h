@@ -30,11 +30,29 @@ extern const struct verb verb_keystore_list, verb_keystore_inspect, verb_keystor
 const char *entry_kind_name(enum keystore_entry_kind k); /* "key" */
 /* "duplicate-alias"; NULL behind the last. Walk with i from 0. */
 const char *warning_name(size_t i, unsigned *ret_bit);
-/* The store as the head line and its entries, or as one JSON object. `details`: everything. */
-void show_store_text(const struct store_file *f, const struct store_model *m, bool details,
-                     struct buf *out);
-void show_store_json(const struct store_file *f, const struct store_model *m, bool details,
+/* Everything, as text or as one JSON object. */
+void show_store_text(const struct store_file *f, const struct store_model *m, struct buf *out);
+void show_store_json(const struct store_file *f, const struct store_model *m,
                      struct json_writer *w);
+/* Names and certificates, straight from the store: keystore_names.c. */
+void show_names_text(const struct store_file *f, struct buf *out);
+void show_names_json(const struct store_file *f, struct json_writer *w);
+
+/* The pieces of both. Objects are begun and not ended. */
+struct shown_entry {
+	const char *alias;
+	enum keystore_entry_kind kind;
+	const struct cert *leaf; /* NULL: none */
+	size_t n_chain;
+	unsigned warnings;
+};
+void show_head_text(const struct store_file *f, struct buf *out);
+void show_entry_line(const struct shown_entry *e, struct buf *out);
+void show_head_json(const struct store_file *f, struct json_writer *w);
+void show_entry_head_json(const char *alias, enum keystore_entry_kind kind, int64_t created_ms,
+                          struct json_writer *w);
+void show_warnings_json(unsigned bits, struct json_writer *w);
+void show_cert_json(const struct cert *c, struct json_writer *w);
 void show_chain_json(const struct seen_chain *chain, struct arena *arena, struct json_writer *w);
 
 enum err_code tool_need_alias(const struct store_file *f, const char *alias, size_t *ret,

@@ -198,6 +198,7 @@ static enum err_code decode(struct store_file *f, const struct keystore_password
 {
 	static const uint8_t nothing[1];
 	struct bytes views[KEYSTORE_PARTS_MAX] = { 0 };
+	struct keystore_passwords with = *pw;
 
 	for (size_t i = 0; i < f->n_parts; i++) {
 		views[i] = f->facts[i].exists ? buf_view(&f->data[i]) : (struct bytes){ 0 };
@@ -205,7 +206,8 @@ static enum err_code decode(struct store_file *f, const struct keystore_password
 			views[i].p = nothing;
 		}
 	}
-	return f->ops->decode(views, f->n_parts, pw, ret, err);
+	with.keys_closed = f->keys_closed;
+	return f->ops->decode(views, f->n_parts, &with, ret, err);
 }
 
 static enum err_code resolve_option(const struct store_file *f, const char *option,
@@ -281,6 +283,7 @@ static enum err_code open_with_passwords(struct store_file *f, const struct stor
 	if (rc != ERR_OK) {
 		return rc;
 	}
+	f->keys_closed = use == STORE_NAMES;
 	if (f->has_password) {
 		struct keystore_passwords pw = store_file_passwords(f);
 		return decode(f, &pw, &f->ks, err);

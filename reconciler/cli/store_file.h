@@ -37,6 +37,7 @@ struct store_file {
 	const struct keystore_ops *ops;
 	struct keystore *ks; /* NULL: not opened */
 	bool has_password, has_key_password;
+	bool keys_closed; /* while it is read: see keystore_passwords */
 	struct secret password, key_password;
 	size_t n_parts;
 	const char *part_path[KEYSTORE_PARTS_MAX];
@@ -52,6 +53,7 @@ void store_file_forget(struct store_file *f);
 void store_file_release(struct store_file *f); /* accepts a zeroed one */
 
 enum store_use {
+	STORE_NAMES, /* as STORE_LOOK, with keys left closed */
 	STORE_LOOK,  /* without a password where the format can be read so */
 	STORE_ALONE, /* the same, of the file named and none that belongs to it */
 	STORE_EDIT,  /* will be written again */

@@ -323,6 +323,11 @@ kt -certreq -keystore k.jks -storepass changeit -keypass keypass1 -alias web >/d
 kt -certreq -keystore k.jks -storepass changeit -keypass changeit -alias api >/dev/null 2>&1 || fail "keytool and api"
 expect 2 keystore verify k.jks "${pw[@]}"
 says "web: key-unreadable"
+ks list k.jks "${pw[@]}"
+! grep key-unreadable "$out" || fail "list opens keys"
+ks list k.jks "${pw[@]}" -o json
+json_is 'sorted(d[0]["entries"][0])' '["alias", "chain", "created", "kind", "warnings"]'
+json_is '[len(e["chain"]) for e in d[0]["entries"]]' '[1, 1]'
 refuses passwd k.jks "${pw[@]}" --new-password-ref "file:$fleet/pw2"
 says "--keytool-exact"
 ks passwd k.jks "${pw[@]}" --new-password-ref "file:$fleet/pw2" --keytool-exact

@@ -86,6 +86,26 @@ static size_t index_of(const struct keystore *ks, const char *alias)
 	ck_abort_msg("no entry '%s'", alias);
 }
 
+START_TEST(keys_may_stay_closed)
+{
+	struct bytes file = get_file("plain.bcfks");
+	struct keystore_passwords pw = passwords("sesame", /* key= */ NULL);
+	struct secret pkcs8 = { 0 };
+	struct keystore *ks = NULL;
+	struct err err = { 0 };
+
+	pw.keys_closed = true;
+	ck_assert_ok(keystore_bcfks.decode(&file, 1, &pw, &ks, &err), &err);
+	ck_assert(ks->keys_closed);
+	ck_assert_uint_eq(keystore_bcfks.count(ks), 7);
+	ck_assert_uint_eq(entry_of(ks, "other").warnings, 0);
+	ck_assert_uint_eq(entry_of(ks, "stray").warnings, 0);
+	ck_assert_int_eq(keystore_bcfks.key(ks, index_of(ks, "web"), &pkcs8, NULL), ERR_DENIED);
+	keystore_bcfks.close(ks);
+	free((void *)(uintptr_t)file.p);
+}
+END_TEST
+
 START_TEST(secret_keys_come_out_with_their_algorithm)
 {
 	struct keystore *ks = decode(&keystore_bcfks, "plain.bcfks", "sesame", NULL);
@@ -268,6 +288,7 @@ static void build(Suite *suite)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, every_store_of_bouncycastle_is_read_as_it_reads_it, 0,
 	                    (int)ARRAY_LEN(stores));
+	tcase_add_test(tc, keys_may_stay_closed);
 	tcase_add_test(tc, secret_keys_come_out_with_their_algorithm);
 	tcase_add_test(tc, key_that_somebody_else_encrypted_is_opened_too);
 	tcase_add_test(tc, a_wrong_password_is_told_from_a_modified_store);
