@@ -236,6 +236,31 @@ static void check_target(struct findings *f, const struct target *t)
 	}
 }
 
+/* Of a monitor. What is a pattern is asked again for each file that it turns out to name. */
+static void check_file(struct findings *f, const struct certificate *c,
+                       const struct monitor_file *file, const struct scope *scope)
+{
+	const char *path = plain_value(f, file->path.s, scope);
+	struct err why = { 0 };
+
+	if (authority_local_read(f->authority, path, &why) != ERR_OK) {
+		find(f, &c->o, file->path.pos, &why);
+	}
+	for (size_t i = 0; i < file->n_passwords; i++) {
+		check_secret(f, &c->o, &file->passwords[i], scope);
+	}
+}
+
+static void check_monitor_files(struct findings *f, const struct identity *id)
+{
+	const struct monitor_spec *m = id->def->monitor;
+	const struct scope scope = { .target = id->target, .host = id->host };
+
+	for (size_t i = 0; m != NULL && i < m->n_files; i++) {
+		check_file(f, id->def, &m->files[i], id->host == NULL ? NULL : &scope);
+	}
+}
+
 static void check_certificate(struct findings *f, const struct certificate *c)
 {
 	const struct monitor_spec *m = c->monitor;
@@ -318,6 +343,9 @@ enum err_code desired_allowed(const struct desired *d, const struct authority *a
 	}
 	for (size_t i = 0; i < d->n_certificates; i++) {
 		check_certificate(&f, d->certificates[i]);
+	}
+	for (size_t i = 0; i < d->n_identities; i++) {
+		check_monitor_files(&f, &d->identities[i]);
 	}
 	for (size_t i = 0; i < d->n_ca_sets; i++) {
 		check_ca_set(&f, d->ca_sets[i]);

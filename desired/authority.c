@@ -52,7 +52,8 @@ static bool split(struct components *c, const char *path, bool pattern)
 	return true;
 }
 
-/* As str_glob works on characters, this does on components: back to the last "**" at most. */
+/* As str_glob works on characters, this does on components: back to the last "**" at most. A "**"
+ * that is asked for goes deeper than any one component. */
 static bool match(const struct components *pattern, const struct components *path)
 {
 	size_t p = 0, s = 0;
@@ -62,7 +63,8 @@ static bool match(const struct components *pattern, const struct components *pat
 		if (p < pattern->n && strcmp(pattern->v[p], "**") == 0) {
 			star = p++;
 			resume = s;
-		} else if (p < pattern->n && str_glob(pattern->v[p], path->v[s])) {
+		} else if (p < pattern->n && strcmp(path->v[s], "**") != 0 &&
+		           str_glob(pattern->v[p], path->v[s])) {
 			p++;
 			s++;
 		} else if (star != SIZE_MAX) {
@@ -158,6 +160,13 @@ enum err_code authority_local_write(const struct authority *a, const char *path,
 	return a->trusted
 	               ? ERR_OK
 	               : check_path(&a->local_write, "localWrite", "writing local path", path, err);
+}
+
+enum err_code authority_local_read(const struct authority *a, const char *path, struct err *err)
+{
+	return a->trusted || path_listed(&a->local_write, path)
+	               ? ERR_OK
+	               : check_path(&a->local_read, "localRead", "reading local path", path, err);
 }
 
 static void plain_host(char *out, size_t size, const char *host)

@@ -15,6 +15,9 @@
 enum err_code authority_program(const struct authority *a, const char *program, struct err *err);
 enum err_code authority_secret_file(const struct authority *a, const char *path, struct err *err);
 enum err_code authority_local_write(const struct authority *a, const char *path, struct err *err);
+/* A file that is looked at and never written. A pattern of fs_glob.h is allowed where every path it
+ * can name seems to be: the paths that it did name are to be asked for again. */
+enum err_code authority_local_read(const struct authority *a, const char *path, struct err *err);
 enum err_code authority_host(const struct authority *a, const char *host, struct err *err);
 /* A host of a scan: in one of the networks, or matched by one of the names and globs. */
 enum err_code authority_scan(const struct authority *a, const char *host, struct err *err);

@@ -18,6 +18,7 @@ struct authority {
 		programs; /* absolute paths or globs: exec secrets, activate, verify commands */
 	struct texts secret_files; /* path globs */
 	struct texts local_write;  /* path globs that `via: local` may write */
+	struct texts local_read;   /* path globs that a monitor may read; so may it those above */
 	struct texts hosts; /* globs of hosts that may be connected to (probes, devices, URLs) */
 	struct texts scan;
 	bool key_release_allow; /* keyRelease: allow (default approve) */

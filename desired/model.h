@@ -153,9 +153,16 @@ struct endpoint_spec {    /* verify[].tls and monitor.endpoints[] */
 	bool once;
 	struct pos pos;
 };
+struct monitor_file {
+	struct text path;                   /* or a pattern of fs_glob.h */
+	const struct secret_ref *passwords; /* tried in order */
+	size_t n_passwords;
+};
 struct monitor_spec {
 	const struct endpoint_spec *endpoints;
 	size_t n_endpoints;
+	const struct monitor_file *files;
+	size_t n_files;
 	struct text ca_set;
 	int64_t minimum_remaining_s; /* 0: min(30d, life/3) */
 	struct text expect_common_name, expect_organization, expect_country, expect_fingerprint;

@@ -4,6 +4,8 @@
  */
 #include "desired/bind.h"
 #include "desired/tables.h"
+#include "reconciler/base/fs_glob.h"
+#include "reconciler/base/str.h"
 
 #define HOST_T .flags = FIELD_HOST_TEMPLATE
 
@@ -106,17 +108,74 @@ static const struct field table_expect_fields[] = {
 	ROW("fingerprint", TEXT, AT(monitor_spec, expect_fingerprint), .format = FORMAT_FINGERPRINT,
 	    .doc = "SHA-256 of the certificate."),
 };
-static TABLE(table_expect, monitor_spec, "expect", "What the served certificate shall say.");
+static TABLE(table_expect, monitor_spec, "expect",
+             "What the certificate shall say; of files, every one that is no CA's.");
+/* A template stands for a name or a part of one. */
+static bool without_templates(const char *s, char *out, size_t size)
+{
+	size_t n = 0;
+
+	while (*s != '\0' && n + 2 < size) {
+		const char *end = str_starts(s, "{{") ? strstr(s, "}}") : NULL;
+
+		out[n] = 'x';
+		if (end == NULL) {
+			out[n] = *s;
+		}
+		n++;
+		s = end == NULL ? s + 1 : end + 2;
+	}
+	out[n] = '\0';
+	return *s == '\0';
+}
+
+static void check_file(struct bind *b, void *obj, const struct seen *seen)
+{
+	const struct monitor_file *f = obj;
+	char plain[TEXT_VALUE_MAX + 1];
+
+	/* What does not begin with '/' was refused as a value. */
+	if (f->path.s == NULL) {
+		return;
+	}
+	const char *wrong = without_templates(f->path.s, plain, sizeof(plain))
+	                            ? fs_glob_wrong(plain)
+	                            : "it is longer than any path";
+	if (plain[0] != '/') {
+		return;
+	}
+	if (wrong != NULL) {
+		bind_report(b, seen_pos(seen, "path"),
+		            "such as /etc/ssl/*.pem, or /srv/**/*.jks for any directories below",
+		            "path: '%.200s' names no files: %s", f->path.s, wrong);
+	}
+}
+
+static const struct field table_file_fields[] = {
+	ROW("path", TEXT, AT(monitor_file, path), .format = FORMAT_ABSOLUTE,
+	    HOST_T | FIELD_REQUIRED,
+	    .doc = "A file of this machine, or a pattern: '*' and '?' within a name, '**' for any "
+	           "directories. PEM, DER, P7B, PKCS#12, JKS, JCEKS, BCFKS or ZIP, by content."),
+	ROW("passwordRefs", SECRETS, AT_LIST(monitor_file, passwords), .sub = &table_secret,
+	    .doc = "Passwords, tried in order. Without one, what can be read without is."),
+	ROW("password", INLINE_SECRET, .doc = "Refused: secrets are references."),
+};
+static TABLE(table_file, monitor_file, "file",
+             "Files with certificates, each of which is judged; nothing of them is ever changed.",
+             .check = check_file);
+
 static const struct field table_monitor_fields[] = {
 	ROW("endpoints", LIST, AT_LIST(monitor_spec, endpoints), .sub = &table_endpoint,
 	    .doc = "Servers to look at."),
+	ROW("files", LIST, AT_LIST(monitor_spec, files), .sub = &table_file,
+	    .doc = "Keystores and certificate files to look at."),
 	ROW("caSetRef", REF, AT(monitor_spec, ca_set), .ref = KIND_CASET,
-	    .doc = "Anchors that served chains shall end in."),
+	    .doc = "Anchors that chains shall end in."),
 	ROW("minimumRemaining", DURATION, AT(monitor_spec, minimum_remaining_s), .min = 60,
 	    .max = 3650 * DAY, .dflt_text = "30d or a third of life, whichever is less",
 	    .doc = "Less life than this is reported."),
 	ROW("expect", MAP, .sub = &table_expect, WITHIN,
-	    .doc = "What the served certificate shall say."),
+	    .doc = "What the certificate shall say; of files, every one that is no CA's."),
 };
 static TABLE(table_monitor, monitor_spec, "monitor", "What is observed and reported.");
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "reconciler/base/fs.h"
+#include "reconciler/base/fs_glob.h"
 #include "reconciler/base/proc.h"
 
 struct transport;
@@ -40,6 +41,9 @@ struct transport_ops {
 	                      struct err *err);
 	enum err_code (*read)(struct transport *t, const char *path, size_t limit, struct buf *out,
 	                      struct err *err);
+	/* fs_glob on that host. NULL where that cannot be done. */
+	enum err_code (*list)(struct transport *t, const char *pattern, struct arena *arena,
+	                      struct fs_glob *ret, struct err *err);
 	/* Would replace() be allowed to work (directory, owner, space)? Changes nothing. */
 	enum err_code (*check)(struct transport *t, const struct transport_write *w,
 	                       struct err *err);

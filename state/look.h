@@ -12,6 +12,13 @@
 #include "reconciler/base/secret.h"
 #include "state/observed.h"
 
+/* What a pattern came to. */
+struct look_names {
+	const char *const *v;
+	size_t n;
+	const char *error; /* why it may not be all; NULL: it is */
+};
+
 struct look_store {
 	const char *target, *host, *path;
 	struct transport *transport;
@@ -22,6 +29,9 @@ struct look_store {
 	size_t n_previous;
 	const char *unresolved;
 	const char *owner, *group; /* it would be given to, NULL: nobody named */
+	bool read_only;            /* whether it could be written is nobody's question */
+	const struct look_names
+		*names;     /* of a pattern, looked up already; NULL: a file to be read */
 	bool absent_anyway; /* unresolved, but whether there is a file can be seen all the same */
 };
 

@@ -17,8 +17,11 @@
 #include <unistd.h>
 
 #include "reconciler/base/str.h"
+#include "reconciler/pki/pki.h"
 #include "state/observe_rows.h"
 #include "state/store_model.h"
+
+#define NAMES_MAX ((size_t)64 << 20)
 
 struct parts {
 	struct buf data[KEYSTORE_PARTS_MAX];
@@ -307,13 +310,40 @@ static bool would_refuse(const struct look_store *look, const char *suffix,
 static void ask_whether_writable(struct observer *ob, const struct look_store *look,
                                  const struct parts *p, struct obs_store *row)
 {
-	for (size_t i = 0; i < p->n && row->error == NULL; i++) {
+	for (size_t i = 0; !look->read_only && i < p->n && row->error == NULL; i++) {
 		struct err why = { .code = ERR_OK };
 
 		if (would_refuse(look, look->format->suffixes[i], row, &why)) {
 			row->error = observe_sentence(ob, &why);
 		}
 	}
+}
+
+/* A pattern is seen when all of its directories were. */
+static enum err_code take_names(const struct look_names *names, struct obs_store *row,
+                                struct arena *a, struct err *err)
+{
+	CLEANUP(buf_release) struct buf all = { 0 };
+	struct obs_entry *v = ARENA_ARRAY(a, struct obs_entry, names->n);
+
+	if (v == NULL) {
+		return err_nomem(err);
+	}
+	buf_init(&all, NAMES_MAX);
+	for (size_t i = 0; i < names->n; i++) {
+		const char *path = arena_str(a, names->v[i]);
+		buf_add(&all, names->v[i], strlen(names->v[i]) + 1);
+		v[i] = (struct obs_entry){ .alias = path, .folded = path, .kind = KS_OPAQUE };
+	}
+	/* Another set of files is news, as other content of a file is. */
+	pki_sha256(all.p, all.len, row->sha256);
+	row->entries = v;
+	row->n_entries = names->n;
+	row->error = names->error == NULL ? NULL : arena_str(a, names->error);
+	row->status = names->error != NULL ? LOOK_UNREACHABLE
+	              : names->n == 0      ? LOOK_ABSENT
+	                                   : LOOK_OK;
+	return arena_failed(a) || buf_failed(&all) ? err_nomem(err) : ERR_OK;
 }
 
 enum err_code observe_store(struct observer *ob, const struct look_store *look,
@@ -330,6 +360,9 @@ enum err_code observe_store(struct observer *ob, const struct look_store *look,
 		                   .password = -1 };
 	if (look->unresolved != NULL && !look->absent_anyway) {
 		return unresolved(look, row, a, err);
+	}
+	if (look->names != NULL) {
+		return take_names(look->names, row, a, err);
 	}
 	enum err_code rc = read_parts(look, look->format, &p, &why);
 	if (rc == ERR_OK && look->unresolved != NULL && p.n_present > 0) {

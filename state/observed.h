@@ -81,6 +81,8 @@ struct obs_entry {
 	unsigned warnings;                     /* enum keystore_warning */
 };
 
+/* target "": a file that a monitor names. Its host is then the identity that is monitored, and
+ * where path is a pattern, the entries are the files that it names, by their paths. */
 struct obs_store {
 	const char *target, *host, *path; /* path of part 0 */
 	enum look_status status;

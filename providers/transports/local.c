@@ -30,6 +30,13 @@ static enum err_code local_read(struct transport *t, const char *path, size_t li
 	return fs_read(path, limit, out, err);
 }
 
+static enum err_code local_list(struct transport *t, const char *pattern, struct arena *arena,
+                                struct fs_glob *ret, struct err *err)
+{
+	(void)t;
+	return fs_glob(pattern, arena, ret, err);
+}
+
 /* An unknown name is a mistake in the request, not an absent file. */
 static enum err_code known(enum err_code rc, const char *what, const char *name, struct err *err)
 {
@@ -203,6 +210,7 @@ const struct transport_ops transport_local = {
 	.type = "local",
 	.stat = local_stat,
 	.read = local_read,
+	.list = local_list,
 	.check = local_check,
 	.replace = local_replace,
 	.remove = local_remove,

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "reconciler/base/fs_glob.h"
 #include "reconciler/base/str.h"
 #include "reconciler/base/when.h"
 
@@ -69,6 +70,24 @@ static void add(struct places *x, enum observed_what what, const char *key)
 	}
 }
 
+/* A pattern, and what it names now. */
+static void add_files(struct places *x, const struct observed *o, const struct want_file *f)
+{
+	const char *of = f->monitor_of->name;
+	const char *key = store_key(x->arena, "", of, f->path);
+	const struct obs_store *os = key == NULL ? NULL : observed_store(o, key);
+
+	if (key != NULL) {
+		add(x, OBSERVED_STORE, key);
+	}
+	for (size_t i = 0; os != NULL && fs_glob_is(f->path) && i < os->n_entries; i++) {
+		key = store_key(x->arena, "", of, os->entries[i].alias);
+		if (key != NULL) {
+			add(x, OBSERVED_STORE, key);
+		}
+	}
+}
+
 static int by_time(const void *a, const void *b)
 {
 	const struct observed_change *x = a;
@@ -91,6 +110,11 @@ enum err_code status_history(struct session *s, const struct pass *p, enum kind 
 	for (size_t i = 0; i < w->n_endpoints; i++) {
 		if (concerns_endpoint(kind, name, &w->endpoints[i])) {
 			add(&x, OBSERVED_ENDPOINT, w->endpoints[i].key);
+		}
+	}
+	for (size_t i = 0; kind == KIND_CERTIFICATE && i < w->n_files; i++) {
+		if (is_instance(name, w->files[i].monitor_of)) {
+			add_files(&x, p->observed, &w->files[i]);
 		}
 	}
 	for (size_t i = 0; kind == KIND_TARGET && i < w->n_configs; i++) {

@@ -39,7 +39,9 @@ static void print_unseen(struct cli *c, const struct observed *o)
 {
 	for (size_t i = 0; i < o->n_stores; i++) {
 		const struct obs_store *s = &o->stores[i];
-		if (s->error != NULL) {
+		if (s->error != NULL && s->target[0] == '\0') {
+			cli_note(c, "Certificate %s, %s: %s", s->host, s->path, s->error);
+		} else if (s->error != NULL) {
 			cli_note(c, "%s@%s %s: %s", s->target, s->host, s->path, s->error);
 		}
 	}

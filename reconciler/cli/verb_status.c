@@ -132,11 +132,9 @@ static size_t object_length(const struct verdict *v)
 	       (has_host_apart(v) ? 1 + strlen(v->host) : 0);
 }
 
-static void text_row(const struct verdict *v, struct wall now, size_t width, struct buf *out)
+/* What is behind its name. */
+static void put_facts(const struct verdict *v, struct wall now, struct buf *out)
 {
-	CLEANUP(cleanup_free) char *name = object_text(v);
-
-	put_cell(out, name == NULL ? v->name : name, width);
 	put_cell(out, v->word, VERDICT_WIDTH);
 	put_time(out, v->not_after, now);
 	put_time(out, v->renewal, now);
@@ -156,6 +154,56 @@ static void text_row(const struct verdict *v, struct wall now, size_t width, str
 	buf_add_byte(out, '\n');
 }
 
+static void text_row(const struct verdict *v, struct wall now, size_t width, struct buf *out)
+{
+	CLEANUP(cleanup_free) char *name = object_text(v);
+
+	put_cell(out, name == NULL ? v->name : name, width);
+	put_facts(v, now, out);
+}
+
+/* All of them where it was asked for by name; else those in trouble. */
+static void text_parts(const struct filter *f, const struct verdict *whole, struct wall now,
+                       size_t width, struct buf *out)
+{
+	const struct verdict_parts *parts = whole->parts;
+
+	for (size_t i = 0; parts != NULL && i < parts->n; i++) {
+		const struct verdict *v = &parts->v[i];
+
+		if (f->name == NULL && healthy(v)) {
+			continue;
+		}
+		buf_add_str(out, "  ");
+		put_cell(out, v->place, width - 2);
+		put_facts(v, now, out);
+	}
+}
+
+static void json_parts(const struct verdict *whole, struct json_writer *w)
+{
+	const struct verdict_parts *parts = whole->parts;
+	char digest[2 * SHA256_BYTES + 1];
+
+	json_key(w, "stored");
+	json_begin_array(w);
+	for (size_t i = 0; parts != NULL && i < parts->n; i++) {
+		const struct verdict *v = &parts->v[i];
+
+		if (v->sha256 != NULL) {
+			hex_encode(bytes_of(v->sha256, SHA256_BYTES), digest);
+		}
+		json_begin_object(w);
+		json_member_str(w, "place", v->place);
+		json_member_str(w, "verdict", v->word);
+		json_member_str(w, "message", v->message);
+		json_member_time(w, "notAfter", v->not_after.s);
+		json_member_str(w, "sha256", v->sha256 == NULL ? NULL : digest);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
 static void json_row(const struct verdict *v, struct json_writer *w)
 {
 	json_begin_object(w);
@@ -173,6 +221,7 @@ static void json_row(const struct verdict *v, struct json_writer *w)
 		json_int(w, v->margin_s);
 	}
 	json_member_str(w, "waitsFor", v->waits_for);
+	json_parts(v, w);
 	json_key(w, "stillServedBefore");
 	json_begin_array(w);
 	for (size_t i = 0; i < v->n_old_servers; i++) {
@@ -300,6 +349,7 @@ static void render_text(const struct cli *c, const struct filter *f, const struc
 		const struct verdict *v = &p->plan->verdicts[i];
 		if (wanted(f, v)) {
 			text_row(v, now, width, out);
+			text_parts(f, v, now, width, out);
 			o->fine = o->fine && healthy(v);
 			o->shown++;
 		}

@@ -20,13 +20,11 @@ static const char *via_of(const struct target *t)
 	return t->via.s != NULL ? t->via.s : "local";
 }
 
-enum err_code link_to(struct engine *e, struct pass *p, const struct target *target,
-                      const struct host *host, struct transport **ret, struct err *err)
+static enum err_code link_by(struct engine *e, struct pass *p, const char *via, const char *host,
+                             struct transport **ret, struct err *err)
 {
-	const char *via = via_of(target);
-
 	for (struct link *l = p->links; l != NULL; l = l->next) {
-		if (str_equal(l->via, via) && str_equal(l->host, host->name)) {
+		if (str_equal(l->via, via) && str_equal(l->host, host)) {
 			*ret = l->transport;
 			return ERR_OK;
 		}
@@ -35,18 +33,30 @@ enum err_code link_to(struct engine *e, struct pass *p, const struct target *tar
 	if (l == NULL) {
 		return err_nomem(err);
 	}
-	enum err_code rc =
-		e->registry->open_transport(e->registry, via, host->name, &l->transport, err);
+	enum err_code rc = e->registry->open_transport(e->registry, via, host, &l->transport, err);
 	if (rc != ERR_OK) {
 		free(l);
-		return err_wrap(err, "Target %s@%s", target->o.name, host->name);
+		return rc;
 	}
 	l->via = via;
-	l->host = host->name;
+	l->host = host;
 	l->next = p->links;
 	p->links = l;
 	*ret = l->transport;
 	return ERR_OK;
+}
+
+enum err_code link_to(struct engine *e, struct pass *p, const struct target *target,
+                      const struct host *host, struct transport **ret, struct err *err)
+{
+	enum err_code rc = link_by(e, p, via_of(target), host->name, ret, err);
+
+	return rc == ERR_OK ? ERR_OK : err_wrap(err, "Target %s@%s", target->o.name, host->name);
+}
+
+enum err_code link_here(struct engine *e, struct pass *p, struct transport **ret, struct err *err)
+{
+	return link_by(e, p, "local", "localhost", ret, err);
 }
 
 void links_close(struct link *first)

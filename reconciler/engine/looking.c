@@ -15,7 +15,7 @@
 #include "reconciler/engine/sources.h"
 #include "state/snapshot.h"
 
-static const char *sentence_of(struct arena *arena, const struct err *why)
+const char *look_sentence(struct arena *arena, const struct err *why)
 {
 	char text[1024];
 
@@ -24,17 +24,19 @@ static const char *sentence_of(struct arena *arena, const struct err *why)
 	                            : arena_printf(arena, "%s (%s)", text, why->hint);
 }
 
-static enum err_code look_stores(struct engine *e, struct pass *p, struct look_store **ret,
+static enum err_code look_stores(struct engine *e, struct pass *p, struct look_stores *ret,
                                  struct err *err)
 {
 	const struct wants *w = p->wants;
-	struct look_store *looks = ARENA_ARRAY(&p->arena, struct look_store, w->n_stores);
+	struct look_store *looks;
 
-	p->passwords = calloc(w->n_stores + 1, sizeof(*p->passwords));
-	if (looks == NULL || p->passwords == NULL) {
+	ARENA_RESERVE(&p->arena, ret, w->n_stores);
+	looks = ret->v;
+	p->passwords = calloc(w->n_stores + w->n_files + 1, sizeof(*p->passwords));
+	if (arena_failed(&p->arena) || p->passwords == NULL) {
 		return err_nomem(err);
 	}
-	p->n_passwords = w->n_stores;
+	p->n_passwords = w->n_stores + w->n_files;
 	for (size_t i = 0; i < w->n_stores; i++) {
 		const struct want_store *s = &w->stores[i];
 		struct passwords *pw = &p->passwords[i];
@@ -59,12 +61,12 @@ static enum err_code look_stores(struct engine *e, struct pass *p, struct look_s
 			.absent_anyway = pw->not_made,
 		};
 		if (link_to(e, p, s->target, s->host, &looks[i].transport, &why) != ERR_OK) {
-			looks[i].unresolved = sentence_of(&p->arena, &why);
+			looks[i].unresolved = look_sentence(&p->arena, &why);
 			looks[i].absent_anyway = false;
 		}
+		ret->n++;
 	}
-	*ret = looks;
-	return ERR_OK;
+	return look_files(e, p, ret, err);
 }
 
 /* The newest revision, also when it was issued a moment ago: its chain as PEM. */
@@ -143,7 +145,7 @@ enum err_code look_endpoint_of(struct engine *e, struct pass *p, const struct wa
 		rc = client_identity(e, p, w->client, client_key, ret, &why);
 	}
 	if (rc != ERR_OK) {
-		ret->unresolved = sentence_of(&p->arena, &why);
+		ret->unresolved = look_sentence(&p->arena, &why);
 	}
 	return arena_failed(&p->arena) ? err_nomem(err) : ERR_OK;
 }
@@ -193,7 +195,7 @@ static const char *config_value(struct engine *e, struct pass *p, const struct w
 	struct secret_context ctx = engine_secrets(e, &generated);
 	const char *owner = arena_printf(&p->arena, "target/%s", w->target->o.name);
 	if (secret_resolve(&ctx, &w->spec->value_ref, &scope, owner, ret, &why) != ERR_OK) {
-		return sentence_of(&p->arena, &why);
+		return look_sentence(&p->arena, &why);
 	}
 	return NULL;
 }
@@ -224,7 +226,7 @@ enum err_code look_config_of(struct engine *e, struct pass *p, const struct want
 	};
 	ret->unresolved = config_value(e, p, w, value);
 	if (link_to(e, p, w->target, w->host, &ret->transport, &why) != ERR_OK) {
-		ret->unresolved = sentence_of(&p->arena, &why);
+		ret->unresolved = look_sentence(&p->arena, &why);
 	}
 	return arena_failed(&p->arena) ? err_nomem(err) : ERR_OK;
 }
@@ -249,7 +251,7 @@ static enum err_code look_work_fill(struct engine *e, struct pass *p, struct loo
                                     struct err *err)
 {
 	const struct wants *wants = p->wants;
-	struct look_store *stores = NULL;
+	struct look_stores stores = { .v = NULL };
 	enum err_code rc = look_stores(e, p, &stores, err);
 
 	w->endpoints = calloc(wants->n_endpoints + 1, sizeof(*w->endpoints));
@@ -270,8 +272,8 @@ static enum err_code look_work_fill(struct engine *e, struct pass *p, struct loo
 		rc = look_config_of(e, p, &wants->configs[i], &w->values[i], &w->configs[i], err);
 	}
 	w->list = (struct look_list){
-		.stores = stores,
-		.n_stores = wants->n_stores,
+		.stores = stores.v,
+		.n_stores = stores.n,
 		.endpoints = w->endpoints,
 		.n_endpoints = wants->n_endpoints,
 		.configs = w->configs,
@@ -372,7 +374,7 @@ static bool judges(const struct wants *w)
 			return true;
 		}
 	}
-	return false;
+	return w->n_files > 0;
 }
 
 static void recall_paths(struct engine *e, struct pass *p)

@@ -7,6 +7,17 @@
 
 #include "reconciler/engine/engine.h"
 
+struct look_stores {
+	struct look_store *v;
+	size_t n, cap;
+};
+/* One look per file of a monitor; of a pattern one, and one per file that it names now. A pattern
+ * that names nothing, or cannot be followed everywhere, has its row all the same. */
+enum err_code look_files(struct engine *e, struct pass *p, struct look_stores *looks,
+                         struct err *err);
+/* What a row says: the sentence with its hint. NULL: no memory. */
+const char *look_sentence(struct arena *arena, const struct err *why);
+
 /* An empty pass with memory and wants; `look`: also at anchors that are not in the commit. */
 enum err_code pass_begin(struct engine *e, struct pass *p, bool look, struct err *err);
 /* Fill one look for an endpoint. `client_key` (caller's, released by it) holds the key when the

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "reconciler/base/str.h"
+#include "reconciler/engine/looking.h"
 #include "reconciler/engine/rename.h"
 
 static enum err_code generated_get(struct generated_store *g, const char *name, int length,
@@ -104,7 +105,6 @@ enum err_code passwords_resolve(struct engine *e, const struct want_store *w, st
 	struct generated_secrets generated;
 	struct scope scope = { .target = w->target, .host = w->host };
 	struct err why = { 0 };
-	char sentence[1024];
 
 	*ret = (struct passwords){ 0 };
 	if (w->keystore == NULL) {
@@ -124,10 +124,55 @@ enum err_code passwords_resolve(struct engine *e, const struct want_store *w, st
 	if (rc != ERR_OK) {
 		ret->not_made = generated.not_made;
 		err_wrap(&why, "Keystore %s", w->keystore->o.name);
-		err_format(&why, sentence, sizeof(sentence));
-		ret->unresolved = why.hint[0] == '\0'
-		                          ? arena_str(arena, sentence)
-		                          : arena_printf(arena, "%s (%s)", sentence, why.hint);
+		ret->unresolved = look_sentence(arena, &why);
+	}
+	return arena_failed(arena) ? err_nomem(err) : ERR_OK;
+}
+
+static enum err_code resolve_tries(const struct secret_context *ctx, const struct want_file *w,
+                                   struct passwords *p, struct err *err)
+{
+	const struct scope scope = { .target = w->monitor_of->target, .host = w->monitor_of->host };
+	const struct monitor_file *f = w->spec;
+
+	if (f->n_passwords > 1) {
+		p->previous = calloc(f->n_passwords - 1, sizeof(*p->previous));
+		if (p->previous == NULL) {
+			return err_nomem(err);
+		}
+	}
+	for (size_t i = 0; i < f->n_passwords; i++) {
+		struct secret *s = i == 0 ? &p->store : &p->previous[i - 1];
+		enum err_code rc =
+			secret_resolve(ctx, &f->passwords[i], &scope, w->monitor_of->name, s, err);
+		if (rc == ERR_OK) {
+			rc = check_text(s, "passwordRefs", err);
+		}
+		if (rc != ERR_OK) {
+			return rc;
+		}
+		p->has_store = true;
+		p->n_previous = i;
+	}
+	return ERR_OK;
+}
+
+enum err_code passwords_of_file(struct engine *e, const struct want_file *w, struct arena *arena,
+                                struct passwords *ret, struct err *err)
+{
+	struct generated_secrets generated;
+	struct err why = { 0 };
+
+	*ret = (struct passwords){ 0 };
+	generated_secrets_init(&generated, e);
+	struct secret_context ctx = engine_secrets(e, &generated);
+	enum err_code rc = resolve_tries(&ctx, w, ret, &why);
+	if (rc == ERR_NOMEM) {
+		passwords_release(ret);
+		return err_nomem(err);
+	}
+	if (rc != ERR_OK) {
+		ret->unresolved = look_sentence(arena, &why);
 	}
 	return arena_failed(arena) ? err_nomem(err) : ERR_OK;
 }

@@ -19,6 +19,9 @@ struct passwords {
  * `unresolved`. */
 enum err_code passwords_resolve(struct engine *e, const struct want_store *w, struct arena *arena,
                                 struct passwords *ret, struct err *err);
+/* The same for a file of a monitor: all of its passwords are tried in order. */
+enum err_code passwords_of_file(struct engine *e, const struct want_file *w, struct arena *arena,
+                                struct passwords *ret, struct err *err);
 void passwords_release(struct passwords *p);
 struct keystore_passwords passwords_view(const struct passwords *p);
 /* Decode with the current passwords, else with the previous ones (keystore_open()). */

@@ -121,6 +121,7 @@ struct mark {
 };
 
 /* Verdict of every identity and endpoint for `status` (ux.md's words). */
+struct verdict_parts;
 struct verdict {
 	enum kind object_kind;
 	const char *row, *name, *host;
@@ -132,6 +133,17 @@ struct verdict {
 	/* an identity's: where one of its earlier certificates is served still */
 	const struct obs_endpoint *const *old_servers;
 	size_t n_old_servers;
+	const struct verdict_parts *parts; /* of the files of its monitor; NULL: it has none */
+	const char *place;                 /* a part's: "/etc/a.jks, entry web"; else NULL */
+	const uint8_t *sha256;             /* a part's, of the certificate; NULL: of none */
+};
+/* One for every certificate in the files of a monitor, and one for every file that could not be
+ * read or is not there. */
+struct verdict_parts {
+	const struct verdict *v;
+	size_t n;
+	bool told;  /* the trouble of the whole is the first of theirs */
+	bool whole; /* there is nothing to the whole beside them */
 };
 
 struct plan {

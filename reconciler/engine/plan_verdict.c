@@ -132,53 +132,63 @@ static const char *crl_missing(const struct planner *p, const struct ca_set *set
 	return NULL;
 }
 
-/* `expected`: the one that the monitor's fingerprint is about. `host`: asked for; NULL: no name. */
-static const char *judge_by_monitor(struct planner *p, const struct monitor_spec *mon,
-                                    const char *host, const struct ca_set *set,
-                                    struct seen_chain served, bool expected, const char **ret_text)
+const char *judge_monitored(struct planner *p, const struct monitored *m, const char **ret_text)
 {
-	const struct cert **v = ARENA_ARRAY(p->a, const struct cert *, served.n + 1);
-	struct chain chain = { .v = v };
-	struct judge_by by = { .host = host,
-		               .purpose = CHAIN_SERVER,
+	CLEANUP(arena_release) struct arena scratch;
+	const struct monitor_spec *mon = m->monitor;
+	const struct ca_set *set = m->set;
+	struct judge_by by = { .host = m->host,
+		               .purpose = m->any_use ? CHAIN_ANY_PURPOSE : CHAIN_SERVER,
 		               .now = p->now,
 		               .minimum_remaining_s = mon->minimum_remaining_s,
-		               .common_name = mon->expect_common_name.s,
-		               .organization = mon->expect_organization.s,
-		               .country = mon->expect_country.s,
 		               .crls = crls_of(p),
 		               .memo = p->in->paths };
 	uint8_t fp[SHA256_BYTES];
 
+	arena_init(&scratch);
+	const struct cert **v = ARENA_ARRAY(&scratch, const struct cert *, m->chain.n + 1);
+	struct chain chain = { .v = v };
+
 	if (set == NULL && mon->ca_set.s != NULL) {
 		set = desired_ca_set(p->in->desired, mon->ca_set.s);
 	}
-	if (expected && mon->expect_fingerprint.s != NULL &&
+	if (!m->any_use) {
+		by.common_name = mon->expect_common_name.s;
+		by.organization = mon->expect_organization.s;
+		by.country = mon->expect_country.s;
+	}
+	if (m->expected && mon->expect_fingerprint.s != NULL &&
 	    fingerprint_parse(mon->expect_fingerprint.s, fp)) {
 		by.sha256 = fp;
 	}
-	for (size_t i = 0; v != NULL && i < served.n; i++) {
-		v[chain.n] = seen_cert_parse(served.v[i], p->a);
+	for (size_t i = 0; v != NULL && i < m->chain.n; i++) {
+		v[chain.n] = seen_cert_parse(m->chain.v[i], &scratch);
 		chain.n += v[chain.n] == NULL ? 0 : 1;
 	}
 	if (v == NULL || !set_anchors(p, set, &by)) {
 		*ret_text = "the CA set to judge it by is not known yet";
 		return "Untrusted";
 	}
-	wake_before(p, mon, served.v[0]);
-	struct judgement j = judge_chain(chain, &by, p->a);
+	wake_before(p, mon, m->chain.v[0]);
+	struct judgement j = judge_chain(chain, &by, &scratch);
 	const char *missing = crl_missing(p, set);
 	*ret_text = missing == NULL
-	                    ? j.text
+	                    ? arena_str(p->a, j.text == NULL ? "" : j.text)
 	                    : say(p, "%s%s%s", j.text, j.text[0] == '\0' ? "" : "; ", missing);
+	p->a->failed = p->a->failed || arena_failed(&scratch);
 	return j.word;
 }
 
 static const char *judge_served(struct planner *p, const struct want_endpoint *we,
                                 struct seen_chain served, bool expected, const char **ret_text)
 {
-	return judge_by_monitor(p, we->monitored->monitor, we->server_name, we->ca_set, served,
-	                        expected, ret_text);
+	return judge_monitored(p,
+	                       &(struct monitored){ .monitor = we->monitored->monitor,
+	                                            .host = we->server_name,
+	                                            .set = we->ca_set,
+	                                            .chain = served,
+	                                            .expected = expected },
+	                       ret_text);
 }
 
 static bool same_names(const struct str_list *a, const struct str_list *b)
@@ -290,7 +300,7 @@ static const char *judge_endpoint(struct planner *p, const struct want_endpoint 
 	return "Unknown";
 }
 
-static void ends_with(struct id_plan *ip, const struct seen_cert *leaf)
+void ends_with(struct id_plan *ip, const struct seen_cert *leaf)
 {
 	if (ip->ends.s == 0 || leaf->not_after.s < ip->ends.s) {
 		ip->ends = leaf->not_after;
@@ -352,8 +362,11 @@ static const char *judge_stored(struct planner *p, struct slot *s, const char **
 		return "StoreStale";
 	}
 	ends_with(s->id, leaf);
-	return judge_by_monitor(p, mon == NULL ? &nothing_asked : mon, /* host= */ NULL,
-	                        /* set= */ NULL, s->oe->chain, /* expected= */ true, ret_text);
+	return judge_monitored(p,
+	                       &(struct monitored){ .monitor = mon == NULL ? &nothing_asked : mon,
+	                                            .chain = s->oe->chain,
+	                                            .expected = true },
+	                       ret_text);
 }
 
 /* What a store holds of a monitored certificate is judged and otherwise left alone. */
@@ -424,7 +437,8 @@ static void identity_verdict(struct planner *p, struct id_plan *ip, const struct
 		             .message = ip->message,
 		             .renewal = ip->due,
 		             .margin_s = INT64_MAX,
-		             .waits_for = ip->waits_for };
+		             .waits_for = ip->waits_for,
+		             .parts = ip->parts };
 
 	if (v.word == NULL) {
 		v.word = own_word(p, ip);
@@ -505,6 +519,7 @@ void plan_verdicts(struct planner *p)
 			judge_monitor(p, &p->w->endpoints[i]);
 		}
 	}
+	plan_files(p);
 	if (p->in->no_verdicts) {
 		return;
 	}

@@ -83,6 +83,7 @@ struct id_plan {
 	struct wall due;
 	struct wall ends; /* monitored: the first that was seen; 0: none was */
 	const char *row, *word, *message, *waits_for; /* verdict so far */
+	const struct verdict_parts *parts;            /* of its files; NULL: none */
 };
 
 struct issuer_plan {
@@ -321,3 +322,15 @@ void plan_urgency(struct planner *p);
 
 void plan_leftovers(struct planner *p); /* plan_leftover.c: A12, B17 */
 void plan_verdicts(struct planner *p);  /* plan_verdict.c */
+/* A chain, and what a monitor says of it. */
+struct monitored {
+	const struct monitor_spec *monitor;
+	const char *host;         /* asked for; NULL: no name */
+	const struct ca_set *set; /* NULL: the monitor's */
+	struct seen_chain chain;
+	bool expected; /* the one that the monitor's fingerprint is about */
+	bool any_use;  /* not a server's: `expect` is not about it at all */
+};
+const char *judge_monitored(struct planner *p, const struct monitored *m, const char **ret_text);
+void ends_with(struct id_plan *ip, const struct seen_cert *leaf); /* it ends then, or before */
+void plan_files(struct planner *p);                               /* plan_files.c */

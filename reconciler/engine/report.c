@@ -20,8 +20,9 @@ void verdict_object(const struct verdict *v, struct buf *out)
 {
 	bool at = v->host != NULL && strchr(v->name, '@') == NULL;
 
-	buf_printf(out, "%s/%s%s%s", kind_name(v->object_kind), v->name, at ? "@" : "",
-	           at ? v->host : "");
+	buf_printf(out, "%s/%s%s%s%s%s", kind_name(v->object_kind), v->name, at ? "@" : "",
+	           at ? v->host : "", v->place == NULL ? "" : " ",
+	           v->place == NULL ? "" : v->place);
 }
 
 static int by_place(const struct verdict *a, const struct verdict *b)
@@ -29,7 +30,8 @@ static int by_place(const struct verdict *a, const struct verdict *b)
 	int c = a->object_kind < b->object_kind ? -1 : a->object_kind > b->object_kind;
 
 	c = c != 0 ? c : strcmp(a->name, b->name);
-	return c != 0 || a->host == NULL || b->host == NULL ? c : strcmp(a->host, b->host);
+	c = c != 0 || a->host == NULL || b->host == NULL ? c : strcmp(a->host, b->host);
+	return c != 0 || a->place == NULL || b->place == NULL ? c : strcmp(a->place, b->place);
 }
 
 static int by_margin(const void *pa, const void *pb)
@@ -88,30 +90,53 @@ static void count_events(struct report *r, const struct journal_entry *recent, s
 	}
 }
 
+struct lists {
+	const struct verdict **attention, **expiring;
+};
+
+/* Where there are parts, they are what is to be looked after and what expires. */
+static void into_lists(struct report *r, const struct lists *l, const struct verdict *v)
+{
+	if (!verdict_healthy(v) && (v->parts == NULL || !v->parts->told)) {
+		l->attention[r->n_attention++] = v;
+	}
+	if (v->object_kind == KIND_CERTIFICATE && v->not_after.s != 0 &&
+	    (v->parts == NULL || !v->parts->whole)) {
+		into_week(r, v);
+		l->expiring[r->n_expiring++] = v;
+	}
+}
+
+static size_t count_rows(const struct plan *plan)
+{
+	size_t n = plan->n_verdicts;
+
+	for (size_t i = 0; i < plan->n_verdicts; i++) {
+		n += plan->verdicts[i].parts == NULL ? 0 : plan->verdicts[i].parts->n;
+	}
+	return n;
+}
+
 enum err_code report_build(const struct plan *plan, struct wall now,
                            const struct journal_entry *recent, size_t n_recent, struct arena *arena,
                            struct report *ret, struct err *err)
 {
 	struct report r = { .plan = plan, .now = now };
-	const struct verdict **attention =
-		ARENA_ARRAY(arena, const struct verdict *, plan->n_verdicts + 1);
-	const struct verdict **expiring =
-		ARENA_ARRAY(arena, const struct verdict *, plan->n_verdicts + 1);
+	size_t rows = count_rows(plan);
+	const struct verdict **attention = ARENA_ARRAY(arena, const struct verdict *, rows + 1);
+	const struct verdict **expiring = ARENA_ARRAY(arena, const struct verdict *, rows + 1);
+	const struct lists lists = { .attention = attention, .expiring = expiring };
 
 	if (attention == NULL || expiring == NULL) {
 		return err_nomem(err);
 	}
 	for (size_t i = 0; i < plan->n_verdicts; i++) {
 		const struct verdict *v = &plan->verdicts[i];
-		bool certificate = v->object_kind == KIND_CERTIFICATE;
 
-		tally(certificate ? &r.certificates : &r.targets, v);
-		if (!verdict_healthy(v)) {
-			attention[r.n_attention++] = v;
-		}
-		if (certificate && v->not_after.s != 0) {
-			into_week(&r, v);
-			expiring[r.n_expiring++] = v;
+		tally(v->object_kind == KIND_CERTIFICATE ? &r.certificates : &r.targets, v);
+		into_lists(&r, &lists, v);
+		for (size_t k = 0; v->parts != NULL && k < v->parts->n; k++) {
+			into_lists(&r, &lists, &v->parts->v[k]);
 		}
 	}
 	qsort(attention, r.n_attention, sizeof(struct verdict *), by_margin);

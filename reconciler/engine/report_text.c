@@ -215,6 +215,7 @@ static void json_verdicts(struct json_writer *w, const char *name, const struct 
 		json_member_str(w, "kind", kind_name(v[i]->object_kind));
 		json_member_str(w, "name", v[i]->name);
 		json_member_str(w, "host", v[i]->host);
+		json_member_str(w, "place", v[i]->place);
 		json_member_str(w, "verdict", v[i]->word);
 		json_member_str(w, "message", v[i]->message);
 		json_member_time(w, "notAfter", v[i]->not_after.s);

@@ -344,6 +344,18 @@ static enum err_code add_monitors(struct want_build *b, const struct identity *i
 		e.identity = id->def->mode == MODE_MANAGED ? id : NULL;
 		rc = add_endpoint(b, &mon->endpoints[i], &scope, &e, err);
 	}
+	for (size_t i = 0; mon != NULL && rc == ERR_OK && i < mon->n_files; i++) {
+		struct want_file f = { .monitor_of = id, .spec = &mon->files[i] };
+
+		rc = expand_text(f.spec->path.s, &scope, b->a, &f.path, err);
+		struct want_file *slot = rc == ERR_OK ? ARENA_PUSH(b->a, &b->files) : NULL;
+		if (rc == ERR_OK && slot == NULL) {
+			return err_nomem(err);
+		}
+		if (slot != NULL) {
+			*slot = f;
+		}
+	}
 	return rc == ERR_OK ? ERR_OK : err_wrap(err, "Certificate %s, monitor", id->name);
 }
 
@@ -480,7 +492,9 @@ static enum err_code finish(struct want_build *b, struct wants **ret, struct err
 		             .endpoints = b->endpoints.v,
 		             .n_endpoints = b->endpoints.n,
 		             .configs = b->configs.v,
-		             .n_configs = b->configs.n };
+		             .n_configs = b->configs.n,
+		             .files = b->files.v,
+		             .n_files = b->files.n };
 	enum err_code rc = check_twice(w, err);
 
 	if (rc != ERR_OK) {

@@ -57,6 +57,13 @@ struct want_endpoint {
 	const char *server_name;
 };
 
+/* A file of a monitor, or a pattern of them. */
+struct want_file {
+	const struct identity *monitor_of;
+	const struct monitor_file *spec;
+	const char *path;
+};
+
 struct want_config {
 	const char *key; /* config_key() */
 	const struct target *target;
@@ -74,6 +81,8 @@ struct wants {
 	size_t n_endpoints;
 	const struct want_config *configs;
 	size_t n_configs;
+	const struct want_file *files; /* those of one identity follow each other */
+	size_t n_files;
 };
 /* NULL: nothing is delivered under this key. */
 const struct want_store *wants_store(const struct wants *w, const char *key);

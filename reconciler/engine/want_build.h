@@ -39,6 +39,10 @@ struct want_build {
 		struct want_config *v;
 		size_t n, cap;
 	} configs;
+	struct {
+		struct want_file *v;
+		size_t n, cap;
+	} files;
 	struct map sets;   /* CASet name to struct trust_list: resolved once */
 	struct map parsed; /* fingerprint to struct cert, for alias templates */
 };

@@ -286,7 +286,7 @@ static void judge_leaf(struct judgement *j, const struct judge_by *by, const str
 	if (by->host != NULL && !cert_covers(c, by->host)) {
 		found(j, FINDING_NAME_MISMATCH);
 	}
-	if (c->dns_names.n == 0 && c->ip_addresses.n == 0 && by->purpose != CHAIN_CLIENT) {
+	if (c->dns_names.n == 0 && c->ip_addresses.n == 0 && by->purpose == CHAIN_SERVER) {
 		found(j, FINDING_NO_NAMES);
 	}
 }

@@ -164,7 +164,7 @@ in_sync() {
 	expect 0 status --check
 	expect 0 status --check -o json
 	json_is 'sorted(d)' '["healthy", "notDesired", "objects", "observedAt"]'
-	json_is 'sorted(d["objects"][0])' '["host", "kind", "marginSeconds", "message", "name", "notAfter", "renewal", "stillServedBefore", "verdict", "waitsFor"]'
+	json_is 'sorted(d["objects"][0])' '["host", "kind", "marginSeconds", "message", "name", "notAfter", "renewal", "stillServedBefore", "stored", "verdict", "waitsFor"]'
 	expect 0 observe
 	expect 0 observe -o json
 	json_is 'sorted(d)' '["absent", "observedAt", "seen", "unobserved"]'

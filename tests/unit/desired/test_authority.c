@@ -72,6 +72,25 @@ START_TEST(a_star_stays_in_its_directory)
 }
 END_TEST
 
+START_TEST(what_may_be_written_may_be_read_and_a_pattern_goes_no_deeper_than_allowed)
+{
+	struct authority a = { .local_write = LIST(T("/srv/*.jks")),
+		               .local_read = LIST(T("/etc/ssl/*"), T("/opt/**")) };
+
+	ck_assert_ok(authority_local_read(&a, "/srv/a.jks", &err), &err);
+	ck_assert_ok(authority_local_read(&a, "/etc/ssl/*.pem", &err), &err);
+	ck_assert_ok(authority_local_read(&a, "/opt/**/*.jks", &err), &err);
+	ck_assert_int_eq(authority_local_write(&a, "/etc/ssl/a.pem", &err), ERR_DENIED);
+	err_clear(&err);
+	denied(authority_local_read(&a, "/etc/ssl/**", &err),
+	       "authority.localRead: [\"/etc/ssl/**\"]");
+	err_clear(&err);
+	ck_assert_int_eq(authority_local_read(&a, "/etc/ssl/**/a.pem", &err), ERR_DENIED);
+	err_clear(&err);
+	ck_assert_int_eq(authority_local_read(&a, "/etc/*/a.pem", &err), ERR_DENIED);
+}
+END_TEST
+
 START_TEST(a_directory_with_its_slash_is_everything_below_it)
 {
 	struct authority a = { .local_write = LIST(T("/srv/out/"), T("/opt/*/conf/")),
@@ -168,6 +187,8 @@ static void build(Suite *suite)
 	tcase_add_test(tc, nothing_is_allowed_by_default);
 	tcase_add_test(tc, a_trusted_repository_may_everything);
 	tcase_add_test(tc, a_star_stays_in_its_directory);
+	tcase_add_test(tc,
+	               what_may_be_written_may_be_read_and_a_pattern_goes_no_deeper_than_allowed);
 	tcase_add_test(tc, a_directory_with_its_slash_is_everything_below_it);
 	tcase_add_test(tc, double_stars_match_any_number_of_directories);
 	tcase_add_test(tc, no_way_around_through_dots);

@@ -143,6 +143,69 @@ START_TEST(row_A1_what_a_store_holds_is_judged_and_left_alone)
 }
 END_TEST
 
+static const struct verdict *part_of(const char *place)
+{
+	const struct verdict_parts *parts = plan_verdict_of(w.plan, "web", NULL)->parts;
+
+	for (size_t i = 0; i < parts->n; i++) {
+		if (str_equal(parts->v[i].place, place)) {
+			return &parts->v[i];
+		}
+	}
+	ck_abort_msg("nothing is said of %s", place);
+	return NULL;
+}
+
+#define FILES                                                                                      \
+	", mode: Monitored, monitor: {minimumRemaining: 10d, files: [{path: /etc/*.jks}, "         \
+	"{path: /etc/a.jks}, {path: /etc/b.p12}]}"
+
+START_TEST(row_A1_every_certificate_of_every_file_is_judged_and_left_alone)
+{
+	world_init(&w);
+	world_desire(&w, CA("1") WEB(FILES));
+	expect_A1("Unknown", "/etc/*.jks: not looked at yet");
+	const struct seen_cert *c = world_stranger(&w, "else.example");
+	struct w_store *pattern = world_file(&w, "web", "/etc/*.jks");
+	struct w_store *a = world_file(&w, "web", "/etc/a.jks");
+	struct w_store *b = world_file(&w, "web", "/etc/b.p12");
+	(void)world_entry_add(&w, pattern, "/etc/a.jks", KS_OPAQUE, c);
+	pattern->content.v[0].n = 0;
+	(void)world_entry_add(&w, a, "web", KS_KEY, c);
+	(void)world_entry_add(&w, a, "root", KS_TRUSTED, world_stranger(&w, "root.example"));
+	(void)world_entry_add(&w, b, "web", KS_KEY, c);
+	expect_A1("InSync", "3 certificates in 2 files"); /* named twice, judged once */
+	ck_assert_uint_eq(plan_verdict_of(w.plan, "web", NULL)->parts->n, 3);
+	ck_assert_int_eq(part_of("/etc/a.jks, entry root")->not_after.s, c->not_after.s);
+	ck_assert_uint_eq(issuances(w.plan), 1); /* the CA, nothing for it */
+	ck_assert_uint_eq(plan_actions(w.plan, ACTION_PUSH), 0);
+	w.now.s = c->not_after.s - 9 * WORLD_DAY;
+	expect_A1("Expiring", "/etc/a.jks, entry web: the certificate expires soon; and 2 more");
+	ck_assert_str_eq(plan_drift(w.plan, "Expiring")->row, "A1");
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(row_A1_a_file_that_cannot_be_looked_at_is_not_one_that_is_not_there)
+{
+	world_init(&w);
+	world_desire(&w, CA("1") WEB(FILES));
+	world_file(&w, "web", "/etc/*.jks")->exists = false;
+	world_file(&w, "web", "/etc/a.jks")->exists = false;
+	struct w_store *b = world_file(&w, "web", "/etc/b.p12");
+	b->dark = true;
+	b->status = LOOK_WRONG_PASSWORD;
+	expect_A1("StoreStale", "/etc/*.jks: no file is there that matches");
+	ck_assert_str_eq(part_of("/etc/a.jks")->message, "there is no such file");
+	ck_assert_str_eq(part_of("/etc/b.p12")->word, "Unreadable");
+	ck_assert_str_eq(part_of("/etc/b.p12")->message, "could not look");
+	b->status = LOOK_UNREACHABLE;
+	(void)world_plan(&w);
+	ck_assert_str_eq(part_of("/etc/b.p12")->word, "Unreachable");
+	world_free(&w);
+}
+END_TEST
+
 START_TEST(who_serves_the_old_one_is_found_behind_another_address)
 {
 	settled(FLEET);
@@ -589,6 +652,8 @@ static void build(Suite *s)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, row_A1_monitored_is_observed_and_judged_never_issued);
 	tcase_add_test(t, row_A1_what_a_store_holds_is_judged_and_left_alone);
+	tcase_add_test(t, row_A1_every_certificate_of_every_file_is_judged_and_left_alone);
+	tcase_add_test(t, row_A1_a_file_that_cannot_be_looked_at_is_not_one_that_is_not_there);
 	tcase_add_test(t, row_A1_every_address_and_both_certificates_are_judged);
 	tcase_add_test(t, who_serves_the_old_one_is_found_behind_another_address);
 	tcase_add_test(t, row_A2_a_readable_pair_is_adopted_as_it_is);

@@ -108,6 +108,24 @@ struct w_entry *world_entry(struct w_store *s, const char *alias)
 	return NULL;
 }
 
+struct w_store *world_file(struct world *w, const char *identity, const char *path)
+{
+	const char *key = store_key(&w->arena, "", identity, path);
+	struct w_store *s = world_store(w, key);
+
+	if (s == NULL) {
+		s = ARENA_NEW(&w->arena, struct w_store);
+		s->key = key;
+		s->target = "";
+		s->host = arena_str(&w->arena, identity);
+		s->path = arena_str(&w->arena, path);
+		s->format = "jks";
+		s->exists = true;
+		*ARENA_PUSH(&w->arena, &w->stores) = s;
+	}
+	return s;
+}
+
 struct w_entry *world_entry_add(struct world *w, struct w_store *s, const char *alias,
                                 enum keystore_entry_kind kind, const struct seen_cert *cert)
 {

@@ -143,6 +143,8 @@ void world_forget(struct world *w);
 void world_forget_keys(struct world *w); /* identities and deliveries, but the CA's books stay */
 
 struct w_store *world_store(struct world *w, const char *key);
+/* A file that the monitor of the identity names; or a pattern, whose entries are paths. */
+struct w_store *world_file(struct world *w, const char *identity, const char *path);
 struct w_endpoint *world_endpoint(struct world *w, const char *host, int port);
 struct w_identity *world_identity(struct world *w, const char *name);
 struct w_issuer *world_issuer(struct world *w, const char *name);

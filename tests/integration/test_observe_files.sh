@@ -1,0 +1,194 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test_observe_files.sh - files and patterns of a monitor: every certificate of every store that they name is judged,
+# what cannot be looked at is told, nothing is ever changed, and a snapshot says the same elsewhere.
+# shellcheck source=tests/integration/cli.sh
+. "$(dirname "$0")/cli.sh"
+
+stores=$work/stores
+mkdir -p "$stores/deep/er" "$work/keys" "$fleet"
+git init -q -b main "$fleet"
+cd "$fleet"
+
+ca() { # NAME
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$work/keys/$1.key" \
+		-out "$work/keys/$1.pem" -subj "/CN=$1" -days 3650 2>/dev/null
+}
+leaf() { # NAME DAYS [KEY]
+	local name=$1 days=$2 key=(ec -pkeyopt ec_paramgen_curve:P-256)
+	[[ $# -eq 2 ]] || key=("$3")
+	openssl req -newkey "${key[@]}" -nodes -keyout "$work/keys/$name.key" \
+		-out "$work/keys/$name.csr" -subj "/CN=$name.example" 2>/dev/null
+	openssl x509 -req -in "$work/keys/$name.csr" -CA "$work/keys/ca.pem" -CAkey "$work/keys/ca.key" -CAcreateserial \
+		-extfile <(printf 'subjectAltName=DNS:%s.example' "$name") -days "$days" -out "$work/keys/$name.pem" 2>/dev/null
+}
+ca ca
+ca other
+leaf good 365
+leaf soon 20
+leaf weak 365 rsa:1024
+printf 'changeit\n' >"$work/pw"
+printf 'another1\n' >"$work/pw2"
+printf 'wrong123\n' >"$work/wrong"
+k=$work/keys
+
+cat "$k/good.pem" "$k/good.key" "$k/ca.pem" >"$stores/good.pem"
+openssl x509 -in "$k/good.pem" -outform DER -out "$stores/good.der"
+expect 0 keystore import "$stores/deep/app.jks" "$k/soon.key" "$k/soon.pem" --as app --password-ref "file:$work/pw"
+expect 0 keystore import "$stores/deep/app.jks" "$k/other.pem" --as root --password-ref "file:$work/pw"
+expect 0 keystore import "$stores/deep/er/app.p12" "$k/weak.key" "$k/weak.pem" --as tomcat --password-ref "file:$work/pw2"
+
+# monitor FILE...: the one Certificate of the repository
+monitor() {
+	cat >"$fleet/stores.yaml" <<-END
+		apiVersion: certwright/v1
+		kind: Certificate
+		metadata: {name: stores}
+		spec:
+		  mode: Monitored
+		  monitor:
+		    minimumRemaining: 30d
+		    files:
+		$(printf '    - %s\n' "$@")
+	END
+	commit "what is monitored"
+}
+stored() { json '{p["place"].replace("'"$stores"'/", ""): p["verdict"] for p in d["objects"][0]["stored"]}'; }
+stored_is() {
+	local got
+	got=$(stored)
+	[[ $got == "$1" ]] || fail "stored is $got, expected $1"
+}
+before=$(find "$stores" -type f -exec sha256sum {} + | sort)
+
+note "every certificate of every file is judged, whatever its format"
+monitor "{path: '$stores/**/*.*', passwordRefs: [{file: $work/pw}, {file: $work/pw2}]}"
+expect 0 validate
+expect 0 observe --out "$work/snapshot"
+prints "Observed: 5 seen, 0 absent, 0 could not be observed."
+expect 2 status --check -o json
+all='{"deep/app.jks, entry app": "Expiring", "deep/app.jks, entry root": "InSync", "deep/er/app.p12, entry tomcat": "Untrusted", "good.der": "InSync", "good.pem, certificate 1 (CN=good.example)": "InSync", "good.pem, certificate 2 (CN=ca)": "InSync"}'
+stored_is "$all"
+json_is 'd["objects"][0]["verdict"]' Expiring
+json_is '[p["sha256"] for p in d["objects"][0]["stored"] if p["place"].endswith("good.der")]' \
+	"[\"$(openssl x509 -in "$k/good.pem" -outform DER | sha256sum | cut -d' ' -f1)\"]"
+
+note "status names those in trouble, and all of them when it is asked for by name"
+expect 0 status
+prints "Certificate/stores"
+prints "  $stores/deep/app.jks, entry app"
+prints "a key of the chain is weak"
+prints_not "$stores/good.der"
+expect 0 status Certificate/stores
+prints "  $stores/good.der"
+prints "Last changes:"
+prints "@stores:$stores/deep/app.jks"
+
+note "the report looks after each of them, and counts them by the week that they end in"
+expect 0 report -o json
+json_is '[a["place"].split("/")[-1] for a in d["attention"]]' '["app.jks, entry app", "app.p12, entry tomcat"]'
+json_is 'len(d["expiring"])' 6
+json_is 'd["expiring"][0]["place"].split("/")[-1]' 'app.jks, entry app'
+expect 0 report --html "$work/report.html"
+grep -qF 'deep/app.jks, entry app' "$work/report.html" || fail "the page lacks the store"
+
+note "nothing is planned for them: in sync, with what is wrong reported"
+expect 0 plan
+prints "Expiring"
+prints "deep/app.jks, entry app"
+expect 0 apply --yes
+expect 0 plan --recorded
+same_files() { [[ $(find "$stores" -type f -exec sha256sum {} + | sort) == "$before" ]] || fail "something was changed"; }
+same_files
+
+note "a snapshot says the same elsewhere: without the files, the passwords and the state"
+printf 'state: %s\n' "$work/none" >"$work/elsewhere.yaml"
+mv "$stores" "$work/away"
+mv "$work/pw" "$work/pw.away"
+expect 2 --config "$work/elsewhere.yaml" status --observed "$work/snapshot" --check -o json
+stored_is "$all"
+expect 0 --config "$work/elsewhere.yaml" plan --observed "$work/snapshot" -o json
+json_is 'len(d["drift"])' 2
+for word in changeit another1 'PRIVATE KEY'; do
+	! grep -q "$word" "$work/snapshot" || fail "$word is in the snapshot"
+done
+mv "$work/away" "$stores"
+mv "$work/pw.away" "$work/pw"
+
+note "what is gone, does not open or is no keystore is told, each by itself"
+printf 'PKCS#12? no\n' >"$stores/notes.txt"
+monitor "{path: '$stores/*.none'}" "{path: $stores/absent.pem}" \
+	"{path: '$stores/**/app.p12', passwordRefs: [{file: $work/wrong}]}" "{path: $stores/deep/er/app.p12}" \
+	"{path: $stores/deep/app.jks, passwordRefs: [{file: $work/missing}]}" "{path: $stores/notes.txt}" "{path: $stores/good.der}"
+expect 1 observe
+says "Certificate stores, $stores/deep/er/app.p12: "
+expect 0 status Certificate/stores -o json
+stored_is '{"*.none": "StoreStale", "absent.pem": "StoreStale", "deep/er/app.p12": "Unreadable", "deep/app.jks": "Unreachable", "notes.txt": "Unreadable", "good.der": "InSync"}'
+message() { json "[p['message'] for p in d['objects'][0]['stored'] if p['place'].endswith('$1')][0]"; }
+[[ $(message .none) == "no file is there that matches" ]] || fail "$(message .none)"
+[[ $(message absent.pem) == "there is no such file" ]] || fail "$(message absent.pem)"
+[[ $(message app.p12) == *password* ]] || fail "$(message app.p12)"
+[[ $(message app.jks) == *"$work/missing"* ]] || fail "$(message app.jks)"
+json_is 'd["objects"][0]["verdict"]' StoreStale
+rm "$stores/notes.txt"
+
+note "an encrypted key beside a certificate hides no certificate; a file of keys alone has none"
+openssl pkcs8 -topk8 -in "$k/good.key" -passout pass:x1y2 -out "$work/enc.key"
+mkdir "$work/more"
+cat "$k/good.pem" "$work/enc.key" >"$work/more/sealed.pem"
+cp "$k/good.key" "$work/more/alone.key"
+monitor "{path: '$work/more/*'}" "{path: $work/more/alone.key}"
+expect 0 observe
+expect 0 status Certificate/stores -o json
+json_is '[(p["place"].split("/")[-1], p["verdict"]) for p in d["objects"][0]["stored"]]' '[["sealed.pem", "InSync"]]'
+monitor "{path: $work/more/alone.key}" "{path: '$work/more/*.key'}"
+expect 0 observe
+expect 0 status Certificate/stores -o json
+json_is '[(p["place"].split("/")[-1], p["message"]) for p in d["objects"][0]["stored"]]' \
+	'[["alone.key", "no certificate is in it"], ["*.key", "no certificate is in any of the files that match"]]'
+
+note "against a CA set a stranger in a trust store is untrusted, and a chain is found through the file"
+cp "$k/ca.pem" "$fleet/ca.pem"
+cat "$k/good.pem" "$k/ca.pem" "$k/other.pem" >"$work/more/bundle.pem"
+monitor "{path: $work/more/bundle.pem}"
+sed -i 's/^    minimumRemaining: 30d/&\n    caSetRef: corp/' "$fleet/stores.yaml"
+cat >>"$fleet/stores.yaml" <<-'END'
+	---
+	apiVersion: certwright/v1
+	kind: CASet
+	metadata: {name: corp}
+	spec: {sources: [{file: ca.pem}]}
+END
+commit "judged by a set"
+expect 0 observe
+expect 0 status Certificate/stores -o json
+json_is '[(p["place"].split(", ")[-1], p["verdict"]) for p in d["objects"][0]["stored"]]' \
+	'[["certificate 1 (CN=good.example)", "InSync"], ["certificate 2 (CN=ca)", "InSync"], ["certificate 3 (CN=other)", "Untrusted"]]'
+
+note "a pattern that names nothing, and a password in the repository, are refused with their place"
+monitor "{path: '$stores/[ab].pem'}" "{path: 'relative/*.pem'}" "{path: '$stores/a**/x'}" "{path: /srv/, password: x}"
+expect 1 validate
+says "stores.yaml:9:14: path: '$stores/[ab].pem' names no files: "
+says "stores.yaml:10:14: path: expected an absolute path"
+says "stores.yaml:11:14: path: '$stores/a**/x' names no files: '**' stands for whole directories"
+says "it ends with '/'"
+says "hint: such as /etc/ssl/*.pem"
+
+note "what a commit may read is asked of the configuration, for every file that a pattern names"
+monitor "{path: '$stores/**/*.jks', passwordRefs: [{file: $work/pw}]}"
+allow "secretFiles: ['$work/pw']"
+expect 1 run --once
+says "reading local path '$stores/**/*.jks' is not allowed"
+says "authority.localRead: [\"$stores/**/*.jks\"]"
+allow "secretFiles: ['$work/pw']" "localRead: ['$stores/*']"
+expect 1 run --once
+allow "secretFiles: ['$work/pw']" "localRead: ['$stores/**']"
+expect 0 run --once
+expect 0 status Certificate/stores -o json
+stored_is '{"deep/app.jks, entry app": "Expiring", "deep/app.jks, entry root": "InSync"}'
+monitor "{path: '$stores/good.*', passwordRefs: [{file: $work/pw}]}"
+allow "secretFiles: ['$work/pw']" "localRead: ['$stores/good.?', '$stores/good.der']"
+cw run --once
+expect 0 status Certificate/stores -o json
+stored_is '{"good.der": "InSync", "good.pem": "Unreachable"}'
+same_files
