@@ -7,12 +7,9 @@
 #include <stdlib.h>
 
 #include "providers/keystores/p12_crypto.h"
-#include "reconciler/base/map.h"
 #include "reconciler/base/str.h"
 #include "reconciler/pki/key.h"
 #include "reconciler/pki/pkcs8.h"
-
-#define ALIAS_HEX 16
 
 struct flat *flat_of(struct keystore *ks)
 {
@@ -34,6 +31,7 @@ enum err_code flat_new(const struct keystore_ops *ops, struct flat **ret, struct
 	*flat = (struct flat){ .base.ops = ops, .work = p12_limits.work };
 	arena_init(&flat->arena);
 	arena_init(&flat->model);
+	map_init(&flat->trusted);
 	*ret = flat;
 	return ERR_OK;
 }
@@ -51,6 +49,7 @@ void flat_close(struct keystore *ks)
 	for (size_t i = 0; i < FLAT_PARTS_MAX; i++) {
 		secret_release(&flat->files[i]);
 	}
+	map_release(&flat->trusted);
 	arena_release(&flat->model);
 	arena_release(&flat->arena);
 	free(flat);
@@ -76,6 +75,7 @@ struct flat_item *flat_insert(struct flat *flat, size_t at)
 	memmove(&flat->items[at + 1], &flat->items[at], (flat->n - at) * sizeof(*flat->items));
 	flat->items[at] = (struct flat_item){ 0 };
 	flat->n++;
+	flat->stale = true;
 	return &flat->items[at];
 }
 
@@ -83,22 +83,29 @@ void flat_erase(struct flat *flat, size_t at)
 {
 	secret_release(&flat->items[at].key);
 	flat->n--;
+	flat->stale = true;
 	memmove(&flat->items[at], &flat->items[at + 1], (flat->n - at) * sizeof(*flat->items));
+}
+
+void flat_alias_of(struct bytes der, char ret[FLAT_ALIAS_TEXT])
+{
+	uint8_t sha256[SHA256_BYTES];
+
+	pki_sha256(der.p, der.n, sha256);
+	hex_encode(bytes_of(sha256, (FLAT_ALIAS_TEXT - 1) / 2), ret);
 }
 
 enum err_code flat_fill_cert(struct flat *flat, struct flat_item *item, struct bytes der,
                              struct err *err)
 {
-	uint8_t sha256[SHA256_BYTES];
-	char hex[2 * SHA256_BYTES + 1];
+	char alias[FLAT_ALIAS_TEXT];
 
 	item->kind = FLAT_CERT;
 	if (!ks_cert_read(der, &item->cert)) {
 		item->warnings |= KS_WARN_BAD_CERTIFICATE;
 	}
-	pki_sha256(der.p, der.n, sha256);
-	hex_encode(bytes_of(sha256, sizeof(sha256)), hex);
-	item->alias = arena_strn(&flat->arena, hex, ALIAS_HEX);
+	flat_alias_of(der, alias);
+	item->alias = arena_str(&flat->arena, alias);
 	return item->alias == NULL ? err_nomem(err) : ERR_OK;
 }
 
@@ -161,7 +168,7 @@ static struct flat_item *issuer_of(const struct flat *flat, const struct flat_it
 	return fallback;
 }
 
-static bool add_entry(struct flat *flat, struct flat_item *item, enum keystore_entry_kind kind)
+static void add_entry(struct flat *flat, struct flat_item *item, enum keystore_entry_kind kind)
 {
 	struct flat_entry *e = &flat->entries[flat->n_entries++];
 
@@ -175,7 +182,6 @@ static bool add_entry(struct flat *flat, struct flat_item *item, enum keystore_e
 		e->entry.chain = &item->cert.der;
 		e->entry.n_chain = 1;
 	}
-	return true;
 }
 
 static bool add_key(struct flat *flat, struct flat_item *key)
@@ -185,9 +191,10 @@ static bool add_key(struct flat *flat, struct flat_item *key)
 	struct flat_item *item = leaf_of(flat, key, &fits);
 	size_t n = 0;
 
-	if (chain == NULL || !add_entry(flat, key, KS_KEY)) {
+	if (chain == NULL) {
 		return false;
 	}
+	add_entry(flat, key, KS_KEY);
 	struct keystore_entry *e = &flat->entries[flat->n_entries - 1].entry;
 	e->warnings |= fits ? 0u : (unsigned)KS_WARN_KEY_MISMATCH;
 	while (item != NULL && n < KS_CHAIN_MAX) {
@@ -202,24 +209,31 @@ static bool add_key(struct flat *flat, struct flat_item *key)
 }
 
 /* A bundle may hold a certificate twice; both are shown, both say so. */
-static bool mark_duplicates(struct flat *flat)
+static bool add_trusted(struct flat *flat, struct flat_item *item)
 {
-	CLEANUP(map_release) struct map seen;
+	struct flat_entry *e = &flat->entries[flat->n_entries];
+	struct flat_entry *first = map_get_str(&flat->trusted, item->alias);
 
-	map_init(&seen);
-	for (size_t i = 0; i < flat->n_entries; i++) {
-		struct keystore_entry *e = &flat->entries[i].entry;
-		void *old = NULL;
+	add_entry(flat, item, KS_TRUSTED);
+	if (first != NULL) {
+		first->entry.warnings |= KS_WARN_DUPLICATE_ALIAS;
+		e->entry.warnings |= KS_WARN_DUPLICATE_ALIAS;
+		return true;
+	}
+	return map_put_str(&flat->trusted, item->alias, e, /* ret_old= */ NULL) == 0;
+}
 
-		if (e->kind != KS_TRUSTED) {
-			continue;
-		}
-		if (map_put_str(&seen, e->alias, e, &old) < 0) {
-			return false;
-		}
-		if (old != NULL) {
-			((struct keystore_entry *)old)->warnings |= KS_WARN_DUPLICATE_ALIAS;
-			e->warnings |= KS_WARN_DUPLICATE_ALIAS;
+static bool add_items(struct flat *flat, const struct flat_item *key)
+{
+	for (size_t i = 0; i < flat->n; i++) {
+		struct flat_item *item = &flat->items[i];
+
+		if (item->kind == FLAT_CERT && !item->in_chain) {
+			if (!add_trusted(flat, item)) {
+				return false;
+			}
+		} else if (item->kind == FLAT_KEY && item != key) {
+			add_entry(flat, item, KS_OPAQUE);
 		}
 	}
 	return true;
@@ -231,25 +245,57 @@ enum err_code flat_model_build(struct flat *flat, struct err *err)
 
 	arena_release(&flat->model);
 	arena_init(&flat->model);
+	map_release(&flat->trusted);
 	flat->n_entries = 0;
-	flat->entries = ARENA_ARRAY(&flat->model, struct flat_entry, flat->n + 1);
+	flat->stale = false;
+	flat->cap_entries = 2 * flat->n + 8; /* room to grow into */
+	flat->entries = ARENA_ARRAY(&flat->model, struct flat_entry, flat->cap_entries);
 	if (flat->entries == NULL) {
 		return err_nomem(err);
 	}
 	for (size_t i = 0; i < flat->n; i++) {
 		flat->items[i].in_chain = false;
 	}
-	bool done = key == NULL || add_key(flat, key);
-	for (size_t i = 0; done && i < flat->n; i++) {
-		struct flat_item *item = &flat->items[i];
+	return (key == NULL || add_key(flat, key)) && add_items(flat, key) ? ERR_OK
+	                                                                   : err_nomem(err);
+}
 
-		if (item->kind == FLAT_CERT && !item->in_chain) {
-			done = add_entry(flat, item, KS_TRUSTED);
-		} else if (item->kind == FLAT_KEY && item != key) {
-			done = add_entry(flat, item, KS_OPAQUE);
+/* May it be the leaf of the key, or an issuer in its chain? */
+static bool concerns_key(const struct flat *flat, const struct ks_cert *cert)
+{
+	const struct keystore_entry *e = &flat->entries[0].entry;
+
+	if (flat->n_entries == 0 || e->kind != KS_KEY) {
+		return false;
+	}
+	if (e->n_chain == 0 || (e->warnings & KS_WARN_KEY_MISMATCH) != 0) {
+		return true;
+	}
+	for (size_t i = 0; !cert->self_issued && i < e->n_chain; i++) {
+		struct ks_cert child;
+
+		if (ks_cert_read(e->chain[i], &child) && ks_cert_issued_by(&child, cert) != 0) {
+			return true;
 		}
 	}
-	return done && mark_duplicates(flat) ? ERR_OK : err_nomem(err);
+	return false;
+}
+
+bool flat_model_append(struct flat *flat)
+{
+	struct flat_item *last = &flat->items[flat->n - 1];
+
+	if (flat->n_entries == flat->cap_entries || concerns_key(flat, &last->cert) ||
+	    !add_trusted(flat, last)) {
+		return false;
+	}
+	flat->stale = false;
+	return true;
+}
+
+const struct flat_entry *flat_find_trusted(const struct flat *flat, const char *folded)
+{
+	return map_get_str(&flat->trusted, folded);
 }
 
 enum err_code flat_hand_over(struct flat **flat, struct keystore **ret, struct err *err)

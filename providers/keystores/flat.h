@@ -11,8 +11,10 @@
 
 #include "providers/keystores/kscert.h"
 #include "providers/keystores/ksutil.h"
+#include "reconciler/base/map.h"
 
-#define FLAT_PARTS_MAX 4
+#define FLAT_PARTS_MAX  4
+#define FLAT_ALIAS_TEXT 17
 
 enum flat_kind { FLAT_KEY, FLAT_CERT, FLAT_OTHER };
 
@@ -45,7 +47,9 @@ struct flat {
 	void *own;     /* what else the format remembers; in the arena */
 	struct arena model;
 	struct flat_entry *entries;
-	size_t n_entries;
+	size_t n_entries, cap_entries;
+	bool stale;         /* items have come or gone since the entries were made */
+	struct map trusted; /* alias to the first trusted entry that has it */
 };
 
 struct flat *flat_of(struct keystore *ks);
@@ -56,6 +60,8 @@ void cleanup_flat(struct flat **flat);
 /* Zeroed room at `at`; NULL: no memory. */
 struct flat_item *flat_insert(struct flat *flat, size_t at);
 void flat_erase(struct flat *flat, size_t at);
+/* What a certificate is called: the start of its SHA-256. */
+void flat_alias_of(struct bytes der, char ret[FLAT_ALIAS_TEXT]);
 /* A certificate item from DER in the arena or the files. ERR_NOMEM only. */
 enum err_code flat_fill_cert(struct flat *flat, struct flat_item *item, struct bytes der,
                              struct err *err);
@@ -69,6 +75,11 @@ bool flat_is_der_key(struct bytes der);
 enum err_code flat_check_keys(const struct flat *flat, struct err *err);
 /* Entries anew, after reading and after every edit. */
 enum err_code flat_model_build(struct flat *flat, struct err *err);
+/* Instead, when the entries were right until a certificate was put at the very end. false: it has
+ * to be built anew. */
+bool flat_model_append(struct flat *flat);
+/* The trusted entry with this alias; NULL: there is none. */
+const struct flat_entry *flat_find_trusted(const struct flat *flat, const char *folded);
 /* The end of create: builds the model and gives the store away; *flat stays the caller's on
  * failure. */
 enum err_code flat_hand_over(struct flat **flat, struct keystore **ret, struct err *err);

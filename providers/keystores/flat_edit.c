@@ -143,14 +143,44 @@ enum err_code flat_set_key(struct keystore *ks, const char *alias, const struct 
 
 static size_t find_trusted(const struct flat *flat, const char *folded)
 {
-	for (size_t i = 0; i < flat->n_entries; i++) {
-		const struct flat_entry *e = &flat->entries[i];
+	const struct flat_entry *e = flat_find_trusted(flat, folded);
 
-		if (e->entry.kind == KS_TRUSTED && str_equal(e->entry.alias, folded)) {
-			return e->item;
+	return e == NULL ? SIZE_MAX : e->item;
+}
+
+/* Asked for each of ten thousand: by its alias first. One of the same alias and other octets must
+ * have been made for it. */
+static bool holds_cert(const struct flat *flat, struct bytes der)
+{
+	char alias[FLAT_ALIAS_TEXT];
+
+	flat_alias_of(der, alias);
+	size_t at = find_trusted(flat, alias);
+	if (at != SIZE_MAX) {
+		return bytes_equal(flat->items[at].cert.der, der) ||
+		       find_cert(flat, der) != SIZE_MAX;
+	}
+	const struct keystore_entry *key = &flat->entries[0].entry;
+	for (size_t i = 0; flat->n_entries != 0 && i < key->n_chain; i++) {
+		if (bytes_equal(key->chain[i], der)) {
+			return true;
 		}
 	}
-	return SIZE_MAX;
+	return false;
+}
+
+/* A model of as many entries as there are is not built for each that comes. */
+static enum err_code append_cert(struct flat *flat, struct bytes der, struct err *err)
+{
+	const struct flat_item *before = flat->items;
+	enum err_code rc = insert_cert(flat, flat->n, der, err);
+
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	/* Entries point into the items: have these moved? */
+	bool stayed = before == flat->items;
+	return stayed && flat_model_append(flat) ? ERR_OK : flat_model_build(flat, err);
 }
 
 enum err_code flat_set_trusted(struct keystore *ks, const char *alias, struct bytes cert,
@@ -165,7 +195,10 @@ enum err_code flat_set_trusted(struct keystore *ks, const char *alias, struct by
 		return err_nomem(err);
 	}
 	enum err_code rc = ks_chain_copy(&flat->arena, &cert, 1, &copy, err);
-	if (rc != ERR_OK || find_cert(flat, cert) != SIZE_MAX) {
+	if (rc == ERR_OK && flat->stale) {
+		rc = flat_model_build(flat, err);
+	}
+	if (rc != ERR_OK || holds_cert(flat, cert)) {
 		return rc;
 	}
 	if (flat->n >= KS_ENTRIES_MAX) {
@@ -173,10 +206,11 @@ enum err_code flat_set_trusted(struct keystore *ks, const char *alias, struct by
 	}
 	flat->edited = true;
 	size_t at = find_trusted(flat, folded);
-	if (at != SIZE_MAX) {
-		flat_erase(flat, at);
+	if (at == SIZE_MAX) {
+		return append_cert(flat, copy[0], err);
 	}
-	rc = insert_cert(flat, at == SIZE_MAX ? flat->n : at, copy[0], err);
+	flat_erase(flat, at);
+	rc = insert_cert(flat, at, copy[0], err);
 	return rc == ERR_OK ? flat_model_build(flat, err) : rc;
 }
 

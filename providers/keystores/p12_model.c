@@ -28,6 +28,7 @@ struct building {
 	struct p12 *p12;
 	struct arena arena;
 	struct map by_subject, by_id, by_alias; /* to struct list */
+	struct map issuers;                     /* to anything */
 	struct buf name;                        /* scratch */
 	struct p12_entry *entries;
 	size_t n, keys, links, visits, matched;
@@ -198,6 +199,18 @@ static bool in_chain(struct p12_bag *const *chain, size_t n, const struct p12_ba
 	return false;
 }
 
+static bool note_issuer(struct building *b, struct p12_bag *bag)
+{
+	struct bytes issuer = canonical(b, bag->cert.issuer);
+
+	if (map_get(&b->issuers, issuer) != NULL) {
+		return true;
+	}
+	issuer = arena_bytes(&b->arena, issuer);
+	return !arena_failed(&b->arena) && !buf_failed(&b->name) &&
+	       map_put(&b->issuers, issuer, bag, /* ret_old= */ NULL) == 0;
+}
+
 static bool build_chain(struct building *b, struct p12_entry *e)
 {
 	struct p12_bag *chain[KS_CHAIN_MAX];
@@ -206,6 +219,9 @@ static bool build_chain(struct building *b, struct p12_entry *e)
 	/* Java drops a key without an identifier unless it is the first. */
 	struct p12_bag *bag = e->bag->key_id.n == 0 ? NULL : leaf_of(b, e->bag);
 	while (bag != NULL && n < KS_CHAIN_MAX && !in_chain(chain, n, bag)) {
+		if (!bag->in_chain && !note_issuer(b, bag)) {
+			return false;
+		}
 		chain[n++] = bag;
 		bag->in_chain = true;
 		e->warnings |= bag->warnings & KS_WARN_BAD_CERTIFICATE;
@@ -398,12 +414,14 @@ enum err_code p12_model_build(struct p12 *p12, struct err *err)
 	map_init(&b.by_subject);
 	map_init(&b.by_id);
 	map_init(&b.by_alias);
+	map_init(&b.issuers);
 	bool done = build(&b);
 	map_release(&b.by_subject);
 	map_release(&b.by_id);
 	map_release(&b.by_alias);
 	buf_release(&b.name);
 	if (!done) {
+		map_release(&b.issuers);
 		arena_release(&b.arena);
 		return b.links > LINKS_MAX || b.visits > VISITS_MAX
 		               ? err_set(err, ERR_INVALID,
@@ -411,11 +429,26 @@ enum err_code p12_model_build(struct p12 *p12, struct err *err)
 		               : err_nomem(err);
 	}
 	arena_release(&p12->model);
+	map_release(&p12->issuers);
 	p12->model = b.arena;
+	p12->issuers = b.issuers;
 	p12->entries = b.entries;
 	p12->n_entries = b.n;
 	p12->n_keys = b.keys;
 	return ERR_OK;
+}
+
+/* Any chain that it may be in has a member that it may have issued. */
+static bool concerns_keys(const struct p12 *p12, const struct p12_bag *bag)
+{
+	CLEANUP(buf_release) struct buf name = { 0 };
+
+	if (p12->n_keys == 0) {
+		return false;
+	}
+	buf_init(&name, KEYSTORE_FILE_LIMIT);
+	ks_dn_canonical(bag->cert.subject, &name);
+	return buf_failed(&name) || map_get(&p12->issuers, buf_view(&name)) != NULL;
 }
 
 bool p12_model_add_trusted(struct p12 *p12, struct p12_bag *bag)
@@ -423,9 +456,9 @@ bool p12_model_add_trusted(struct p12 *p12, struct p12_bag *bag)
 	const struct p12_safe *last = &p12->safes[p12->n - 1];
 	void *old = NULL;
 
-	if (p12->n_keys != 0 || p12->n_entries == p12->cap_entries ||
-	    bag != &last->bags[last->n - 1] ||
-	    map_put_str(&p12->names, bag->folded, bag, &old) < 0 || old != NULL) {
+	if (p12->n_entries == p12->cap_entries || bag != &last->bags[last->n - 1] ||
+	    concerns_keys(p12, bag) || map_put_str(&p12->names, bag->folded, bag, &old) < 0 ||
+	    old != NULL) {
 		return false;
 	}
 	p12->entries[p12->n_entries++] = (struct p12_entry){ .alias = bag->alias,

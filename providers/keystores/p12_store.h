@@ -86,8 +86,9 @@ struct p12 {
 	struct arena model; /* of entries */
 	struct p12_entry *entries;
 	size_t n_entries, cap_entries;
-	size_t n_keys;    /* of entries */
-	struct map names; /* folded aliases; some may be gone again */
+	size_t n_keys;      /* of entries */
+	struct map names;   /* folded aliases; some may be gone again */
+	struct map issuers; /* canonical names of those that certified what is in the chains */
 };
 
 struct p12 *p12_of(struct keystore *ks);
@@ -115,8 +116,8 @@ enum err_code p12_mac_write(const struct p12_mac *like, struct bytes auth,
                             const struct p12_password *pw, struct der_writer *w, struct err *err);
 
 enum err_code p12_model_build(struct p12 *p12, struct err *err);
-/* Instead, for a trusted certificate under a new alias that was put at the very end, in a store
- * without keys. false: it has to be built anew. */
+/* Instead, for a trusted certificate under a new alias that was put at the very end and belongs to
+ * no chain. false: it has to be built anew. */
 bool p12_model_add_trusted(struct p12 *p12, struct p12_bag *bag);
 /* Once, after reading: Java's names for what has none, and its guesses at key identifiers. */
 enum err_code p12_name_bags(struct p12 *p12, struct err *err);

@@ -6,6 +6,8 @@
  * so we write the leaf first and its issuers behind it, as OpenSSL does. For the same reason the
  * order in which a file has them is not believed.
  */
+#include <stdlib.h>
+
 #include "providers/keystores/ber.h"
 #include "providers/keystores/flat.h"
 #include "providers/keystores/ksarmour.h"
@@ -165,13 +167,6 @@ static enum err_code p7b_new(struct flat **ret, struct p7b **ret_own, struct err
 	return ERR_OK;
 }
 
-static enum err_code rebuild(struct flat *flat, struct err *err)
-{
-	enum err_code rc = p7b_order(flat, err);
-
-	return rc == ERR_OK ? flat_model_build(flat, err) : rc;
-}
-
 static enum err_code p7b_create(struct keystore **ret, struct err *err)
 {
 	CLEANUP(cleanup_flat) struct flat *flat = NULL;
@@ -213,6 +208,25 @@ static enum err_code read_file(struct flat *flat, struct bytes in, struct p7b *o
 	return arena_failed(&flat->arena) ? err_nomem(err) : read_content(flat, der, own, err);
 }
 
+/* An edit leaves them as they come: they are put in order again when they are written. */
+static enum err_code arrange(struct flat *flat, struct err *err)
+{
+	CLEANUP(cleanup_free) struct flat_item *items = calloc(flat->n + 1, sizeof(*items));
+	CLEANUP(cleanup_free) size_t *order = NULL;
+
+	if (items == NULL) {
+		return err_nomem(err);
+	}
+	enum err_code rc = p7b_order(flat, &order, err);
+	for (size_t i = 0; rc == ERR_OK && i < flat->n; i++) {
+		items[i] = flat->items[order[i]];
+	}
+	if (rc == ERR_OK && flat->n != 0) {
+		memcpy(flat->items, items, flat->n * sizeof(*items));
+	}
+	return rc;
+}
+
 static enum err_code p7b_read(const struct bytes *parts, size_t n_parts,
                               const struct keystore_passwords *pw, struct keystore **ret,
                               struct err *err)
@@ -226,7 +240,7 @@ static enum err_code p7b_read(const struct bytes *parts, size_t n_parts,
 		rc = read_file(flat, n_parts == 0 ? bytes_of(NULL, 0) : parts[0], own, err);
 	}
 	if (rc == ERR_OK) {
-		rc = p7b_order(flat, err);
+		rc = arrange(flat, err);
 	}
 	return rc == ERR_OK ? flat_hand_over(&flat, ret, err) : rc;
 }
@@ -255,28 +269,22 @@ static enum err_code p7b_set_trusted(struct keystore *ks, const char *alias, str
 	if (rc == ERR_OK) {
 		rc = flat_set_trusted(ks, alias, cert, created_ms, err);
 	}
-	if (rc == ERR_OK) {
+	if (rc == ERR_OK && old != NULL) {
 		p7b_drop_orphans(flat, old);
-		rc = rebuild(flat, err);
+		rc = flat_model_build(flat, err);
 	}
 	return rc;
 }
 
-static enum err_code p7b_remove(struct keystore *ks, const char *alias, struct err *err)
-{
-	enum err_code rc = flat_remove(ks, alias, err);
-
-	return rc == ERR_OK ? rebuild(flat_of(ks), err) : rc;
-}
-
 /* All items of one kind and place, the last first: the writer prepends. */
-static bool put_set(const struct flat *flat, size_t where, struct der_writer *w)
+static bool put_set(const struct flat *flat, const size_t *order, size_t where,
+                    struct der_writer *w)
 {
 	size_t mark = der_mark(w);
 	bool any = false;
 
 	for (size_t i = flat->n; i-- > 0;) {
-		const struct flat_item *item = &flat->items[i];
+		const struct flat_item *item = &flat->items[order[i]];
 
 		if (item->kind == FLAT_OTHER ? item->part == where : where == IN_CERTIFICATES) {
 			der_put_raw(w, item->kind == FLAT_OTHER ? item->raw : item->cert.der);
@@ -289,11 +297,11 @@ static bool put_set(const struct flat *flat, size_t where, struct der_writer *w)
 	return any;
 }
 
-static void put_signed_data(const struct flat *flat, struct der_writer *w)
+static void put_signed_data(const struct flat *flat, const size_t *order, struct der_writer *w)
 {
 	der_put(w, DER_SET, bytes_of(NULL, 0)); /* signers */
-	(void)put_set(flat, IN_CRLS, w);
-	(void)put_set(flat, IN_CERTIFICATES, w);
+	(void)put_set(flat, order, IN_CRLS, w);
+	(void)put_set(flat, order, IN_CERTIFICATES, w);
 	size_t mark = der_mark(w);
 	der_put_oid(w, OID_DATA);
 	der_wrap(w, DER_SEQUENCE, mark);
@@ -308,6 +316,7 @@ static void put_signed_data(const struct flat *flat, struct der_writer *w)
 static enum err_code compose(const struct flat *flat, struct buf *out, struct err *err)
 {
 	CLEANUP(der_writer_release) struct der_writer w = { 0 };
+	CLEANUP(cleanup_free) size_t *order = NULL;
 	const struct p7b *own = flat->own;
 
 	if (own->signs) {
@@ -315,8 +324,12 @@ static enum err_code compose(const struct flat *flat, struct buf *out, struct er
 		               "this PKCS#7 file is a signed message, not a bundle of "
 		               "certificates: an edit would break its signature");
 	}
+	enum err_code rc = p7b_order(flat, &order, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
 	der_writer_init(&w);
-	put_signed_data(flat, &w);
+	put_signed_data(flat, order, &w);
 	if (own->binary) {
 		return der_writer_finish(&w, out, err);
 	}
@@ -371,7 +384,7 @@ const struct keystore_ops keystore_p7b = {
 	.key = flat_key,
 	.set_key = p7b_set_key,
 	.set_trusted = p7b_set_trusted,
-	.remove = p7b_remove,
+	.remove = flat_remove,
 	.rename = ks_no_rename,
 	.set_key_password = ks_no_key_password,
 	.secret = ks_no_secret,

@@ -23,7 +23,7 @@ struct node {
 struct order {
 	const struct flat *flat;
 	struct node *nodes;
-	struct flat_item *items; /* in their new order */
+	size_t *order; /* positions; heap */
 	size_t n;
 	struct map subjects;
 };
@@ -32,7 +32,7 @@ static void order_release(struct order *o)
 {
 	map_release(&o->subjects);
 	free(o->nodes);
-	free(o->items);
+	free(o->order);
 }
 
 /* Values are positions plus one: NULL is "absent". */
@@ -103,7 +103,7 @@ static void find_parents(struct order *o)
 static void place(struct order *o, size_t i)
 {
 	o->nodes[i].placed = true;
-	o->items[o->n++] = o->flat->items[i];
+	o->order[o->n++] = i;
 }
 
 static void place_paths(struct order *o, bool ca)
@@ -120,17 +120,14 @@ static void place_paths(struct order *o, bool ca)
 	}
 }
 
-enum err_code p7b_order(struct flat *flat, struct err *err)
+enum err_code p7b_order(const struct flat *flat, size_t **ret, struct err *err)
 {
 	CLEANUP(order_release) struct order o = { .flat = flat };
 
-	if (flat->n < 2) {
-		return ERR_OK;
-	}
 	map_init(&o.subjects);
-	o.nodes = calloc(flat->n, sizeof(*o.nodes));
-	o.items = calloc(flat->n, sizeof(*o.items));
-	if (o.nodes == NULL || o.items == NULL || !index_subjects(&o)) {
+	o.nodes = calloc(flat->n + 1, sizeof(*o.nodes));
+	o.order = calloc(flat->n + 1, sizeof(*o.order));
+	if (o.nodes == NULL || o.order == NULL || !index_subjects(&o)) {
 		return err_nomem(err);
 	}
 	find_parents(&o);
@@ -141,7 +138,7 @@ enum err_code p7b_order(struct flat *flat, struct err *err)
 			place(&o, i);
 		}
 	}
-	memcpy(flat->items, o.items, flat->n * sizeof(*flat->items));
+	*ret = TAKE_PTR(o.order);
 	return ERR_OK;
 }
 
@@ -176,13 +173,12 @@ static bool on_path(const struct p7b_path *path, struct bytes der)
 enum err_code p7b_path_of(struct flat *flat, const char *alias, struct p7b_path **ret,
                           struct err *err)
 {
-	const struct ks_cert *at = NULL;
+	CLEANUP(cleanup_free) char *folded = alias_fold(alias);
+	const struct flat_entry *e = folded == NULL ? NULL : flat_find_trusted(flat, folded);
+	const struct ks_cert *at = e == NULL ? NULL : &flat->items[e->item].cert;
 
-	for (size_t i = 0; i < flat->n_entries && at == NULL; i++) {
-		const struct flat_item *item = &flat->items[flat->entries[i].item];
-
-		at = str_casecmp_ascii(flat->entries[i].entry.alias, alias) == 0 ? &item->cert
-		                                                                 : NULL;
+	if (folded == NULL) {
+		return err_nomem(err);
 	}
 	if (at == NULL || at->is_ca || at->self_issued || at->subject.n == 0) {
 		return ERR_OK;

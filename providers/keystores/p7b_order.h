@@ -6,9 +6,9 @@
 
 #include "providers/keystores/flat.h"
 
-/* Leaves first, each with its issuers behind it; what is on no path keeps its place behind them.
- * Every item stays; nothing else of the store changes. */
-enum err_code p7b_order(struct flat *flat, struct err *err);
+/* The positions of all items, heap: leaves first, each with its issuers behind it; what is on no
+ * path keeps its place behind them. */
+enum err_code p7b_order(const struct flat *flat, size_t **ret, struct err *err);
 
 /* The issuers of one certificate below its root. */
 struct p7b_path {

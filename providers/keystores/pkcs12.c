@@ -27,6 +27,7 @@ enum err_code p12_new(struct p12 **ret, struct err *err)
 	arena_init(&p12->arena);
 	arena_init(&p12->model);
 	map_init(&p12->names);
+	map_init(&p12->issuers);
 	*ret = p12;
 	return ERR_OK;
 }
@@ -58,6 +59,7 @@ void p12_free(struct p12 *p12)
 	secret_release(&p12->store_password);
 	secret_release(&p12->key_password);
 	map_release(&p12->names);
+	map_release(&p12->issuers);
 	arena_release(&p12->model);
 	arena_release(&p12->arena);
 	free(p12);
