@@ -320,7 +320,8 @@ static void check_discovery(struct findings *f, const struct discovery_def *d)
 	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
 		/* the ports of a host follow each other */
 		if (i == 0 || places[i].host != places[i - 1].host) {
-			rc = authority_scan(f->authority, places[i].host, &why);
+			rc = authority_scan(f->authority, places[i].host,
+			                    discovery_range(d, places[i].host, &scratch), &why);
 		}
 	}
 	if (rc != ERR_OK) {

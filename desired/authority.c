@@ -203,7 +203,8 @@ enum err_code authority_host(const struct authority *a, const char *host, struct
 	return deny(err, "hosts", "host", want);
 }
 
-enum err_code authority_scan(const struct authority *a, const char *host, struct err *err)
+enum err_code authority_scan(const struct authority *a, const char *host, const char *range,
+                             struct err *err)
 {
 	if (a->trusted) {
 		return ERR_OK;
@@ -214,5 +215,5 @@ enum err_code authority_scan(const struct authority *a, const char *host, struct
 			return ERR_OK;
 		}
 	}
-	return deny(err, "scan", "scanning", host);
+	return deny(err, "scan", "scanning", range);
 }

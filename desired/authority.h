@@ -19,5 +19,7 @@ enum err_code authority_local_write(const struct authority *a, const char *path,
  * can name seems to be: the paths that it did name are to be asked for again. */
 enum err_code authority_local_read(const struct authority *a, const char *path, struct err *err);
 enum err_code authority_host(const struct authority *a, const char *host, struct err *err);
-/* A host of a scan: in one of the networks, or matched by one of the names and globs. */
-enum err_code authority_scan(const struct authority *a, const char *host, struct err *err);
+/* A host of a scan: in one of the networks, or matched by one of the names and globs. `range`: what
+ * it is of, to be named when that is refused. */
+enum err_code authority_scan(const struct authority *a, const char *host, const char *range,
+                             struct err *err);

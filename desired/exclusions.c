@@ -89,7 +89,7 @@ bool excluded(const struct exclusions *x, const char *host)
 
 	if (ip_parse(host, &ip)) {
 		for (size_t i = 0; i < x->nets.n; i++) {
-			if (ip_net_has(&x->nets.v[i], &ip)) {
+			if (ip_net_reaches(&x->nets.v[i], &ip)) {
 				return true;
 			}
 		}

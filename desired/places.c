@@ -51,7 +51,7 @@ bool place_host_listed(const char *const *words, size_t n, const char *host)
 	for (size_t i = 0; i < n; i++) {
 		struct ip_net net;
 
-		if (address && ip_net_parse(words[i], &net) && ip_net_has(&net, &ip)) {
+		if (address && ip_net_parse(words[i], &net) && ip_net_reaches(&net, &ip)) {
 			return true;
 		}
 		if (!address && str_glob(words[i], host)) {
@@ -306,6 +306,25 @@ enum err_code places_expand(const struct place_spec *spec, struct arena *arena,
 		*ret_n = x.places.n;
 	}
 	return rc;
+}
+
+const char *discovery_range(const struct discovery_def *d, const char *host, struct arena *arena)
+{
+	struct ip_addr ip;
+	bool address = ip_parse(host, &ip);
+
+	for (size_t i = 0; address && i < d->n_range_words; i++) {
+		const char *range = NULL;
+		struct ip_net net;
+		int port = 0;
+
+		if (split_port(arena, d->range_words[i], &range, &port, /* err= */ NULL) ==
+		            ERR_OK &&
+		    ip_net_parse(range, &net) && ip_net_has(&net, &ip)) {
+			return range;
+		}
+	}
+	return host;
 }
 
 enum err_code discovery_places(const struct discovery_def *d, struct arena *arena,

@@ -32,5 +32,7 @@ enum err_code places_expand(const struct place_spec *spec, struct arena *arena,
 /* What a Discovery says to scan; as above. */
 enum err_code discovery_places(const struct discovery_def *d, struct arena *arena,
                                const struct place **ret, size_t *ret_n, struct err *err);
+/* The network among its ranges that the host is of, without its port; else the host. Arena. */
+const char *discovery_range(const struct discovery_def *d, const char *host, struct arena *arena);
 /* Is the host in one of these networks, or matched by one of these addresses, names and globs? */
 bool place_host_listed(const char *const *words, size_t n, const char *host);

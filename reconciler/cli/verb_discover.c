@@ -61,6 +61,7 @@ struct discovering {
 	size_t n_anchors;
 	struct known_crls crls;
 	struct probe_options probing;
+	struct discover_fence fence;
 	struct look_progress batch; /* what is told of one batch of the scan */
 	size_t told;
 	int resume_fd;
@@ -71,6 +72,7 @@ static void discovering_release(struct discovering *x)
 	if (x->resume_fd >= 0) {
 		(void)close(x->resume_fd);
 	}
+	discover_fence_release(&x->fence);
 	seen_certs_release(&x->certs);
 	arena_release(&x->arena);
 	session_release(&x->session);
@@ -289,6 +291,13 @@ static enum err_code scan(struct discovering *x, struct err *err)
 	enum err_code rc = find_places(x, err);
 
 	if (rc == ERR_OK) {
+		rc = x->def != NULL
+		             ? discover_fence_init(&x->fence, x->def->exclude_words,
+		                                   x->def->exclude.n, err)
+		             : discover_fence_init(&x->fence, x->exclude.v, x->exclude.n, err);
+	}
+	if (rc == ERR_OK) {
+		x->probing.fence = &x->fence.base;
 		rc = open_resume(x, err);
 	}
 	if (rc == ERR_OK) {
@@ -324,29 +333,13 @@ static enum err_code can_write(const char *what, const char *dir, struct err *er
 static enum err_code check_outputs(const struct args *a, struct err *err)
 {
 	const char *dir = args_get(a, "write");
-	const char *page = args_get(a, "html");
 	enum err_code rc = ERR_OK;
 
 	if (dir != NULL) {
 		rc = fs_make_dirs(dir, 0755, err);
 		rc = rc == ERR_OK ? can_write("--write", dir, err) : err_wrap(err, "--write");
 	}
-	if (rc == ERR_OK && page != NULL) {
-		const char *slash = strrchr(page, '/');
-		CLEANUP(cleanup_free)
-		char *in = slash == NULL ? str_dup(".")
-		                         : str_printf("%.*s/", (int)(slash - page), page);
-		struct stat st;
-
-		if (in == NULL) {
-			return err_nomem(err);
-		}
-		if (stat(page, &st) == 0 && S_ISDIR(st.st_mode)) {
-			return err_set(err, ERR_INVALID, "--html: '%s' is a directory", page);
-		}
-		rc = can_write("--html", in, err);
-	}
-	return rc == ERR_OK ? rc
+	return rc == ERR_OK ? cli_check_file(a, "html", "scanned", err)
 	                    : err_hint(err, "name a directory of your own; nothing was scanned");
 }
 

@@ -7,9 +7,11 @@
  */
 #pragma once
 
+#include "desired/exclusions.h"
 #include "desired/places.h"
 #include "reconciler/pki/judge.h"
 #include "state/look.h"
+#include "state/probe/probe.h"
 
 enum found_change { FOUND_SAME, FOUND_NEW, FOUND_CHANGED };
 
@@ -32,9 +34,10 @@ struct discovery {
 	struct seen_certs *certs;
 	const struct place *places;
 	size_t n_places;
-	size_t done;                     /* places looked at, from the first on */
-	struct wall compared;            /* with a scan of then; 0: not compared */
-	const struct found *const *gone; /* of that scan: certificates that are served no more */
+	char digest[2 * SHA256_BYTES + 1]; /* of the places, once it was asked for; else "" */
+	size_t done;                       /* places looked at, from the first on */
+	struct wall compared;              /* with a scan of then; 0: not compared */
+	const struct found *const *gone;   /* of that scan: certificates that are served no more */
 	size_t n_gone;
 	struct {
 		struct found *v;
@@ -42,6 +45,16 @@ struct discovery {
 	} found;
 	size_t refused, silent;
 };
+
+/* Keeps a scan away from what is excluded, whatever name leads there. */
+struct discover_fence {
+	struct probe_fence base;
+	struct exclusions exclude;
+	struct arena arena;
+};
+enum err_code discover_fence_init(struct discover_fence *f, const char *const *exclude, size_t n,
+                                  struct err *err);
+void discover_fence_release(struct discover_fence *f); /* accepts a zeroed one */
 
 struct discover_scan {
 	struct prober *prober;
@@ -59,6 +72,8 @@ size_t discover_batch(int rate);
 /* From d->done on. */
 enum err_code discover_run(struct discover_scan *s, struct discovery *d, struct err *err);
 
+/* Which scan it is: asked once, it costs all of the places. */
+void discover_know(struct discovery *d);
 /* A scan's own file, one JSON object a line: what was found, and how far it came. */
 void discover_record(const struct discovery *d, size_t from, struct buf *out);
 /* Take up what the file says. ERR_CONFLICT: it is of other places than d->places, which may be

@@ -12,19 +12,33 @@
 
 #define LINE_MAX_BYTES ((size_t)4 << 20)
 #define CHAIN_MAX      100
+#define PIECE          ((size_t)1 << 20)
 
-/* Which scan is it? */
+/* Which scan is it? Piece by piece, each with the hash of those before: a million places are no
+ * reason to hold them all as text. */
 static void digest_of(const struct discovery *d, char out[2 * SHA256_BYTES + 1])
 {
-	CLEANUP(buf_release) struct buf all = { 0 };
+	CLEANUP(buf_release) struct buf piece = { 0 };
 	uint8_t sha256[SHA256_BYTES];
 
-	buf_init(&all, BUF_LIMIT_TEXT);
+	buf_init(&piece, 2 * PIECE);
 	for (size_t i = 0; i < d->n_places; i++) {
-		buf_printf(&all, "%s %d\n", d->places[i].host, d->places[i].port);
+		buf_printf(&piece, "%s %d\n", d->places[i].host, d->places[i].port);
+		if (piece.len > PIECE) {
+			pki_sha256(piece.p, piece.len, sha256);
+			buf_reset(&piece);
+			buf_add(&piece, sha256, sizeof(sha256));
+		}
 	}
-	pki_sha256(all.p, all.len, sha256);
+	pki_sha256(piece.p, piece.len, sha256);
 	hex_encode(bytes_of(sha256, SHA256_BYTES), out);
+}
+
+void discover_know(struct discovery *d)
+{
+	if (d->digest[0] == '\0' && d->places != NULL) {
+		digest_of(d, d->digest);
+	}
 }
 
 static void put_found(const struct found *f, struct buf *out)
@@ -61,10 +75,12 @@ static void put_mark(const struct discovery *d, bool begun, struct buf *out)
 	char digest[2 * SHA256_BYTES + 1];
 	struct json_writer w;
 
-	digest_of(d, digest);
+	if (d->digest[0] == '\0') {
+		digest_of(d, digest);
+	}
 	json_writer_init(&w, out, /* pretty= */ false);
 	json_begin_object(&w);
-	json_member_str(&w, "scan", digest);
+	json_member_str(&w, "scan", d->digest[0] == '\0' ? digest : d->digest);
 	json_member_int(&w, "places", (int64_t)d->n_places);
 	json_member_int(&w, "done", begun ? (int64_t)d->done : 0);
 	json_member_int(&w, "refused", begun ? (int64_t)d->refused : 0);
@@ -160,8 +176,8 @@ static enum err_code take_found(struct discovery *d, const struct json_t *row, s
 	return ERR_OK;
 }
 
-static enum err_code take_mark(struct discovery *d, const struct json_t *row, const char *digest,
-                               size_t line, struct err *err)
+static enum err_code take_mark(struct discovery *d, const struct json_t *row, size_t line,
+                               struct err *err)
 {
 	int64_t places = json_get_int(row, "places", -1);
 	int64_t done = json_get_int(row, "done", -1);
@@ -171,7 +187,7 @@ static enum err_code take_mark(struct discovery *d, const struct json_t *row, co
 	if (d->places == NULL && places >= 0 && (size_t)places <= PLACES_MAX) {
 		d->n_places = (size_t)places;
 	}
-	if (d->places != NULL && !str_equal(json_get_str(row, "scan", NULL), digest)) {
+	if (d->places != NULL && !str_equal(json_get_str(row, "scan", NULL), d->digest)) {
 		(void)err_set(err, ERR_CONFLICT, "the file is of another scan");
 		return err_hint(err,
 		                "repeat the ranges, ports and exclusions, or name another file");
@@ -185,8 +201,8 @@ static enum err_code take_mark(struct discovery *d, const struct json_t *row, co
 	return ERR_OK;
 }
 
-static enum err_code take_line(struct discovery *d, struct bytes text, const char *digest,
-                               size_t line, size_t *sure, struct err *err)
+static enum err_code take_line(struct discovery *d, struct bytes text, size_t line, size_t *sure,
+                               struct err *err)
 {
 	CLEANUP(cleanup_json) struct json_t *row = NULL;
 	enum err_code rc = json_parse((const char *)text.p, text.n, &row, /* err= */ NULL);
@@ -197,19 +213,18 @@ static enum err_code take_line(struct discovery *d, struct bytes text, const cha
 	if (!json_has(row, "scan")) {
 		return take_found(d, row, line, err);
 	}
-	rc = take_mark(d, row, digest, line, err);
+	rc = take_mark(d, row, line, err);
 	*sure = rc == ERR_OK ? d->found.n : *sure;
 	return rc;
 }
 
 enum err_code discover_resume(struct discovery *d, struct bytes file, struct err *err)
 {
-	char digest[2 * SHA256_BYTES + 1];
 	enum err_code rc = ERR_OK;
 	size_t sure = 0;
 	size_t line = 0;
 
-	digest_of(d, digest);
+	discover_know(d);
 	for (size_t at = 0; rc == ERR_OK && at < file.n;) {
 		const uint8_t *end = memchr(file.p + at, '\n', file.n - at);
 		size_t n = end == NULL ? file.n - at : (size_t)(end - (file.p + at));
@@ -217,7 +232,7 @@ enum err_code discover_resume(struct discovery *d, struct bytes file, struct err
 		if (end == NULL) {
 			break; /* torn by a kill */
 		}
-		rc = take_line(d, bytes_of(file.p + at, n), digest, ++line, &sure, err);
+		rc = take_line(d, bytes_of(file.p + at, n), ++line, &sure, err);
 		at += n + 1;
 	}
 	d->found.n = rc == ERR_OK ? sure : d->found.n;

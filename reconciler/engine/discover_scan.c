@@ -271,6 +271,31 @@ static enum err_code sort_out(struct batch *b, struct err *err)
 	return rc;
 }
 
+static bool is_open(struct probe_fence *f, const char *address)
+{
+	return !excluded(&CONTAINER_OF(f, struct discover_fence, base)->exclude, address);
+}
+
+enum err_code discover_fence_init(struct discover_fence *f, const char *const *exclude, size_t n,
+                                  struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	*f = (struct discover_fence){ .base.open = is_open };
+	arena_init(&f->arena);
+	exclusions_init(&f->exclude);
+	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+		rc = exclusions_add(&f->exclude, exclude[i], &f->arena, err);
+	}
+	return rc;
+}
+
+void discover_fence_release(struct discover_fence *f)
+{
+	exclusions_release(&f->exclude);
+	arena_release(&f->arena);
+}
+
 size_t discover_batch(int rate)
 {
 	size_t n = (size_t)rate * BATCH_S;
@@ -285,6 +310,9 @@ enum err_code discover_run(struct discover_scan *s, struct discovery *d, struct 
 	size_t end = s->most == 0 || s->most > left ? d->n_places : d->done + s->most;
 	enum err_code rc = ERR_OK;
 
+	if (s->after != NULL) {
+		discover_know(d);
+	}
 	while (rc == ERR_OK && d->done < end) {
 		CLEANUP(batch_release) struct batch b = { .scan = s, .d = d };
 		size_t n = end - d->done < room ? end - d->done : room;

@@ -187,19 +187,24 @@ static enum err_code keep_batch(struct discover_scan *s, const struct discovery 
 static enum err_code one_batch(struct discovering *x, struct engine *e,
                                const struct discovery_def *def, struct err *err)
 {
+	CLEANUP(discover_fence_release) struct discover_fence fence = { 0 };
 	struct keeping keeping = { .x = x, .e = e };
 	int parallel = def->rate * (TIMEOUT_MS / 1000);
 	const struct probe_options probing = { .timeout_ms = TIMEOUT_MS,
 		                               .parallel = parallel > PARALLEL_MAX ? PARALLEL_MAX
 		                                                                   : parallel,
-		                               .rate = def->rate };
+		                               .rate = def->rate,
+		                               .fence = &fence.base };
 	struct discover_scan s = { .clock = e->clock,
 		                   .guess = true,
 		                   .most = discover_batch(def->rate),
 		                   .after = keep_batch,
 		                   .arg = &keeping };
-	enum err_code rc = prober_tls_open(&probing, &s.prober, err);
+	enum err_code rc = discover_fence_init(&fence, def->exclude_words, def->exclude.n, err);
 
+	if (rc == ERR_OK) {
+		rc = prober_tls_open(&probing, &s.prober, err);
+	}
 	if (rc == ERR_OK) {
 		rc = discover_run(&s, &x->d, err);
 	}

@@ -83,6 +83,29 @@ bool ip_net_has(const struct ip_net *net, const struct ip_addr *ip)
 	return rest == 0 || ((net->base.octets[whole] ^ ip->octets[whole]) >> (8 - rest)) == 0;
 }
 
+static const uint8_t mapped[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+void ip_unmap(struct ip_addr *ip)
+{
+	if (ip->n == sizeof(ip->octets) && memcmp(ip->octets, mapped, sizeof(mapped)) == 0) {
+		memmove(ip->octets, ip->octets + sizeof(mapped), 4);
+		ip->n = 4;
+	}
+}
+
+bool ip_net_reaches(const struct ip_net *net, const struct ip_addr *ip)
+{
+	struct ip_addr plain = *ip;
+	struct ip_net of = *net;
+
+	ip_unmap(&plain);
+	if (of.prefix >= 8 * sizeof(mapped)) {
+		ip_unmap(&of.base);
+		of.prefix -= of.base.n == net->base.n ? 0 : 8 * (unsigned)sizeof(mapped);
+	}
+	return ip_net_has(net, ip) || ip_net_has(&of, &plain);
+}
+
 /* Length without one trailing dot. */
 static size_t dns_length(const char *s)
 {

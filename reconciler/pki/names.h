@@ -25,6 +25,9 @@ bool ip_parse(const char *s, struct ip_addr *ret);
 bool ip_format(struct bytes ip, char *out);
 struct bytes ip_bytes(const struct ip_addr *ip); /* borrowed from *ip */
 
+/* An IPv4 address written as IPv6 one (::ffff:192.0.2.1) becomes what it is. */
+void ip_unmap(struct ip_addr *ip);
+
 /* "192.0.2.0/24", "2001:db8::/32"; a bare address is a network of one. Host bits are cleared. */
 struct ip_net {
 	struct ip_addr base;
@@ -32,6 +35,8 @@ struct ip_net {
 };
 bool ip_net_parse(const char *s, struct ip_net *ret);
 bool ip_net_has(const struct ip_net *net, const struct ip_addr *ip);
+/* The same, whichever way an IPv4 address or network is written on either side. */
+bool ip_net_reaches(const struct ip_net *net, const struct ip_addr *ip);
 
 /* RFC 6125 6.4: equal ignoring case and one trailing dot, or `pattern` is "*.rest" and host one
  * label below rest (of at least two labels). */

@@ -121,7 +121,8 @@ static void next_address(struct flight *f, struct mono now)
 	bool enough = f->answer.chain.n > 0 && !f->look->every_address;
 	int64_t n = 0;
 
-	for (const struct addrinfo *a = f->next; a != NULL && n < ADDRESSES_MAX; a = a->ai_next) {
+	for (const struct addrinfo *a = f->next; a != NULL && n < ADDRESSES_MAX;
+	     a = flight_reachable(f, a->ai_next)) {
 		n++;
 	}
 	if (n == 0 || f->nomem || enough || left(f->deadline, now) == 0) {
@@ -129,7 +130,7 @@ static void next_address(struct flight *f, struct mono now)
 		return;
 	}
 	f->now = f->next;
-	f->next = f->now->ai_next;
+	f->next = flight_reachable(f, f->now->ai_next);
 	f->offer = offer_first(wants_proof(f) || f->look->tls13_only, completes(f));
 	f->hung_up_on_name = false;
 	f->twin = false;
@@ -442,7 +443,13 @@ static void resolved(struct flight *f, struct mono now, int rc, int sys)
 		report(f, now);
 		return;
 	}
-	f->next = f->list;
+	f->next = flight_reachable(f, f->list);
+	if (f->next == NULL) {
+		f->all_rank = WHY_UNREACHABLE;
+		f->all_why = arena_printf(f->env->o->arena, "look up '%s': " PROBE_FENCED,
+		                          f->look->host);
+		f->nomem = f->nomem || f->all_why == NULL;
+	}
 	next_address(f, now);
 }
 

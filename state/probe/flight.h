@@ -12,6 +12,7 @@
 
 #include "reconciler/base/clock.h"
 #include "state/probe/glance.h"
+#include "state/probe/probe.h"
 #include "state/probe/resolve.h"
 #include "state/probe/session.h"
 #include "state/probe/starttls.h"
@@ -25,6 +26,7 @@ struct flight_env {
 	int64_t timeout_ms;
 	struct mono end; /* of the whole pass */
 	bool polite;
+	struct probe_fence *fence; /* NULL: none */
 	struct veil_share share;
 	struct observed *o;
 	uint8_t scratch[FLIGHT_SCRATCH]; /* for one read */

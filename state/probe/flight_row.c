@@ -7,6 +7,7 @@
  */
 #include "state/probe/flight_row.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -102,6 +103,28 @@ bool flight_leaf_is_rsa(struct flight *f)
 	f->nomem = f->nomem || arena_failed(&scratch);
 	arena_release(&scratch);
 	return rsa;
+}
+
+static bool fenced(const struct flight *f, const struct addrinfo *a)
+{
+	struct probe_fence *fence = f->env->fence;
+	char text[INET6_ADDRSTRLEN];
+	const void *address =
+		a->ai_family == AF_INET
+			? (const void *)&((const struct sockaddr_in *)(const void *)a->ai_addr)
+				  ->sin_addr
+			: &((const struct sockaddr_in6 *)(const void *)a->ai_addr)->sin6_addr;
+
+	return fence != NULL && (inet_ntop(a->ai_family, address, text, sizeof(text)) == NULL ||
+	                         !fence->open(fence, text));
+}
+
+const struct addrinfo *flight_reachable(const struct flight *f, const struct addrinfo *a)
+{
+	while (a != NULL && fenced(f, a)) {
+		a = a->ai_next;
+	}
+	return a;
 }
 
 static void add_address(struct flight *f)

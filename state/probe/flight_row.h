@@ -15,6 +15,8 @@ void flight_note_connect(struct flight *f, int sys);
 /* An offer has ended: keep what it showed when that is more than before. `error` may be NULL. */
 void flight_keep(struct flight *f, const struct sighting *s, const char *error);
 void flight_keep_twin(struct flight *f, const struct sighting *s);
+/* The first from `a` on that may be connected to; NULL: none. */
+const struct addrinfo *flight_reachable(const struct flight *f, const struct addrinfo *a);
 /* All offers to this address have ended. */
 void flight_address_over(struct flight *f);
 /* Fill the row. */

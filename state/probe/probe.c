@@ -236,6 +236,7 @@ static enum err_code prober_tls_probe(struct prober *base, const struct look_end
 	l->env.epoll = -1;
 	l->env.timeout_ms = p->opt.timeout_ms;
 	l->env.polite = p->opt.polite;
+	l->env.fence = p->opt.fence;
 	l->env.o = o;
 	l->clock = p->opt.clock;
 	l->looks = looks;

@@ -14,6 +14,11 @@
 
 #include "state/look.h"
 
+/* Which addresses may be connected to, whatever name led there. */
+struct probe_fence {
+	bool (*open)(struct probe_fence *f, const char *address);
+};
+
 struct probe_options {
 	int64_t timeout_ms; /* per endpoint; 0: 10 s */
 	int64_t overall_ms; /* of one call; what has not ended then is UNREACHABLE; 0: none */
@@ -21,6 +26,7 @@ struct probe_options {
 	int per_host; /* of them to one host; 0: no limit */
 	int rate;     /* begun in a second; 0: no limit */
 	bool polite;  /* complete every handshake: an early stop leaves a line in server logs */
+	struct probe_fence *fence; /* NULL: none; else it outlives the prober */
 	const struct clock *clock; /* of deadlines; NULL: the system's */
 };
 
@@ -31,6 +37,8 @@ void prober_tls_close(struct prober *base); /* accepts NULL */
 
 /* What is said of an endpoint that takes a connection and waits, our hello or none. */
 #define PROBE_SILENT "accepts connections but does not answer"
+/* And what of a name whose addresses the fence keeps all. */
+#define PROBE_FENCED "all of its addresses are excluded"
 
 /* May `starttls` of a look say this? NULL and "none" may. */
 bool probe_speaks(const char *starttls);

@@ -89,6 +89,12 @@ it "a name that nobody knows is no silent host"
 expect 0 discover nobody.invalid --ports "$port,9"
 says "nobody.invalid" "no address" "0 silent; 1 name could not be looked up"
 
+it "a name that leads into an excluded network is not scanned, nor is one address by its other name"
+expect 0 discover localhost --ports "$port" --exclude "127.0.0.0/8,::1"
+says "localhost" "all of its addresses are excluded" "0 certificates"
+expect 1 discover "::ffff:$net.1" --ports "$port" --exclude "127.0.0.0/8"
+says "everything named is excluded"
+
 it "where nothing can be written is said before the scan"
 expect 1 discover "$net.1" --ports "$port" --write "$work/one.crt"
 says "--write" "nothing was scanned"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "desired/authority.h"
+#include "desired/places.h"
 #include "tests/unit/unit.h"
 
 static struct err err;
@@ -180,6 +181,24 @@ START_TEST(hosts_match_without_case_and_trailing_dot)
 }
 END_TEST
 
+START_TEST(a_scan_that_is_refused_names_the_range_that_was_meant)
+{
+	const char *const words[] = { "192.0.2.7:443", "10.1.0.0/16:8443", "pdu[1-2].example" };
+	const struct discovery_def d = { .range_words = words, .n_range_words = 3 };
+	struct authority a = { .scan = LIST(T("192.0.2.0/24"), T("*.lab.example")) };
+	CLEANUP(arena_release) struct arena arena;
+
+	arena_init(&arena);
+	ck_assert_ok(authority_scan(&a, "192.0.2.9", "192.0.2.9", &err), &err);
+	ck_assert_ok(authority_scan(&a, "::ffff:192.0.2.9", "", &err), &err);
+	denied(authority_scan(&a, "10.1.2.3", discovery_range(&d, "10.1.2.3", &arena), &err),
+	       "authority.scan: [\"10.1.0.0/16\"]");
+	denied(authority_scan(&a, "pdu1.example", discovery_range(&d, "pdu1.example", &arena),
+	                      &err),
+	       "authority.scan: [\"pdu1.example\"]");
+}
+END_TEST
+
 static void build(Suite *suite)
 {
 	TCase *tc = tcase_create("authority");
@@ -194,6 +213,7 @@ static void build(Suite *suite)
 	tcase_add_test(tc, no_way_around_through_dots);
 	tcase_add_test(tc, a_bare_program_is_allowed_by_name_or_by_where_it_is);
 	tcase_add_test(tc, hosts_match_without_case_and_trailing_dot);
+	tcase_add_test(tc, a_scan_that_is_refused_names_the_range_that_was_meant);
 	suite_add_tcase(suite, tc);
 }
 

@@ -117,6 +117,13 @@ START_TEST(an_exclusion_that_means_nothing_is_an_error)
 	ck_assert_ok(places_of("PDU1.example", "443", "*1.other", &p, &n), &err);
 	ck_assert_uint_eq(n, 1);
 	ck_assert_int_eq(places_of("PDU1.example", "443", "Pdu?.*", &p, &n), ERR_INVALID);
+	/* one address, however it is written */
+	ck_assert_int_eq(places_of("::ffff:10.1.2.3", "443", "10.0.0.0/8", &p, &n), ERR_INVALID);
+	ck_assert_int_eq(places_of("10.1.2.3", "443", "::ffff:10.1.0.0/112", &p, &n), ERR_INVALID);
+	ck_assert_ok(places_of("::ffff:10.1.2.0/127", "443", "10.1.2.1", &p, &n), &err);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_ok(places_of("::ffff:11.1.2.3", "443", "10.0.0.0/8", &p, &n), &err);
+	ck_assert_ok(places_of("10.1.2.3", "443", "::/64", &p, &n), &err);
 }
 END_TEST
 
