@@ -452,7 +452,9 @@ static enum err_code read_header(struct reader *r, struct snapshot_header *ret)
 		return refuse(r, "certwright", "does not say that this is a snapshot");
 	}
 	if (strcmp(json_get_str(object, "formatVersion", ""), SNAPSHOT_VERSION) != 0) {
-		return refuse(r, "formatVersion", "is not the one known here");
+		(void)refuse(r, "formatVersion", "is not the one known here");
+		return err_hint(r->err,
+		                "look again with this version: certwright observe --out FILE");
 	}
 	return read_members(r, &snapshot_header_rows, object, /* members= */ 0, (char *)ret);
 }

@@ -142,13 +142,19 @@ int cli_print_members(struct cli *c, const struct cli_member *v, size_t n)
 	return cli_print(c, &out);
 }
 
-enum err_code cli_write_file(const char *path, struct bytes data, struct err *err)
+/* Heap; NULL: no memory. */
+static char *absolute(const char *path)
 {
 	CLEANUP(cleanup_free) char *here = path[0] == '/' ? NULL : get_current_dir_name();
-	CLEANUP(cleanup_free)
-	char *real = path[0] == '/' ? str_dup(path)
-	             : here == NULL ? NULL
-	                            : str_printf("%s/%s", here, path);
+
+	return path[0] == '/' ? str_dup(path)
+	       : here == NULL ? NULL
+	                      : str_printf("%s/%s", here, path);
+}
+
+enum err_code cli_write_file(const char *path, struct bytes data, struct err *err)
+{
+	CLEANUP(cleanup_free) char *real = absolute(path);
 	struct fs_replace r = {
 		.path = real,
 		.data = data,
@@ -158,6 +164,32 @@ enum err_code cli_write_file(const char *path, struct bytes data, struct err *er
 	};
 
 	return real == NULL ? err_nomem(err) : fs_replace(&r, err);
+}
+
+enum err_code cli_check_file(const struct args *a, const char *option, const char *done,
+                             struct err *err)
+{
+	const char *path = args_get(a, option);
+	CLEANUP(cleanup_free) char *real = path == NULL ? NULL : absolute(path);
+	const struct fs_replace r = {
+		.path = real, .mode = 0600, .uid = FS_NO_ID, .gid = FS_NO_ID
+	};
+	struct stat st;
+
+	if (path == NULL) {
+		return ERR_OK;
+	}
+	if (real == NULL) {
+		return err_nomem(err);
+	}
+	enum err_code rc = stat(real, &st) == 0 && S_ISDIR(st.st_mode)
+	                           ? err_set(err, ERR_INVALID, "'%s' is a directory", path)
+	                           : fs_replace_check(&r, err);
+	if (rc == ERR_OK) {
+		return ERR_OK;
+	}
+	(void)err_wrap(err, "--%s", option);
+	return err_hint(err, "name a file in a directory of your own; nothing was %s", done);
 }
 
 /* The word of a verb: of "keystore list" it is "list". */

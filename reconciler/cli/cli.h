@@ -104,3 +104,7 @@ int cli_print_members(struct cli *c, const struct cli_member *v, size_t n);
 /* Put a result file (0600) where the user said, whole or not at all; relative to the current
  * directory. */
 enum err_code cli_write_file(const char *path, struct bytes data, struct err *err);
+/* Could it write the file of this option? Asked before what takes long; `done`: "looked at". Fine
+ * when the option is not there. */
+enum err_code cli_check_file(const struct args *a, const char *option, const char *done,
+                             struct err *err);

@@ -98,7 +98,10 @@ static int run(struct cli *c, const struct args *a)
 	struct err err = { 0 };
 
 	session_init(&s, c, a);
-	enum err_code rc = session_source(&s, /* loop= */ false, &err);
+	enum err_code rc = cli_check_file(a, "out", "looked at", &err);
+	if (rc == ERR_OK) {
+		rc = session_source(&s, /* loop= */ false, &err);
+	}
 	if (rc == ERR_OK) {
 		rc = session_store(&s, STORE_OPERATOR, &err);
 	}

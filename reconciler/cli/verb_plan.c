@@ -173,7 +173,10 @@ static int run(struct cli *c, const struct args *a)
 	}
 	buf_init(&out, BUF_LIMIT_TEXT);
 	buf_init(&body, BUF_LIMIT_TEXT);
-	enum err_code rc = open_sources(&s, &err);
+	enum err_code rc = cli_check_file(a, "out", "planned", &err);
+	if (rc == ERR_OK) {
+		rc = open_sources(&s, &err);
+	}
 	if (rc == ERR_OK && plan_memo_find(&s, &memo, &body)) {
 		say_age(&s, memo.observed_at, &out);
 		buf_add_bytes(&out, buf_view(&body));

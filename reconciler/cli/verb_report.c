@@ -66,7 +66,10 @@ static int run(struct cli *c, const struct args *a)
 	session_init(&s, c, a);
 	buf_init(&out, BUF_LIMIT_TEXT);
 	buf_init(&page, BUF_LIMIT_TEXT);
-	enum err_code rc = build(&s, &p, &r, &err);
+	enum err_code rc = cli_check_file(a, "html", "read", &err);
+	if (rc == ERR_OK) {
+		rc = build(&s, &p, &r, &err);
+	}
 	if (rc == ERR_OK) {
 		rc = add_scans(&s, &p, &r, &err);
 	}

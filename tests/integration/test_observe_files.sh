@@ -115,6 +115,21 @@ done
 mv "$work/away" "$stores"
 mv "$work/pw.away" "$work/pw"
 
+note "where nothing can be written is said before anything is looked at; an old snapshot says what to do"
+for verb in "observe --out" "report --html" "plan --out"; do
+	# shellcheck disable=SC2086 # a verb and its option
+	expect 1 $verb "$work/absent/file"
+	says "${verb#* }: "
+	says "hint: name a file in a directory of your own; nothing was "
+	# shellcheck disable=SC2086
+	expect 1 $verb "$stores"
+	says "is a directory"
+done
+sed '1s/"formatVersion":"[0-9.]*"/"formatVersion":"0.9"/' "$work/snapshot" >"$work/old"
+expect 1 plan --observed "$work/old"
+says "line 1: 'formatVersion' is not the one known here"
+says "hint: look again with this version: certwright observe --out FILE"
+
 note "what is gone, does not open or is no keystore is told, each by itself"
 printf 'PKCS#12? no\n' >"$stores/notes.txt"
 monitor "{path: '$stores/*.none'}" "{path: $stores/absent.pem}" \
