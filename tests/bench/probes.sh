@@ -190,6 +190,18 @@ row1_instructions() {
 	floor=$(($(user_instructions "$bin/bench_raw_hello" "$probe_canned" 600) - $(user_instructions "$bin/bench_raw_hello" "$probe_canned" 100)))
 	ours=$(($(user_instructions "$bin/bench_probe" early "$probe_canned" 600 64 5000 -) - $(user_instructions "$bin/bench_probe" early "$probe_canned" 100 64 5000 -)))
 	row probe-instructions $((ours / 500)) $((floor / 500)) 2.5
+	row1_instructions13
+}
+each_of_500() { # COMMAND-WITH-N: instructions of one look, without what starting costs
+	echo $((($(user_instructions "${@//@/600}") - $(user_instructions "${@//@/100}")) / 500))
+}
+row1_instructions13() {
+	local ours fresh kept
+	ours=$(each_of_500 "$bin/bench_probe" early13 "$probe_ec13" @ 64 5000 -)
+	fresh=$(each_of_500 "$bin/bench_raw_hello13" fresh "$probe_ec13" @)
+	kept=$(each_of_500 "$bin/bench_raw_hello13" kept "$probe_ec13" @)
+	row probe-instructions13 "$ours" "$fresh" 1.2
+	row probe-instructions13-kept "$ours" "$kept" -
 }
 row1() {
 	probe_early=$(row1_mixed)
