@@ -89,11 +89,12 @@ keystore_row() { # TYPE N
 	[ "$type" != PKCS12 ] || row "read-$name-openssl" "$ours" "$ssl" -
 	[ "$n" -lt 10000 ] || limit "read-$name-memory" "$rss" KB $((4 * $(stat -c %s "$file") / 1024 + 10240))
 	cp "$file" "$file.ours" && cp "$file" "$file.peer"
-	{ read -r ours _ wall && read -r peer _ peer_wall; } < <(cpu "$rounds" \
+	{ read -r ours rss wall && read -r peer _ peer_wall; } < <(cpu "$rounds" \
 		"$bin/certwright" keystore import "$file.ours" "$work/ks/10000.der" --as "new-{n}" "${words[@]}" -- \
 		keytool -importcert -noprompt -keystore "$file.peer" -storepass changeit -alias "new-{n}" -file "$work/ks/10000.der" 2>"$work/ks/said")
 	row "write-$name-wall" "$wall" "$peer_wall" -
 	row "write-$name" "$ours" "$peer" -
+	[ "$n" -lt 10000 ] || limit "write-$name-memory" "$rss" KB -
 	row "write-$name-jvm" "$ours" "$(keystore_warm "$type" "$n" "$(printf 'open\t%s\t%s\tchangeit\ntrusted\tnew\t%s/10000.der\nsave\t%s.jvm\tchangeit' \
 		"$type" "$file" "$work/ks" "$file")")" -
 }
