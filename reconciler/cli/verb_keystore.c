@@ -18,7 +18,7 @@ const struct verb verb_keystore = {
 	.synopsis =
 		"list | verify | inspect | diff | convert | import | export | delete | rename | passwd FILE...",
 	.summary = "read and edit keystores of every format",
-	.text = "What an edit does not name stays byte for byte. A file is replaced whole or not at all, and only when it means something else than before. Passwords come by reference or are asked for; keys are never printed.",
+	.text = "What an edit does not name stays byte for byte. A file is replaced whole or not at all, and only when it means something else than before. A run that is killed while it writes may leave '.certwright-XXXXXX' beside the file: the next write into that directory removes what is older than a minute. Passwords come by reference or are asked for; keys are never printed.",
 	.example = "certwright keystore list store.jks --password-ref file:/etc/app/password",
 	.exits = "0, 1 error, verify 2 something is wrong",
 	.subs = subs,
