@@ -248,7 +248,7 @@ enum err_code flat_model_build(struct flat *flat, struct err *err)
 	map_release(&flat->trusted);
 	flat->n_entries = 0;
 	flat->stale = false;
-	flat->cap_entries = 2 * flat->n + 8; /* room to grow into */
+	flat->cap_entries = flat->n + flat->n / 4 + 8; /* room to grow into */
 	flat->entries = ARENA_ARRAY(&flat->model, struct flat_entry, flat->cap_entries);
 	if (flat->entries == NULL) {
 		return err_nomem(err);

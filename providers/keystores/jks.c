@@ -64,6 +64,13 @@ void cleanup_jks(struct jks **jks)
 	jks_free(*jks);
 }
 
+bool jks_reserve(struct jks *jks, size_t n)
+{
+	jks->entries = reallocarray(/* ptr= */ NULL, n + 1, sizeof(*jks->entries));
+	jks->cap = jks->entries == NULL ? 0 : n + 1;
+	return jks->entries != NULL;
+}
+
 struct jks_entry *jks_insert(struct jks *jks, size_t at)
 {
 	if (jks->n == jks->cap) {

@@ -10,7 +10,8 @@
 #include "providers/keystores/kstext.h"
 #include "reconciler/base/str.h"
 
-#define DIGEST SHA1_DIGEST_SIZE
+#define DIGEST    SHA1_DIGEST_SIZE
+#define ENTRY_MIN 18u /* octets, of no certificate and no name */
 
 struct reader {
 	const uint8_t *start, *p, *end;
@@ -227,6 +228,10 @@ static enum err_code read_body(struct reader *r)
 	uint64_t count = 0;
 	enum err_code rc = read_header(r, &count);
 
+	size_t room = (size_t)(r->end - r->p) / ENTRY_MIN;
+	if (rc == ERR_OK && !jks_reserve(r->jks, count < room ? count : room)) {
+		return err_nomem(r->err);
+	}
 	for (uint64_t i = 0; rc == ERR_OK && i < count; i++) {
 		struct jks_entry *e = jks_insert(r->jks, r->jks->n);
 		rc = e == NULL ? err_nomem(r->err) : read_entry(r, e);

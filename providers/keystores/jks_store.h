@@ -59,6 +59,8 @@ void jks_free(struct jks *jks);
 void cleanup_jks(struct jks **jks);
 /* Room for one more at `at`, zeroed; NULL: no memory. Pointers into entries move. */
 struct jks_entry *jks_insert(struct jks *jks, size_t at);
+/* Room for so many in an empty one. false: no memory. */
+bool jks_reserve(struct jks *jks, size_t n);
 void jks_erase(struct jks *jks, size_t at);
 void jks_entry_release(struct jks_entry *e);
 void jks_mark_duplicates(struct jks *jks);

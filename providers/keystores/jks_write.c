@@ -73,7 +73,14 @@ static enum err_code write_key(const struct sealing *s, const struct jks_entry *
 static enum err_code write_body(const struct sealing *s, struct buf *out, struct err *err)
 {
 	enum err_code rc = ERR_OK;
+	size_t total = 64; /* head and digest */
 
+	for (size_t i = 0; i < s->jks->n; i++) {
+		const struct jks_entry *e = &s->jks->entries[i];
+
+		total += e->head.n + e->sealed.n + e->tail.n + sizeof(uint32_t);
+	}
+	(void)buf_room(out, total); /* at once: what grows is there twice */
 	buf_add_u32be(out, s->jks->magic);
 	buf_add_u32be(out, s->jks->version);
 	buf_add_u32be(out, (uint32_t)s->jks->n);

@@ -139,6 +139,18 @@ static enum err_code read_bag(struct p12 *p12, struct p12_bag *bag, struct bytes
 	return read_attributes(p12, bag, set, err);
 }
 
+static size_t count(struct der list)
+{
+	size_t n = 0;
+
+	while (n < KS_ENTRIES_MAX &&
+	       der_get_any(&list, /* ret_tag= */ NULL, /* ret_content= */ NULL,
+	                   /* ret_whole= */ NULL)) {
+		n++;
+	}
+	return n;
+}
+
 enum err_code p12_bags_read(struct p12 *p12, struct p12_safe *safe, struct bytes contents,
                             struct err *err)
 {
@@ -147,6 +159,9 @@ enum err_code p12_bags_read(struct p12 *p12, struct p12_safe *safe, struct bytes
 
 	if (!der_enter(&d, DER_SEQUENCE, &list)) {
 		return damaged(err, "the contents of a safe are damaged");
+	}
+	if (safe->bags == NULL && !p12_bags_reserve(safe, count(list))) {
+		return err_nomem(err);
 	}
 	while (!der_at_end(&list)) {
 		struct bytes content;

@@ -392,7 +392,7 @@ static bool build(struct building *b)
 		}
 	}
 	/* Room to grow into: see p12_model_add_trusted(). */
-	b->p12->cap_entries = 2 * bags + 8;
+	b->p12->cap_entries = bags + bags / 4 + 8;
 	b->entries = ARENA_ARRAY(&b->arena, struct p12_entry, b->p12->cap_entries);
 	/* Chains are asked for only where there are keys. */
 	bool keys = each(b, is_key, count_key) && b->keys != 0;

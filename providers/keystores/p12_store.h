@@ -99,6 +99,8 @@ void cleanup_p12(struct p12 **p12);
 /* Zeroed room at `at`; NULL: no memory. Pointers into the array move. */
 struct p12_safe *p12_safe_insert(struct p12 *p12, size_t at);
 struct p12_bag *p12_bag_insert(struct p12_safe *safe, size_t at);
+/* Room for so many in an empty one. false: no memory. */
+bool p12_bags_reserve(struct p12_safe *safe, size_t n);
 void p12_bag_erase(struct p12_safe *safe, size_t at);
 
 enum err_code p12_decode(const struct bytes *parts, size_t n_parts,

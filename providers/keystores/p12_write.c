@@ -261,8 +261,13 @@ static enum err_code write_contents(const struct writing *w, const struct p12_sa
 	CLEANUP(der_writer_release) struct der_writer der = { 0 };
 	CLEANUP(buf_release) struct buf bags = { 0 };
 	enum err_code rc = ERR_OK;
+	size_t total = 0;
 
 	buf_init_secret(&bags, KEYSTORE_FILE_LIMIT);
+	for (size_t k = 0; k < safe->n; k++) {
+		total += safe->bags[k].raw.n;
+	}
+	(void)buf_room(&bags, total + safe->n); /* at once: what grows is there twice */
 	for (size_t k = 0; rc == ERR_OK && k < safe->n; k++) {
 		rc = write_bag(w, &safe->bags[k], &bags, err);
 	}
@@ -274,6 +279,7 @@ static enum err_code write_contents(const struct writing *w, const struct p12_sa
 	}
 	der_writer_init(&der);
 	der_put(&der, DER_SEQUENCE, buf_view(&bags));
+	buf_release(&bags);
 	return der_writer_finish(&der, out, err);
 }
 
@@ -290,8 +296,9 @@ static enum err_code write_data(struct bytes contents, struct buf *out, struct e
 	return der_writer_finish(&der, out, err);
 }
 
+/* Takes the contents away: they are as large as what is written. */
 static enum err_code write_encrypted(const struct writing *w, const struct p12_safe *safe,
-                                     struct bytes contents, struct buf *out, struct err *err)
+                                     struct buf *contents, struct buf *out, struct err *err)
 {
 	CLEANUP(der_writer_release) struct der_writer der = { 0 };
 	CLEANUP(buf_release) struct buf cipher = { 0 };
@@ -300,13 +307,15 @@ static enum err_code write_encrypted(const struct writing *w, const struct p12_s
 
 	p12_alg_fresh(keep ? safe->alg : &w->cert_like, &alg);
 	buf_init(&cipher, KEYSTORE_FILE_LIMIT);
-	enum err_code rc = p12_encrypt(&alg, &w->store, contents, &cipher, err);
+	enum err_code rc = p12_encrypt(&alg, &w->store, buf_view(contents), &cipher, err);
+	buf_release(contents);
 	if (rc != ERR_OK) {
 		return rc;
 	}
 	der_writer_init(&der);
 	size_t whole = der_mark(&der);
 	der_put(&der, DER_CONTEXT(0), buf_view(&cipher));
+	buf_release(&cipher);
 	p12_alg_write(&alg, &der);
 	der_put_oid(&der, P12_OID_DATA);
 	der_wrap(&der, DER_SEQUENCE, whole);
@@ -358,7 +367,7 @@ static enum err_code write_safe(const struct writing *w, const struct p12_safe *
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	return encrypt ? write_encrypted(w, safe, buf_view(&contents), out, err)
+	return encrypt ? write_encrypted(w, safe, &contents, out, err)
 	               : write_data(buf_view(&contents), out, err);
 }
 
@@ -381,6 +390,7 @@ static enum err_code write_auth(const struct writing *w, struct buf *out, struct
 	}
 	der_writer_init(&der);
 	der_put(&der, DER_SEQUENCE, buf_view(&safes));
+	buf_release(&safes);
 	return der_writer_finish(&der, out, err);
 }
 
@@ -425,6 +435,7 @@ static enum err_code write_pfx(const struct writing *w, struct buf *out, struct 
 	}
 	size_t info = der_mark(&der);
 	der_put(&der, DER_OCTET_STRING, buf_view(&auth));
+	buf_release(&auth);
 	der_wrap(&der, DER_CONTEXT_CONSTRUCTED(0), info);
 	der_put_oid(&der, P12_OID_DATA);
 	der_wrap(&der, DER_SEQUENCE, info);

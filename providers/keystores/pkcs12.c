@@ -88,6 +88,13 @@ struct p12_safe *p12_safe_insert(struct p12 *p12, size_t at)
 	return &p12->safes[at];
 }
 
+bool p12_bags_reserve(struct p12_safe *safe, size_t n)
+{
+	safe->bags = reallocarray(/* ptr= */ NULL, n + 1, sizeof(*safe->bags));
+	safe->cap = safe->bags == NULL ? 0 : n + 1;
+	return safe->bags != NULL;
+}
+
 struct p12_bag *p12_bag_insert(struct p12_safe *safe, size_t at)
 {
 	if (safe->n == safe->cap) {

@@ -66,9 +66,7 @@ static void note_present(struct store_tool *t, const char *path, const struct ke
 	    store_file_open(t, path, &words, STORE_LOOK, f, /* err= */ NULL) != ERR_OK) {
 		return;
 	}
-	if (store_file_note(f, /* err= */ NULL) != ERR_OK) {
-		f->noted = false;
-	}
+	f->noted = store_model(f->ks, &t->arena, &t->certs, &f->before, /* err= */ NULL) == ERR_OK;
 	f->ops->close(f->ks);
 	f->ks = NULL;
 }

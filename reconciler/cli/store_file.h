@@ -70,7 +70,7 @@ enum err_code store_file_locate(struct store_tool *t, const char *path, struct s
  * "--format" or its name says. */
 enum err_code store_file_create(struct store_file *f, const struct store_words *words,
                                 struct err *err);
-/* Its present meaning, into f->before. */
+/* Its present meaning, into f->before. The certificates are those of f->ks, which stays open. */
 enum err_code store_file_note(struct store_file *f, struct err *err);
 struct keystore_passwords store_file_passwords(const struct store_file *f);
 

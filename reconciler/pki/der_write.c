@@ -15,6 +15,8 @@
 
 #define DER_WRITER_MAX ((size_t)1 << 30) /* far above any CRL; a length always fits 4 octets */
 #define DER_OID_OCTETS 128
+#define SPARE          256u /* for headers */
+#define LARGE          ((size_t)64 << 10)
 
 void der_writer_init(struct der_writer *w)
 {
@@ -46,7 +48,8 @@ static uint8_t *der_room(struct der_writer *w, size_t n)
 		return NULL;
 	}
 	if (n > w->at) {
-		size_t cap = (used + n) * 2 + 256;
+		/* All of it is wiped, and so used: half of what is large is not to be empty. */
+		size_t cap = used + n + (n < LARGE ? used + n : 0) + SPARE;
 		uint8_t *p = malloc(cap);
 		if (p == NULL) {
 			w->failed = true;
