@@ -144,6 +144,10 @@ static void put_facts(const struct verdict *v, struct wall now, struct buf *out)
 		str_escape_terminal(out, v->waits_for, strlen(v->waits_for));
 		buf_add_str(out, v->message == NULL ? "" : "; ");
 	}
+	if (v->place != NULL) {
+		str_escape_terminal(out, v->place, strlen(v->place));
+		buf_add_str(out, v->message == NULL ? "" : ": ");
+	}
 	if (v->message != NULL) {
 		str_escape_terminal(out, v->message, strlen(v->message));
 	}
@@ -174,8 +178,7 @@ static void text_parts(const struct filter *f, const struct verdict *whole, stru
 		if (f->name == NULL && healthy(v)) {
 			continue;
 		}
-		buf_add_str(out, "  ");
-		put_cell(out, v->place, width - 2);
+		put_cell(out, "  stored", width);
 		put_facts(v, now, out);
 	}
 }

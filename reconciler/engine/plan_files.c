@@ -139,7 +139,9 @@ static struct seen_chain way_up(struct files *f, const struct item *it)
 static const char *place_of(struct files *f, const struct obs_store *os, size_t i)
 {
 	const struct item *it = &f->items.v[i];
-	const char *subject = it->parsed == NULL ? "" : it->parsed->subject;
+	const char *subject = it->parsed == NULL                   ? ""
+	                      : it->parsed->common_name[0] != '\0' ? it->parsed->common_name
+	                                                           : it->parsed->subject;
 
 	/* Others give their entries names that nobody knows. */
 	bool named = os->format != NULL && format_has_aliases(os->format);
@@ -150,7 +152,9 @@ static const char *place_of(struct files *f, const struct obs_store *os, size_t 
 	if (named && it->at == 0) {
 		return say(f->p, "%s, entry %s", os->path, it->entry->alias);
 	}
-	return say(f->p, "%s, certificate %zu (%.200s)", os->path, i + 1, subject);
+	return subject[0] == '\0'
+	               ? say(f->p, "%s, certificate %zu", os->path, i + 1)
+	               : say(f->p, "%s, certificate %zu (%.200s)", os->path, i + 1, subject);
 }
 
 static void judge_item(struct files *f, const struct obs_store *os, size_t i)

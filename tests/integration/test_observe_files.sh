@@ -67,7 +67,7 @@ expect 0 validate
 expect 0 observe --out "$work/snapshot"
 prints "Observed: 5 seen, 0 absent, 0 could not be observed."
 expect 2 status --check -o json
-all='{"deep/app.jks, entry app": "Expiring", "deep/app.jks, entry root": "InSync", "deep/er/app.p12, entry tomcat": "Untrusted", "good.der": "InSync", "good.pem, certificate 1 (CN=good.example)": "InSync", "good.pem, certificate 2 (CN=ca)": "InSync"}'
+all='{"deep/app.jks, entry app": "Expiring", "deep/app.jks, entry root": "InSync", "deep/er/app.p12, entry tomcat": "Untrusted", "good.der": "InSync", "good.pem, certificate 1 (good.example)": "InSync", "good.pem, certificate 2 (ca)": "InSync"}'
 stored_is "$all"
 json_is 'd["objects"][0]["verdict"]' Expiring
 json_is '[p["sha256"] for p in d["objects"][0]["stored"] if p["place"].endswith("good.der")]' \
@@ -76,11 +76,12 @@ json_is '[p["sha256"] for p in d["objects"][0]["stored"] if p["place"].endswith(
 note "status names those in trouble, and all of them when it is asked for by name"
 expect 0 status
 prints "Certificate/stores"
-prints "  $stores/deep/app.jks, entry app"
+prints "$stores/deep/app.jks, entry app: the certificate expires soon"
 prints "a key of the chain is weak"
 prints_not "$stores/good.der"
 expect 0 status Certificate/stores
-prints "  $stores/good.der"
+prints "  stored           InSync"
+prints " $stores/good.der"
 prints "Last changes:"
 prints "@stores:$stores/deep/app.jks"
 
@@ -178,7 +179,7 @@ commit "judged by a set"
 expect 0 observe
 expect 0 status Certificate/stores -o json
 json_is '[(p["place"].split(", ")[-1], p["verdict"]) for p in d["objects"][0]["stored"]]' \
-	'[["certificate 1 (CN=good.example)", "InSync"], ["certificate 2 (CN=ca)", "InSync"], ["certificate 3 (CN=other)", "Untrusted"]]'
+	'[["certificate 1 (good.example)", "InSync"], ["certificate 2 (ca)", "InSync"], ["certificate 3 (other)", "Untrusted"]]'
 
 note "a pattern that names nothing, and a password in the repository, are refused with their place"
 monitor "{path: '$stores/[ab].pem'}" "{path: 'relative/*.pem'}" "{path: '$stores/a**/x'}" "{path: /srv/, password: x}"

@@ -565,6 +565,43 @@ START_TEST(keys_name_what_they_stand_for)
 }
 END_TEST
 
+START_TEST(a_pattern_is_seen_when_all_that_it_leads_through_was)
+{
+	const char *const paths[] = { "/a/1.ks", "/a/2.ks" };
+	struct look_names all = { .v = paths, .n = 2 };
+	struct look_store pattern = at("/a/*.ks", "secret");
+
+	pattern.target = "";
+	pattern.names = &all;
+	const struct obs_store *s = look_at(&pattern);
+	ck_assert_int_eq(s->status, LOOK_OK);
+	ck_assert_uint_eq(s->n_entries, 2);
+	ck_assert_str_eq(s->entries[1].alias, "/a/2.ks");
+	ck_assert_uint_eq(s->entries[1].chain.n, 0);
+	all.error = "list '/a/b': Permission denied";
+	s = look_at(&pattern);
+	ck_assert_int_eq(s->status, LOOK_UNREACHABLE);
+	assert_says(s->error, "/a/b");
+	ck_assert_uint_eq(s->n_entries, 2); /* what was seen counts all the same */
+	all = (struct look_names){ .v = paths };
+	s = look_at(&pattern);
+	ck_assert_int_eq(s->status, LOOK_ABSENT);
+	ck_assert_ptr_null(s->error);
+}
+END_TEST
+
+START_TEST(of_what_is_only_read_nobody_asks_whether_it_could_be_written)
+{
+	struct look_store store = at(put("a.ks", "toy secret secret pair"), "secret");
+
+	store.owner = "nobody-of-this-name";
+	ck_assert_ptr_nonnull(look_at(&store)->error);
+	store.read_only = true;
+	ck_assert_ptr_null(look_at(&store)->error);
+	ck_assert_int_eq(o->stores[0].status, LOOK_OK);
+}
+END_TEST
+
 static void build(Suite *s)
 {
 	TCase *t = tcase_create("observe");
@@ -580,6 +617,8 @@ static void build(Suite *s)
 	tcase_add_test(t, another_format_is_recognised_by_content);
 	tcase_add_test(t, a_store_of_two_parts_is_digested_and_judged_as_one);
 	tcase_add_test(t, a_missing_part_leaves_something_that_is_nobodys_entry);
+	tcase_add_test(t, a_pattern_is_seen_when_all_that_it_leads_through_was);
+	tcase_add_test(t, of_what_is_only_read_nobody_asks_whether_it_could_be_written);
 	tcase_add_test(t, edits_are_compared_with_what_is_written);
 	tcase_add_test(t, endpoints_without_their_secret_are_not_opened);
 	tcase_add_test(t, a_certificate_seen_twice_is_one_pointer);
