@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "reconciler/base/fs.h"
+#include "reconciler/base/fs_glob.h"
 #include "reconciler/base/str.h"
 #include "reconciler/engine/notify.h"
 #include "reconciler/engine/watch.h"
@@ -106,6 +107,12 @@ static void watch_stores(struct loop *l, struct watch *w, const struct desired *
 			const struct want_store *s = &p.wants->stores[i];
 			if (s->target->via.s == NULL || str_equal(s->target->via.s, "local")) {
 				watch_one(l, w, s->path);
+			}
+		}
+		/* Of patterns the next look will tell: a directory may well be a busy one. */
+		for (size_t i = 0; i < p.wants->n_files; i++) {
+			if (!fs_glob_is(p.wants->files[i].path)) {
+				watch_one(l, w, p.wants->files[i].path);
 			}
 		}
 	}

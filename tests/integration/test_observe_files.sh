@@ -208,3 +208,15 @@ cw run --once
 expect 0 status Certificate/stores -o json
 stored_is '{"good.der": "InSync", "good.pem": "Unreachable"}'
 same_files
+
+note "run looks again as soon as a file that is named changes"
+monitor "{path: $work/more/sealed.pem}"
+allow "localRead: ['$work/more/*']"
+"$CERTWRIGHT" run --interval 1h >"$work/run.out" 2>"$work/run.log" </dev/null &
+pids+=($!)
+wait_for 20 "a first pass" grep -q event=pass.done "$work/run.log"
+cat "$k/soon.pem" >"$work/more/sealed.pem"
+told() { "$CERTWRIGHT" status Certificate/stores | grep -F "$work/more/sealed.pem: the certificate expires soon"; }
+wait_for 20 "a look at what was changed" told
+kill -TERM "${pids[-1]}"
+wait "${pids[-1]}"
