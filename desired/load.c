@@ -135,6 +135,16 @@ static int compare_objects(const void *pa, const void *pb)
 	return c != 0 ? c : (a->pos.line > b->pos.line) - (a->pos.line < b->pos.line);
 }
 
+static bool is_sorted(const struct objects *list)
+{
+	for (size_t i = 1; i < list->n; i++) {
+		if (compare_objects(&list->v[i - 1], &list->v[i]) > 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static void sort_objects(struct loader *l, struct objects *list)
 {
 	size_t kept = 0;
@@ -142,7 +152,10 @@ static void sort_objects(struct loader *l, struct objects *list)
 	if (list->n == 0) {
 		return;
 	}
-	qsort(list->v, list->n, sizeof(void *), compare_objects);
+	/* A file each, called after what is in it: they came in this order. */
+	if (!is_sorted(list)) {
+		qsort(list->v, list->n, sizeof(void *), compare_objects);
+	}
 	for (size_t i = 0; i < list->n; i++) {
 		struct object *o = list->v[i];
 		if (kept > 0 && strcmp(list->v[kept - 1]->name, o->name) == 0) {

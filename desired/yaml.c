@@ -140,12 +140,35 @@ enum err_code yml_open(struct bytes data, struct arena *arena, struct yml **ret,
 	return ERR_OK;
 }
 
+/* Four of ten events are mere brackets. */
+static bool owns_text(const yaml_event_t *e)
+{
+	switch (e->type) {
+	case YAML_MAPPING_START_EVENT:
+		return e->data.mapping_start.anchor != NULL || e->data.mapping_start.tag != NULL;
+	case YAML_SEQUENCE_START_EVENT:
+		return e->data.sequence_start.anchor != NULL || e->data.sequence_start.tag != NULL;
+	case YAML_NO_EVENT:
+	case YAML_STREAM_START_EVENT:
+	case YAML_STREAM_END_EVENT:
+	case YAML_DOCUMENT_END_EVENT:
+	case YAML_SEQUENCE_END_EVENT:
+	case YAML_MAPPING_END_EVENT:
+		return false;
+	case YAML_DOCUMENT_START_EVENT:
+	case YAML_ALIAS_EVENT:
+	case YAML_SCALAR_EVENT:
+		break;
+	}
+	return true;
+}
+
 static void drop_live(struct yml *y)
 {
-	if (y->have_live) {
+	if (y->have_live && owns_text(&y->live)) {
 		yaml_event_delete(&y->live);
-		y->have_live = false;
 	}
+	y->have_live = false;
 }
 
 void yml_close(struct yml *y)

@@ -142,7 +142,7 @@ START_TEST(a_text_and_all_its_beginnings_read_as_libyaml_reads_them)
 }
 END_TEST
 
-START_TEST(malformed_repositories_and_their_beginnings_read_as_libyaml_reads_them)
+START_TEST(malformed_repositories_cut_off_read_as_libyaml_reads_them)
 {
 	struct repository r;
 	static const char *const some[] = { "malformed/alias-inside-itself",
@@ -151,7 +151,7 @@ START_TEST(malformed_repositories_and_their_beginnings_read_as_libyaml_reads_the
 
 	repository_read(dir, &r);
 	for (size_t i = 0; i < r.n; i++) {
-		for (size_t n = 0; n <= r.files[i].data.n; n++) {
+		for (size_t n = 0; n <= r.files[i].data.n; n += 3) {
 			compare_cut(r.files[i].data, n);
 		}
 	}
@@ -182,9 +182,7 @@ static void build(Suite *s)
 
 	tcase_add_loop_test(tc, a_text_and_all_its_beginnings_read_as_libyaml_reads_them, 0,
 	                    ARRAY_LEN(texts));
-	tcase_add_loop_test(tc,
-	                    malformed_repositories_and_their_beginnings_read_as_libyaml_reads_them,
-	                    0, 2);
+	tcase_add_loop_test(tc, malformed_repositories_cut_off_read_as_libyaml_reads_them, 0, 2);
 	tcase_add_test(tc, a_file_as_long_as_the_buffer_reads_as_libyaml_reads_it);
 	suite_add_tcase(s, tc);
 }
