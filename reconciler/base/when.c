@@ -117,6 +117,15 @@ void when_format_short(struct wall t, char *out)
 }
 
 /* Text into a caller's buffer of any size: cut, never overrun. */
+static void put_cut(char *out, size_t size, const char *text, size_t n)
+{
+	if (size > 0) {
+		n = n < size ? n : size - 1;
+		memcpy(out, text, n);
+		out[n] = '\0';
+	}
+}
+
 static void ATTR_PRINTF(3, 4) put_text(char *out, size_t size, const char *fmt, ...)
 {
 	va_list ap;
@@ -125,6 +134,30 @@ static void ATTR_PRINTF(3, 4) put_text(char *out, size_t size, const char *fmt, 
 	int n = vsnprintf(out, size, fmt, ap);
 	va_end(ap);
 	assert(n >= 0);
+}
+
+/* "in 23d", "23d ago": of every object of a list, so without a format. */
+static void put_away(char *out, size_t out_size, uint64_t n, char unit, bool past)
+{
+	char text[32];
+	char *end = text + sizeof(text);
+	char *at = end;
+
+	*--at = '\0';
+	if (past) {
+		at -= strlen(" ago");
+		memcpy(at, " ago", strlen(" ago"));
+	}
+	*--at = unit;
+	do {
+		*--at = (char)('0' + n % 10);
+		n /= 10;
+	} while (n > 0);
+	if (!past) {
+		at -= strlen("in ");
+		memcpy(at, "in ", strlen("in "));
+	}
+	put_cut(out, out_size, at, (size_t)(end - at) - 1);
 }
 
 void when_format_relative(struct wall t, struct wall now, char *out, size_t out_size)
@@ -141,8 +174,7 @@ void when_format_relative(struct wall t, struct wall now, char *out, size_t out_
 		uint64_t n = away / (uint64_t)units[i].s;
 
 		if (n >= 2) {
-			put_text(out, out_size, "%s%llu%c%s", past ? "" : "in ",
-			         (unsigned long long)n, units[i].unit, past ? " ago" : "");
+			put_away(out, out_size, n, units[i].unit, past);
 			return;
 		}
 	}
@@ -259,8 +291,9 @@ static int64_t take_unit(const char **s)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		if (str_starts(*s, units[i].name)) {
-			*s += strlen(units[i].name);
+		const char *name = units[i].name;
+		if ((*s)[0] == name[0] && (name[1] == '\0' || (*s)[1] == name[1])) {
+			*s += name[1] == '\0' ? 1 : 2;
 			return units[i].us;
 		}
 	}

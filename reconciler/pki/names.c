@@ -175,34 +175,24 @@ static bool is_ldh(char c)
 
 static bool dns_label_valid(const char *label, size_t n)
 {
-	if (n == 0 || n > DNS_LABEL_MAX || label[0] == '-' || label[n - 1] == '-') {
-		return false;
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (!is_ldh(label[i])) {
-			return false;
-		}
-	}
-	return true;
+	return n > 0 && n <= DNS_LABEL_MAX && label[0] != '-' && label[n - 1] != '-';
 }
 
 bool dns_name_valid(const char *name)
 {
-	const char *p = str_starts(name, "*.") ? name + 2 : name;
+	const char *label = name[0] == '*' && name[1] == '.' ? name + 2 : name;
 
-	if (strlen(name) > DNS_NAME_MAX) {
-		return false;
-	}
-	for (;;) {
-		const char *dot = strchr(p, '.');
-		size_t n = dot != NULL ? (size_t)(dot - p) : strlen(p);
-		if (!dns_label_valid(p, n)) {
+	for (const char *p = label;; p++) {
+		if (is_ldh(*p)) {
+			continue;
+		}
+		if ((*p != '.' && *p != '\0') || !dns_label_valid(label, (size_t)(p - label))) {
 			return false;
 		}
-		if (dot == NULL) {
-			return true;
+		if (*p == '\0') {
+			return p - name <= DNS_NAME_MAX;
 		}
-		p = dot + 1;
+		label = p + 1;
 	}
 }
 

@@ -144,6 +144,8 @@ START_TEST(distances_use_the_largest_unit_of_at_least_two)
 	when_format_relative((struct wall){ .s = INT64_MAX }, (struct wall){ .s = INT64_MIN }, text,
 	                     sizeof(text));
 	ck_assert_str_eq(text, "in 213503982334601d");
+	when_format_relative((struct wall){ .s = 0 }, (struct wall){ .s = 172800 }, text, 5);
+	ck_assert_str_eq(text, "2d a");
 }
 END_TEST
 
