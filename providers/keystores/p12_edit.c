@@ -422,10 +422,11 @@ static enum err_code add_trusted(struct p12 *p12, struct p12_bag *bag, struct er
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	if (fresh && bags != NULL && p12->n == n && p12->safes[n - 1].bags == bags) {
+	/* It may stand in another safe, before the last, and that may be empty. */
+	if (fresh && bags != NULL && p12->n == n && p12->safes[n - 1].bags == bags &&
+	    p12->safes[n - 1].n != 0) {
 		struct p12_bag *end = &p12->safes[n - 1].bags[p12->safes[n - 1].n - 1];
 
-		/* It may stand in another safe, before the last. */
 		if (end->folded == bag->folded && p12_model_add_trusted(p12, end)) {
 			return ERR_OK;
 		}
