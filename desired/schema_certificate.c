@@ -135,6 +135,13 @@ static void check_file(struct bind *b, void *obj, const struct seen *seen)
 	char plain[TEXT_VALUE_MAX + 1];
 
 	/* What does not begin with '/' was refused as a value. */
+	for (size_t i = 0; i < f->n_passwords; i++) {
+		if (f->passwords[i].kind == SECRET_GENERATED) {
+			bind_report(b, f->passwords[i].pos, /* hint= */ NULL,
+			            "passwordRefs: a password that is made here opens no file of "
+			            "others");
+		}
+	}
 	if (f->path.s == NULL) {
 		return;
 	}
