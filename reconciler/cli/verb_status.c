@@ -18,6 +18,7 @@
 #define VERDICT_WIDTH    18
 #define TIME_WIDTH       27
 #define MARGIN_WIDTH     6
+#define RELATIVE_MAX     32
 #define HOUR_S           UINT64_C(3600)
 #define DAY_S            UINT64_C(86400)
 
@@ -73,29 +74,19 @@ static bool healthy(const struct verdict *v)
 	return str_equal(v->word, "InSync") || str_equal(v->word, "Unverified");
 }
 
-static void put_cell(struct buf *out, const char *text, size_t width)
-{
-	size_t n = strlen(text);
-
-	str_escape_terminal(out, text, n);
-	do {
-		buf_add_byte(out, ' ');
-	} while (n++ < width);
-}
-
 /* "in 23d, 2026-12-13 04:10Z" */
 static void put_time(struct buf *out, struct wall t, struct wall now)
 {
-	char relative[32];
-	char at[WHEN_TEXT_MAX];
-	char cell[80] = "-";
+	char cell[RELATIVE_MAX + 2 + WHEN_TEXT_MAX] = "-";
 
 	if (t.s != 0 && t.s != INT64_MAX) {
-		when_format_relative(t, now, relative, sizeof(relative));
-		when_format_short(t, at);
-		(void)snprintf(cell, sizeof(cell), "%s, %s", relative, at);
+		when_format_relative(t, now, cell, RELATIVE_MAX);
+		size_t n = strlen(cell);
+		cell[n++] = ',';
+		cell[n++] = ' ';
+		when_format_short(t, cell + n);
 	}
-	put_cell(out, cell, TIME_WIDTH);
+	str_pad_terminal(out, cell, TIME_WIDTH);
 }
 
 static void put_margin(struct buf *out, int64_t margin_s)
@@ -110,20 +101,12 @@ static void put_margin(struct buf *out, int64_t margin_s)
 		               (unsigned long long)(days ? s / DAY_S : s / HOUR_S),
 		               days ? 'd' : 'h');
 	}
-	put_cell(out, cell, MARGIN_WIDTH);
+	str_pad_terminal(out, cell, MARGIN_WIDTH);
 }
 
 static bool has_host_apart(const struct verdict *v)
 {
 	return v->host != NULL && strchr(v->name, '@') == NULL;
-}
-
-static char *object_text(const struct verdict *v)
-{
-	bool at = has_host_apart(v);
-
-	return str_printf("%s/%s%s%s", kind_name(v->object_kind), v->name, at ? "@" : "",
-	                  at ? v->host : "");
 }
 
 static size_t object_length(const struct verdict *v)
@@ -135,7 +118,7 @@ static size_t object_length(const struct verdict *v)
 /* What is behind its name. */
 static void put_facts(const struct verdict *v, struct wall now, struct buf *out)
 {
-	put_cell(out, v->word, VERDICT_WIDTH);
+	str_pad_terminal(out, v->word, VERDICT_WIDTH);
 	put_time(out, v->not_after, now);
 	put_time(out, v->renewal, now);
 	put_margin(out, v->margin_s);
@@ -158,11 +141,24 @@ static void put_facts(const struct verdict *v, struct wall now, struct buf *out)
 	buf_add_byte(out, '\n');
 }
 
+/* "Target/kms-nodes@n1" */
+static void put_object(struct buf *out, const struct verdict *v, size_t width)
+{
+	size_t n = object_length(v);
+
+	buf_add_str(out, kind_name(v->object_kind));
+	buf_add_byte(out, '/');
+	str_escape_terminal(out, v->name, strlen(v->name));
+	if (has_host_apart(v)) {
+		buf_add_byte(out, '@');
+		str_escape_terminal(out, v->host, strlen(v->host));
+	}
+	str_pad_terminal(out, "", n < width ? width - n : 0);
+}
+
 static void text_row(const struct verdict *v, struct wall now, size_t width, struct buf *out)
 {
-	CLEANUP(cleanup_free) char *name = object_text(v);
-
-	put_cell(out, name == NULL ? v->name : name, width);
+	put_object(out, v, width);
 	put_facts(v, now, out);
 }
 
@@ -178,7 +174,7 @@ static void text_parts(const struct filter *f, const struct verdict *whole, stru
 		if (f->name == NULL && healthy(v)) {
 			continue;
 		}
-		put_cell(out, "  stored", width);
+		str_pad_terminal(out, "  stored", width);
 		put_facts(v, now, out);
 	}
 }
@@ -342,11 +338,11 @@ static void render_text(const struct cli *c, const struct filter *f, const struc
 	when_format_relative(seen, now, looked, sizeof(looked));
 	when_format_short(p->observed->at, at);
 	buf_printf(out, "Looked %s, %s.\n", looked, at);
-	put_cell(out, "OBJECT", width);
-	put_cell(out, "VERDICT", VERDICT_WIDTH);
-	put_cell(out, "EXPIRES", TIME_WIDTH);
-	put_cell(out, "RENEWS", TIME_WIDTH);
-	put_cell(out, "MARGIN", MARGIN_WIDTH);
+	str_pad_terminal(out, "OBJECT", width);
+	str_pad_terminal(out, "VERDICT", VERDICT_WIDTH);
+	str_pad_terminal(out, "EXPIRES", TIME_WIDTH);
+	str_pad_terminal(out, "RENEWS", TIME_WIDTH);
+	str_pad_terminal(out, "MARGIN", MARGIN_WIDTH);
 	buf_add_str(out, "NOTE\n");
 	for (size_t i = 0; i < p->plan->n_verdicts; i++) {
 		const struct verdict *v = &p->plan->verdicts[i];
