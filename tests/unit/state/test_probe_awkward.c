@@ -269,6 +269,42 @@ START_TEST(all_addresses_of_a_name_are_looked_at)
 }
 END_TEST
 
+struct test_fence {
+	struct probe_fence base;
+	const char *kept; /* the one address that is; NULL: all are */
+};
+
+static bool is_open(struct probe_fence *f, const char *address)
+{
+	const struct test_fence *t = CONTAINER_OF(f, struct test_fence, base);
+
+	return t->kept != NULL && !str_equal(t->kept, address);
+}
+
+START_TEST(a_fence_keeps_addresses_whatever_name_leads_to_them)
+{
+	struct test_fence fence = { .base.open = is_open };
+
+	open_prober_with((struct probe_options){ .fence = &fence.base });
+	serve_web(NULL);
+	struct look_endpoint look = at_server(/* possession= */ false);
+	struct obs_endpoint e = probe(&look);
+	ck_assert_int_eq(e.status, ENDPOINT_UNREACHABLE);
+	look.host = "localhost";
+	e = probe(&look);
+	ck_assert_int_eq(e.status, ENDPOINT_UNREACHABLE);
+	ck_assert_str_eq(e.error, "look up 'localhost': " PROBE_FENCED);
+	ck_assert_uint_eq(e.n_addresses, 0);
+	fence.kept = "::1"; /* the other one is there still */
+	look.every_address = true;
+	e = probe(&look);
+	assert_shows(&e, &web);
+	fence.kept = "127.0.0.1";
+	e = probe(&look);
+	ck_assert_uint_eq(e.served.n, 0);
+}
+END_TEST
+
 static struct obs_endpoint look_behind(const char *dialect, const char *const *dialog, bool framed,
                                        bool possession)
 {
@@ -419,6 +455,7 @@ static void build(Suite *s)
 	tcase_add_test(t, who_refuses_names_is_asked_without_one);
 	tcase_add_test(t, the_second_certificate_is_seen_too);
 	tcase_add_test(t, all_addresses_of_a_name_are_looked_at);
+	tcase_add_test(t, a_fence_keeps_addresses_whatever_name_leads_to_them);
 	tcase_add_test(t, tls_behind_a_dialog_is_seen);
 	tcase_add_test(t, a_dialog_that_fails_is_told);
 	tcase_add_test(t, an_endless_greeting_is_cut_off);
