@@ -15,11 +15,14 @@
 #include <sys/random.h>
 
 #define FIRST_CAP 16u
+#define CAP_MAX   (SIZE_MAX / 64)
 
+/* 24 octets: the maps of a fleet are the largest single pieces of memory there are. */
 struct map_slot {
-	struct bytes key;
+	const void *key;
 	void *value;
-	uint64_t hash; /* 0: free */
+	uint32_t n;    /* octets of the key */
+	uint32_t hash; /* 0: free */
 };
 
 static uint64_t process_seed[2];
@@ -51,7 +54,7 @@ static uint64_t word_at(const uint8_t *p, size_t n)
 	return w;
 }
 
-static uint64_t hash_of(struct bytes key)
+static uint32_t hash_of(struct bytes key)
 {
 	uint64_t h = process_seed[0] ^ key.n;
 	const uint8_t *p = key.p;
@@ -69,7 +72,7 @@ static uint64_t hash_of(struct bytes key)
 		h = fold(word_at(p, n) ^ process_seed[1], h ^ UINT64_C(0xE7037ED1A0B428DB));
 	}
 	h = fold(h ^ process_seed[0], process_seed[1] ^ UINT64_C(0x8EBC6AF09C88C6E3));
-	return h == 0 ? 1 : h;
+	return (uint32_t)h == 0 ? 1 : (uint32_t)h;
 }
 
 void map_init(struct map *m)
@@ -83,14 +86,19 @@ void map_release(struct map *m)
 	*m = (struct map){ .slots = NULL };
 }
 
+static struct bytes key_of(const struct map_slot *s)
+{
+	return bytes_of(s->key, s->n);
+}
+
 /* The slot that holds the key, or the free one where it belongs. */
-static struct map_slot *find(const struct map *m, struct bytes key, uint64_t hash)
+static struct map_slot *find(const struct map *m, struct bytes key, uint32_t hash)
 {
 	size_t mask = m->cap - 1;
 	size_t i = hash & mask;
 
 	while (m->slots[i].hash != 0 &&
-	       (m->slots[i].hash != hash || !bytes_equal(m->slots[i].key, key))) {
+	       (m->slots[i].hash != hash || !bytes_equal(key_of(&m->slots[i]), key))) {
 		i = (i + 1) & mask;
 	}
 	return &m->slots[i];
@@ -109,9 +117,9 @@ void *map_get_str(const struct map *m, const char *key)
 	return map_get(m, bytes_of_str(key));
 }
 
-static int grow(struct map *m)
+static int grow_to(struct map *m, size_t cap)
 {
-	struct map bigger = { .cap = m->cap == 0 ? FIRST_CAP : m->cap * 2, .n = m->n };
+	struct map bigger = { .cap = cap, .n = m->n };
 
 	bigger.slots = calloc(bigger.cap, sizeof(*bigger.slots));
 	if (bigger.slots == NULL) {
@@ -121,7 +129,7 @@ static int grow(struct map *m)
 		const struct map_slot *s = &m->slots[i];
 
 		if (s->hash != 0) {
-			*find(&bigger, s->key, s->hash) = *s;
+			*find(&bigger, key_of(s), s->hash) = *s;
 		}
 	}
 	free(m->slots);
@@ -129,15 +137,37 @@ static int grow(struct map *m)
 	return 0;
 }
 
+/* How many a map of this size holds. */
+static size_t room(size_t cap)
+{
+	return cap / 4 * 3;
+}
+
+int map_reserve(struct map *m, size_t n)
+{
+	size_t cap = m->cap == 0 ? FIRST_CAP : m->cap;
+
+	while (room(cap) < m->n + n) {
+		if (cap > CAP_MAX / 2) {
+			return -1;
+		}
+		cap *= 2;
+	}
+	return cap == m->cap ? 0 : grow_to(m, cap);
+}
+
 int map_put(struct map *m, struct bytes key, void *value, void **ret_old)
 {
 	struct map_slot *slot;
-	uint64_t hash;
+	uint32_t hash;
 
+	if (key.n > UINT32_MAX) {
+		return -1;
+	}
 	if (pthread_once(&seeded, seed_process) != 0) {
 		return -1;
 	}
-	if (m->n >= m->cap / 4 * 3 && grow(m) < 0) {
+	if (m->n >= room(m->cap) && map_reserve(m, 1) < 0) {
 		return -1;
 	}
 	hash = hash_of(key);
@@ -146,7 +176,8 @@ int map_put(struct map *m, struct bytes key, void *value, void **ret_old)
 		*ret_old = slot->value;
 	}
 	if (slot->hash == 0) {
-		slot->key = key;
+		slot->key = key.p;
+		slot->n = (uint32_t)key.n;
 		slot->hash = hash;
 		m->n++;
 	}
@@ -165,7 +196,7 @@ bool map_next(const struct map *m, size_t *pos, struct bytes *ret_key, void **re
 		const struct map_slot *s = &m->slots[*pos];
 
 		if (s->hash != 0) {
-			*ret_key = s->key;
+			*ret_key = key_of(s);
 			*ret_value = s->value;
 			(*pos)++;
 			return true;

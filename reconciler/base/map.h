@@ -24,6 +24,8 @@ struct map {
 
 void map_init(struct map *m);
 void map_release(struct map *m); /* values are not touched */
+/* Room for n more: growing leaves holes behind as large as what it grew from. <0: no memory. */
+int map_reserve(struct map *m, size_t n) ATTR_NODISCARD;
 /* NULL when absent. */
 void *map_get(const struct map *m, struct bytes key);
 void *map_get_str(const struct map *m, const char *key);

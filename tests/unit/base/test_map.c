@@ -73,6 +73,28 @@ START_TEST(ten_thousand_keys_are_all_found_and_walked_once)
 }
 END_TEST
 
+START_TEST(room_that_was_asked_for_keeps_what_there_was)
+{
+	static int values[3];
+	struct map m;
+
+	map_init(&m);
+	ck_assert_int_eq(map_reserve(&m, 0), 0);
+	ck_assert_int_eq(map_put_str(&m, "a", &values[0], NULL), 0);
+	ck_assert_int_eq(map_reserve(&m, 50000), 0);
+	size_t cap = m.cap;
+	ck_assert_uint_ge(cap, 50001);
+	ck_assert_int_eq(map_put_str(&m, "b", &values[1], NULL), 0);
+	ck_assert_int_eq(map_reserve(&m, 100), 0);
+	ck_assert_uint_eq(m.cap, cap);
+	ck_assert_ptr_eq(map_get_str(&m, "a"), &values[0]);
+	ck_assert_ptr_eq(map_get_str(&m, "b"), &values[1]);
+	ck_assert_int_lt(map_reserve(&m, SIZE_MAX / 2), 0);
+	ck_assert_ptr_eq(map_get_str(&m, "a"), &values[0]);
+	map_release(&m);
+}
+END_TEST
+
 START_TEST(keys_are_bytes_of_every_length)
 {
 	static uint8_t data[100];
@@ -96,6 +118,7 @@ static void build(Suite *suite)
 	tcase_add_test(tc, an_empty_map_holds_nothing);
 	tcase_add_test(tc, putting_again_replaces_and_returns_the_old_value);
 	tcase_add_test(tc, ten_thousand_keys_are_all_found_and_walked_once);
+	tcase_add_test(tc, room_that_was_asked_for_keeps_what_there_was);
 	tcase_add_test(tc, keys_are_bytes_of_every_length);
 	suite_add_tcase(suite, tc);
 }
