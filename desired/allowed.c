@@ -159,10 +159,10 @@ static void check_endpoint(struct findings *f, const struct object *o,
                            const struct host *h)
 {
 	struct scope scope = { .target = t, .host = h };
-	const char *host = e->host.s != NULL  ? e->host.s
-	                   : e->url.s != NULL ? url_host(f->arena, e->url.s)
-	                   : h != NULL        ? h->name
-	                                      : NULL;
+	const char *host = e->host.s != NULL          ? e->host.s
+	                   : e->shared->url.s != NULL ? url_host(f->arena, e->shared->url.s)
+	                   : h != NULL                ? h->name
+	                                              : NULL;
 	struct err why = { 0 };
 
 	if (host != NULL && expand_text(host, &scope, f->arena, &host, &why) != ERR_OK) {
@@ -185,7 +185,7 @@ static void check_keystore(struct findings *f, const struct keystore_def *k,
 static void check_target_host(struct findings *f, const struct target *t, const struct host *h)
 {
 	const struct scope scope = { .target = t, .host = h };
-	bool local = t->via.s == NULL || str_equal(t->via.s, "local");
+	bool local = t->shared->via.s == NULL || str_equal(t->shared->via.s, "local");
 
 	for (size_t i = 0; i < t->n_deliver; i++) {
 		const struct deliver_spec *d = &t->deliver[i];
@@ -201,15 +201,15 @@ static void check_target_host(struct findings *f, const struct target *t, const 
 			check_path(f, t, h, &d->one_of.v[k]);
 		}
 	}
-	for (size_t i = 0; i < t->n_configure; i++) {
-		check_secret(f, &t->o, &t->configure[i].value_ref, &scope);
+	for (size_t i = 0; i < t->shared->n_configure; i++) {
+		check_secret(f, &t->o, &t->shared->configure[i].value_ref, &scope);
 		if (local) {
-			check_path(f, t, h, &t->configure[i].path);
+			check_path(f, t, h, &t->shared->configure[i].path);
 		}
 	}
 	for (size_t i = 0; i < t->n_verify; i++) {
 		if (t->verify[i].kind == VERIFY_TLS) {
-			check_endpoint(f, &t->o, &t->verify[i].tls, t, h);
+			check_endpoint(f, &t->o, t->verify[i].tls, t, h);
 		} else if (t->verify[i].kind == VERIFY_HTTP) {
 			const char *host = url_host(f->arena, t->verify[i].http->url.s);
 			check_host(f, &t->o, t->verify[i].http->url.pos,
@@ -220,8 +220,8 @@ static void check_target_host(struct findings *f, const struct target *t, const 
 
 static void check_target(struct findings *f, const struct target *t)
 {
-	for (size_t i = 0; i < t->n_activate; i++) {
-		const struct activate_spec *a = &t->activate[i];
+	for (size_t i = 0; i < t->shared->n_activate; i++) {
+		const struct activate_spec *a = &t->shared->activate[i];
 		check_commands(f, &t->o, a->before, a->n_before);
 		check_commands(f, &t->o, a->check, a->n_check);
 		check_commands(f, &t->o, a->after, a->n_after);
@@ -253,7 +253,7 @@ static void check_file(struct findings *f, const struct certificate *c,
 
 static void check_monitor_files(struct findings *f, const struct identity *id)
 {
-	const struct monitor_spec *m = id->def->monitor;
+	const struct monitor_spec *m = id->def->shared->monitor;
 	const struct scope scope = { .target = id->target, .host = id->host };
 
 	for (size_t i = 0; m != NULL && i < m->n_files; i++) {
@@ -263,17 +263,17 @@ static void check_monitor_files(struct findings *f, const struct identity *id)
 
 static void check_certificate(struct findings *f, const struct certificate *c)
 {
-	const struct monitor_spec *m = c->monitor;
+	const struct monitor_spec *m = c->shared->monitor;
 
 	for (size_t i = 0; m != NULL && i < m->n_endpoints; i++) {
 		check_endpoint(f, &c->o, &m->endpoints[i], /* t= */ NULL, /* h= */ NULL);
 	}
-	if (c->keystores != NULL) {
-		check_secret(f, &c->o, &c->keystores->jks_password, /* scope= */ NULL);
-		check_secret(f, &c->o, &c->keystores->pkcs12_password, /* scope= */ NULL);
+	if (c->shared->keystores != NULL) {
+		check_secret(f, &c->o, &c->shared->keystores->jks_password, /* scope= */ NULL);
+		check_secret(f, &c->o, &c->shared->keystores->pkcs12_password, /* scope= */ NULL);
 	}
-	if (c->adopt != NULL) {
-		check_secret(f, &c->o, &c->adopt->key, /* scope= */ NULL);
+	if (c->shared->adopt != NULL) {
+		check_secret(f, &c->o, &c->shared->adopt->key, /* scope= */ NULL);
 	}
 }
 

@@ -16,7 +16,7 @@
 #define MERGES_MAX      16u
 #define LIST_MAX        100000u
 #define MERGE_DEPTH_MAX 64u
-#define ELEMENT_MAX     384u
+#define ELEMENT_MAX     640u
 #define PARTS_MIN       ((size_t)4 << 10)
 
 bool seen_has(const struct seen *s, const char *field)
@@ -408,13 +408,15 @@ void bind_map(struct bind *b, const struct table *t, void *obj, const struct yml
 static void bind_list_element(struct bind *b, const struct field *f, const struct yml_event *ev,
                               void *arg)
 {
-	alignas(max_align_t) char element[ELEMENT_MAX] = { 0 };
+	alignas(max_align_t) char element[ELEMENT_MAX];
 
 	(void)arg;
 	assert(f->sub->size <= sizeof(element));
+	memset(element, 0, f->sub->size);
 	table_defaults(f->sub, element);
 	bind_map(b, f->sub, element, ev, /* ret_seen= */ NULL);
-	bind_push_part(b, element, f->sub->size);
+	bind_share(b, f->sub, element);
+	bind_push_part(b, element, f->sub->own);
 }
 
 static void bind_list(struct bind *b, const struct field *f, const struct yml_event *first,
@@ -427,39 +429,25 @@ static void bind_list(struct bind *b, const struct field *f, const struct yml_ev
 	} list = { 0 };
 
 	bind_each(b, f, first, bind_list_element, /* arg= */ NULL);
-	list.v = bind_take_parts(b, mark, f->sub->size, f->sub->shared, &list.n);
+	list.v = bind_take_parts(b, mark, f->sub->own, f->sub->shared, &list.n);
 	if (f->width != 0) {
 		memcpy(at, &list, sizeof(list));
 	}
 }
 
-static const void *bind_shared(struct bind *b, const struct table *t, const struct yml_event *first)
-{
-	alignas(max_align_t) char sub[ELEMENT_MAX] = { 0 };
-
-	assert(t->size <= sizeof(sub));
-	table_defaults(t, sub);
-	bind_map(b, t, sub, first, /* ret_seen= */ NULL);
-	return bind_keep(b, sub, t->size);
-}
-
 static void bind_pointer(struct bind *b, const struct field *f, const struct yml_event *first,
                          void *at)
 {
-	const void *kept = NULL;
+	alignas(max_align_t) char sub[ELEMENT_MAX];
+	const struct table *t = f->sub;
 
-	if (f->sub->shared) {
-		kept = bind_shared(b, f->sub, first);
-	} else {
-		void *sub = arena_alloc(b->arena, f->sub->size);
-		if (sub == NULL) {
-			bind_skip(b, first);
-			return;
-		}
-		table_defaults(f->sub, sub);
-		bind_map(b, f->sub, sub, first, /* ret_seen= */ NULL);
-		kept = sub;
-	}
+	assert(t->size <= sizeof(sub));
+	memset(sub, 0, t->size);
+	table_defaults(t, sub);
+	bind_map(b, t, sub, first, /* ret_seen= */ NULL);
+	bind_share(b, t, sub);
+	const void *kept =
+		t->shared ? bind_keep(b, sub, t->own) : arena_copy(b->arena, sub, t->own);
 	if (f->width != 0) {
 		memcpy(at, &kept, sizeof(kept));
 	}

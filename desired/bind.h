@@ -103,6 +103,10 @@ const void *bind_take_parts(struct bind *b, size_t mark, size_t size, bool share
 /* A block as it is, in the arena: an equal one that was kept lately is used again, so nobody may
  * write to it. NULL: no memory. */
 const void *bind_keep(struct bind *b, const void *p, size_t n);
+/* Keep what stands behind the struct as bind_keep() does, and link the struct to that. */
+void bind_share(struct bind *b, const struct table *t, void *obj);
+/* Make it the object's; it stays as it was when there is no memory. */
+void object_share(struct bind *b, struct object *o, const struct object_shared *shared);
 void bind_texts(struct bind *b, const struct field *f, const struct yml_event *first,
                 struct texts *ret);
 bool bind_text(struct bind *b, const struct field *f, const struct yml_event *ev, struct text *ret);

@@ -96,3 +96,18 @@ const void *bind_keep(struct bind *b, const void *p, size_t n)
 	}
 	return k->p;
 }
+
+void bind_share(struct bind *b, const struct table *t, void *obj)
+{
+	if (t->link != 0) {
+		const void *shared = bind_keep(b, (char *)obj + t->own, t->size - t->own);
+		memcpy((char *)obj + t->link, &shared, sizeof(shared));
+	}
+}
+
+void object_share(struct bind *b, struct object *o, const struct object_shared *shared)
+{
+	const struct object_shared *kept = bind_keep(b, shared, sizeof(*shared));
+
+	o->shared = kept == NULL ? o->shared : kept;
+}

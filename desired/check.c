@@ -17,15 +17,16 @@ static void check_rows(struct loader *l, const struct object *o)
 	struct pos at[64];
 	size_t n = 0;
 	struct row_check c = { .table = kind_table(o->kind),
-		               .bits = o->set,
+		               .bits = o->shared->set,
 		               .pos = o->pos,
 		               .at = at,
 		               .file = o->file,
 		               .misread = o->misread };
 
 	for (size_t i = 0; i < c.table->n; i++) {
-		at[i] = (o->written & (UINT64_C(1) << i)) != 0 && o->at != NULL ? o->at[n++]
-		                                                                : o->pos;
+		at[i] = (o->shared->written & (UINT64_C(1) << i)) != 0 && o->shared->at != NULL
+		                ? o->shared->at[n++]
+		                : o->pos;
 	}
 	rows_check(&l->diags, &c);
 }
@@ -85,17 +86,19 @@ static void check_names(struct loader *l, const struct object *o, const struct c
 	static const char *const fields[] = { "commonName",  "literalSubject", "dnsNames",
 		                              "ipAddresses", "uris",           "emailAddresses",
 		                              "otherNames" };
-	const char *literal = c->literal_subject.s;
-	bool named = c->common_name.s != NULL || c->n_other_names > 0 || c->dns_names.n > 0 ||
-	             c->ip_addresses.n > 0 || c->uris.n > 0 || c->emails.n > 0 ||
+	const char *literal = c->shared->literal_subject.s;
+	bool named = c->common_name.s != NULL || c->shared->n_other_names > 0 ||
+	             c->dns_names.n > 0 || c->ip_addresses.n > 0 || c->shared->uris.n > 0 ||
+	             c->shared->emails.n > 0 ||
 	             (literal != NULL && strcasestr(literal, "CN=") != NULL);
 
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
 		/* a wrong value has been reported; an empty list has not */
-		named = named || (object_wrote(o, fields[i]) && o->at != NULL &&
+		named = named || (object_wrote(o, fields[i]) && o->shared->at != NULL &&
 		                  loader_has_error_in(l, o, fields[i]));
 	}
-	if (!named && !o->misread && c->mode == MODE_MANAGED && c->request == NULL) {
+	if (!named && !o->misread && c->shared->mode == MODE_MANAGED &&
+	    c->shared->request == NULL) {
 		loader_report_at(l, o, o->pos, "add commonName or dnsNames",
 		                 "Certificate '%s' names nobody: it needs commonName, dnsNames, "
 		                 "ipAddresses, uris, emailAddresses or otherNames",
@@ -107,8 +110,8 @@ static void check_times(struct loader *l, const struct object *o, const struct c
 {
 	char text[40];
 
-	if (c->renew_before_s > 0 && c->renew_before_s >= c->duration_s) {
-		duration_format(c->duration_s, text, sizeof(text));
+	if (c->shared->renew_before_s > 0 && c->shared->renew_before_s >= c->shared->duration_s) {
+		duration_format(c->shared->duration_s, text, sizeof(text));
 		loader_report(l, o, "renewBefore", /* hint= */ NULL,
 		              "renewBefore: must be less than duration, which is %s", text);
 	}
@@ -116,21 +119,21 @@ static void check_times(struct loader *l, const struct object *o, const struct c
 
 static void check_keys(struct loader *l, const struct object *o, const struct certificate *c)
 {
-	if (!signature_fits(c->signature, c->key.algorithm)) {
+	if (!signature_fits(c->shared->signature, c->shared->key.algorithm)) {
 		loader_report(l, o, "signatureAlgorithm", /* hint= */ NULL,
 		              "signatureAlgorithm: does not go with the algorithm of privateKey");
 	}
-	if (c->name_constraints != NULL && !c->is_ca) {
+	if (c->shared->name_constraints != NULL && !c->shared->is_ca) {
 		loader_report(l, o, "nameConstraints", "set isCA: true",
 		              "nameConstraints: only a CA has them");
 	}
 }
 
 /* What the engine shall find filled in, whatever was left out. */
-static void complete_certificate(struct certificate *c)
+static void complete_certificate(const struct object *o, struct certificate_shared *c)
 {
 	complete_key(&c->key);
-	if (c->key_usage == 0 && c->ext_usage == 0 && !object_has(&c->o, "usages")) {
+	if (c->key_usage == 0 && c->ext_usage == 0 && !object_has(o, "usages")) {
 		c->key_usage = KU_DIGITAL_SIGNATURE |
 		               (c->key.algorithm == KEY_RSA ? KU_KEY_ENCIPHERMENT : 0u);
 		c->ext_usage = EKU_SERVER_AUTH;
@@ -206,22 +209,23 @@ static void check_certificate(struct loader *l, struct object *o)
 {
 	struct certificate *c = (struct certificate *)(void *)o;
 
-	complete_certificate(c);
+	complete_certificate(o, (struct certificate_shared *)(uintptr_t)c->shared);
 	check_names(l, o, c);
 	check_times(l, o, c);
 	check_keys(l, o, c);
 	/* Taken over and never renewed: nobody is asked for anything. */
-	bool needs_issuer = c->mode == MODE_MANAGED && (c->adopt == NULL || !c->renewal_disabled);
+	bool needs_issuer = c->shared->mode == MODE_MANAGED &&
+	                    (c->shared->adopt == NULL || !c->shared->renewal_disabled);
 	if (needs_issuer && !object_has(o, "issuerRef") && !object_has(o, "issuerRefs")) {
 		loader_report_at(l, o, o->pos, "add issuerRef: {name: ISSUER}, or mode: Monitored",
 		                 "Certificate '%s' needs issuerRef", o->name);
 	}
-	if (c->mode == MODE_MONITORED && c->adopt != NULL) {
+	if (c->shared->mode == MODE_MONITORED && c->shared->adopt != NULL) {
 		loader_report(l, o, "adopt", /* hint= */ NULL,
 		              "adopt: of no meaning in mode Monitored");
 	}
 	/* the arena's own: const only for those who read the finished model */
-	check_adopt_file(l, o, (struct adopt_spec *)(uintptr_t)c->adopt);
+	check_adopt_file(l, o, (struct adopt_spec *)(uintptr_t)c->shared->adopt);
 }
 
 static void check_crls(struct loader *l, const struct ca_set *set)
@@ -395,7 +399,7 @@ static void check_keystore(struct loader *l, struct object *o)
 static void check_order(struct loader *l, const struct object *o, const struct target *t)
 {
 	CLEANUP(map_release) struct map hosts;
-	const struct texts *order = &t->rollout.order;
+	const struct texts *order = &t->shared->rollout.order;
 
 	map_init(&hosts);
 	for (size_t h = 0; order->n > 0 && h < t->n_hosts; h++) {
@@ -416,9 +420,9 @@ static void check_target(struct loader *l, struct object *o)
 	const struct target *t = (const struct target *)(void *)o;
 
 	check_order(l, o, t);
-	for (size_t i = 0; i < t->n_consumers; i++) {
-		if (str_equal(t->consumers[i].target.s, o->name)) {
-			loader_report_at(l, o, t->consumers[i].target.pos, /* hint= */ NULL,
+	for (size_t i = 0; i < t->shared->n_consumers; i++) {
+		if (str_equal(t->shared->consumers[i].target.s, o->name)) {
+			loader_report_at(l, o, t->shared->consumers[i].target.pos, /* hint= */ NULL,
 			                 "target: a Target cannot be its own consumer");
 		}
 	}

@@ -31,8 +31,8 @@ static size_t count_identities(struct loader *l)
 
 	for (size_t i = 0; i < l->d->n_certificates; i++) {
 		const struct certificate *c = l->d->certificates[i];
-		const struct target *t = for_each_target(l, &c->for_each);
-		n += c->for_each.s == NULL ? 1 : t != NULL ? t->n_hosts : 0;
+		const struct target *t = for_each_target(l, &c->shared->for_each);
+		n += c->shared->for_each.s == NULL ? 1 : t != NULL ? t->n_hosts : 0;
 		if (n > OBJECTS_MAX) {
 			loader_report(l, &c->o, "forEach", /* hint= */ NULL,
 			              "with this one, there are more than %u certificates",
@@ -52,8 +52,8 @@ enum err_code identities_make(struct loader *l, struct err *err)
 
 	for (size_t i = 0; v != NULL && i < l->d->n_certificates; i++) {
 		const struct certificate *c = l->d->certificates[i];
-		const struct target *t = for_each_target(l, &c->for_each);
-		if (c->for_each.s == NULL) {
+		const struct target *t = for_each_target(l, &c->shared->for_each);
+		if (c->shared->for_each.s == NULL) {
 			v[n++] = (struct identity){ .name = c->o.name, .def = c };
 			continue;
 		}
@@ -83,8 +83,9 @@ static void check_instance(struct loader *l, const struct target *t, const struc
 {
 	const struct certificate *c = desired_certificate(l->d, ref->s);
 
-	if (c == NULL || c->for_each.s == NULL || strcmp(c->for_each.s, t->o.name) == 0 ||
-	    loader_find(l, KIND_TARGET, c->for_each.s) == NULL) {
+	if (c == NULL || c->shared->for_each.s == NULL ||
+	    strcmp(c->shared->for_each.s, t->o.name) == 0 ||
+	    loader_find(l, KIND_TARGET, c->shared->for_each.s) == NULL) {
 		return;
 	}
 	for (size_t h = 0; h < t->n_hosts && loader_spend(l, 1); h++) {
@@ -93,7 +94,7 @@ static void check_instance(struct loader *l, const struct target *t, const struc
 				l, &t->o, pos, /* hint= */ NULL,
 				"Certificate '%s' has no instance for host %s: its forEach is "
 				"Target '%s'",
-				c->o.name, t->hosts[h].name, c->for_each.s);
+				c->o.name, t->hosts[h].name, c->shared->for_each.s);
 			return;
 		}
 	}
@@ -131,7 +132,7 @@ static const char *place_of(struct loader *l, const struct target *t, const stru
 	if (expand_text(path, &scope, &l->scratch, &expanded, /* err= */ NULL) != ERR_OK) {
 		return NULL;
 	}
-	return arena_printf(&l->scratch, "%s\n%s\n%s", t->via.s, h->name, expanded);
+	return arena_printf(&l->scratch, "%s\n%s\n%s", t->shared->via.s, h->name, expanded);
 }
 
 /* Formats of two files put the key beside the certificate, under a name of their own making. */
@@ -183,7 +184,7 @@ static bool claim_all(struct loader *l, struct map *places, const struct target 
 
 static void check_places(struct loader *l, struct map *places, const struct target *t)
 {
-	for (size_t i = 0; t->via.s != NULL && i < t->n_deliver; i++) {
+	for (size_t i = 0; t->shared->via.s != NULL && i < t->n_deliver; i++) {
 		const struct deliver_spec *d = &t->deliver[i];
 		const struct text *paths = d->path.s != NULL ? &d->path : d->one_of.v;
 		size_t n = d->path.s != NULL ? 1 : d->one_of.n;

@@ -26,21 +26,25 @@ static const struct object *spec_for(const struct defaults *d, enum kind k)
 	return specs[k];
 }
 
-static void copy_field(const struct field *f, char *dst, const char *src)
+/* The object that is filled has what it shares still behind it. */
+static void copy_field(const struct table *t, const struct field *f, char *dst, const char *src)
 {
+	const char *from = table_place(t, src, f);
+	char *to = dst + f->offset;
+
 	if (f->type == FIELD_MAP && f->width == 1) {
 		for (size_t i = 0; i < f->sub->n; i++) {
-			copy_field(&f->sub->fields[i], dst + f->offset, src + f->offset);
+			copy_field(f->sub, &f->sub->fields[i], to, from);
 		}
 	} else if (f->type == FIELD_USAGES) {
-		memcpy(dst + f->offset, src + f->offset, 2 * sizeof(uint32_t));
+		memcpy(to, from, 2 * sizeof(uint32_t));
 	} else if (f->type == FIELD_PATH_CHOICE) {
-		memcpy(dst + f->offset, src + f->offset, 2 * sizeof(struct text));
+		memcpy(to, from, 2 * sizeof(struct text));
 	} else if (f->type == FIELD_LIST || f->type == FIELD_SECRETS || f->type == FIELD_COMMANDS ||
 	           f->type == FIELD_LABELS) {
-		memcpy(dst + f->offset, src + f->offset, f->width == 0 ? 0 : 2 * sizeof(void *));
+		memcpy(to, from, f->width == 0 ? 0 : 2 * sizeof(void *));
 	} else {
-		memcpy(dst + f->offset, src + f->offset, f->width);
+		memcpy(to, from, f->width);
 	}
 }
 
@@ -54,22 +58,25 @@ static bool kept_out(const struct table *t, const struct field *f, uint64_t writ
 	return false;
 }
 
-static void fill(struct object *o, const struct object *from)
+static void fill(struct loader *l, struct object *o, const struct object *from)
 {
 	const struct table *t = kind_table(o->kind);
-	uint64_t before = o->set;
+	struct object_shared shared = *o->shared;
+	uint64_t before = shared.set;
 
-	if (from == NULL) {
-		return;
+	if (from == NULL || from->shared == NULL) {
+		return; /* none, or none that could be read */
 	}
 	for (size_t i = 0; i < t->n; i++) {
 		uint64_t bit = UINT64_C(1) << i;
 		const struct field *f = &t->fields[i];
-		if ((from->written & bit) != 0 && (before & bit) == 0 && !kept_out(t, f, before)) {
-			copy_field(f, (char *)o, (const char *)from);
-			o->set |= bit;
+		if ((from->shared->written & bit) != 0 && (before & bit) == 0 &&
+		    !kept_out(t, f, before)) {
+			copy_field(t, f, (char *)o, (const char *)from);
+			shared.set |= bit;
 		}
 	}
+	object_share(&l->bind, o, &shared);
 }
 
 static size_t folder_length(const char *file)
@@ -79,14 +86,14 @@ static size_t folder_length(const char *file)
 	return slash == NULL ? 0 : (size_t)(slash - file);
 }
 
-static void fill_from_folders(const struct map *folders, struct object *o)
+static void fill_from_folders(struct loader *l, const struct map *folders, struct object *o)
 {
 	size_t n = folder_length(o->file);
 
 	for (;;) {
 		const struct folder *f = map_get(folders, bytes_of(o->file, n));
 		for (; f != NULL; f = f->more) {
-			fill(o, spec_for(f->first, o->kind));
+			fill(l, o, spec_for(f->first, o->kind));
 		}
 		if (n == 0) {
 			return;
@@ -133,7 +140,7 @@ void defaults_fill(struct loader *l)
 	}
 	for (int k = 0; k < KIND_POLICY; k++) {
 		for (size_t i = 0; i < l->by_kind[k].n; i++) {
-			fill_from_folders(&folders, l->by_kind[k].v[i]);
+			fill_from_folders(l, &folders, l->by_kind[k].v[i]);
 		}
 	}
 }

@@ -109,8 +109,8 @@ bool template_time_valid(const char *s, size_t n)
 
 long target_column(const struct target *t, const char *name, size_t n)
 {
-	for (size_t i = 0; i < t->n_columns; i++) {
-		if (is_word(name, n, t->columns[i])) {
+	for (size_t i = 0; i < t->shared->n_columns; i++) {
+		if (is_word(name, n, t->shared->columns[i])) {
 			return (long)i;
 		}
 	}

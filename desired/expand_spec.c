@@ -93,16 +93,17 @@ static const struct name_constraints *constraints_of(struct spec_maker *m,
 
 static void other_names_of(struct spec_maker *m, const struct certificate *c, struct cert_spec *ret)
 {
-	struct other_name *v = c->n_other_names == 0
-	                               ? NULL
-	                               : ARENA_ARRAY(m->arena, struct other_name, c->n_other_names);
+	struct other_name *v =
+		c->shared->n_other_names == 0
+			? NULL
+			: ARENA_ARRAY(m->arena, struct other_name, c->shared->n_other_names);
 
-	for (size_t i = 0; v != NULL && i < c->n_other_names; i++) {
-		v[i].oid = c->other_names[i].oid.s;
-		v[i].utf8 = one(m, &c->other_names[i].utf8);
+	for (size_t i = 0; v != NULL && i < c->shared->n_other_names; i++) {
+		v[i].oid = c->shared->other_names[i].oid.s;
+		v[i].utf8 = one(m, &c->shared->other_names[i].utf8);
 	}
 	ret->other_names = v;
-	ret->n_other_names = v != NULL ? c->n_other_names : 0;
+	ret->n_other_names = v != NULL ? c->shared->n_other_names : 0;
 }
 
 static const struct extension *extensions_of(struct spec_maker *m,
@@ -125,28 +126,28 @@ enum err_code identity_spec(const struct identity *id, struct arena *arena, stru
 	struct spec_maker m = { .scope = { .target = id->target, .host = id->host },
 		                .arena = arena,
 		                .err = err };
-	struct cert_spec s = { .is_ca = c->is_ca,
+	struct cert_spec s = { .is_ca = c->shared->is_ca,
 		               .path_len = -1,
-		               .key_usage = c->key_usage,
-		               .ext_usage = c->ext_usage,
-		               .signature = c->signature,
-		               .duration_s = c->duration_s,
-		               .key = { .algorithm = c->key.algorithm,
-		                        .bits = (unsigned)c->key.size } };
+		               .key_usage = c->shared->key_usage,
+		               .ext_usage = c->shared->ext_usage,
+		               .signature = c->shared->signature,
+		               .duration_s = c->shared->duration_s,
+		               .key = { .algorithm = c->shared->key.algorithm,
+		                        .bits = (unsigned)c->shared->key.size } };
 
-	if (c->subject != NULL) {
-		subject_of(&m, c->subject, &s.subject);
+	if (c->shared->subject != NULL) {
+		subject_of(&m, c->shared->subject, &s.subject);
 	}
-	s.subject.literal = one(&m, &c->literal_subject);
+	s.subject.literal = one(&m, &c->shared->literal_subject);
 	s.subject.common_name = one(&m, &c->common_name);
 	s.dns_names = many(&m, &c->dns_names);
 	s.ip_addresses = many(&m, &c->ip_addresses);
-	s.uris = many(&m, &c->uris);
-	s.emails = many(&m, &c->emails);
+	s.uris = many(&m, &c->shared->uris);
+	s.emails = many(&m, &c->shared->emails);
 	other_names_of(&m, c, &s);
-	s.name_constraints = constraints_of(&m, c->name_constraints);
-	s.extensions = extensions_of(&m, c->extensions, c->n_extensions);
-	s.n_extensions = c->n_extensions;
+	s.name_constraints = constraints_of(&m, c->shared->name_constraints);
+	s.extensions = extensions_of(&m, c->shared->extensions, c->shared->n_extensions);
+	s.n_extensions = c->shared->n_extensions;
 	if (m.rc != ERR_OK) {
 		return err_wrap(err, "Certificate %s", id->name);
 	}

@@ -269,7 +269,7 @@ static struct host *add_host(struct expansion *x, const char *file, struct pos p
 
 static void add_ranges(struct expansion *x)
 {
-	const struct texts *ranges = &x->t->host_ranges;
+	const struct texts *ranges = &x->t->shared->host_ranges;
 	struct err err = { 0 };
 	char text[512];
 
@@ -378,8 +378,10 @@ static size_t csv_header(struct csv *c)
 			host = i;
 		}
 	}
-	c->x->t->columns = columns;
-	c->x->t->n_columns = columns != NULL ? c->n : 0;
+	/* it stands behind the struct, as long as this is filled in */
+	struct target_shared *t = (struct target_shared *)(uintptr_t)c->x->t->shared;
+	t->columns = columns;
+	t->n_columns = columns != NULL ? c->n : 0;
 	return host;
 }
 
@@ -400,7 +402,7 @@ static void csv_rows(struct csv *c)
 		}
 	}
 	do {
-		if (c->n != (header ? t->n_columns : 1)) {
+		if (c->n != (header ? t->shared->n_columns : 1)) {
 			csv_report(c, 1,
 			           header ? "not as many columns as the header has"
 			                  : "more than a host on the line, and no header above");
@@ -419,7 +421,7 @@ static void add_inventory(struct expansion *x)
 	struct err err = { 0 };
 	struct bytes data = { 0 };
 	char text[512];
-	const struct text *path = &x->t->inventory;
+	const struct text *path = &x->t->shared->inventory;
 
 	if (loader_read(x->l, path->s, &data, &err) != ERR_OK) {
 		err_format(&err, text, sizeof(text));
@@ -448,7 +450,7 @@ static void expand_target(struct loader *l, struct target *t)
 		(void)add_host(&x, t->o.file, t->host.pos, t->host.s);
 	}
 	add_ranges(&x);
-	if (t->inventory.s != NULL) {
+	if (t->shared->inventory.s != NULL) {
 		add_inventory(&x);
 	}
 	map_release(&x.seen);
@@ -456,8 +458,9 @@ static void expand_target(struct loader *l, struct target *t)
 	t->hosts = x.hosts.n > 0 ? arena_copy(l->arena, x.hosts.v, x.hosts.n * sizeof(*x.hosts.v))
 	                         : NULL;
 	if (t->n_hosts == 0 && l->diags.n == before &&
-	    (t->host_ranges.v != NULL || t->inventory.s != NULL || object_has(&t->o, "hosts"))) {
-		loader_report(l, &t->o, t->inventory.s != NULL ? "inventory" : "hosts",
+	    (t->shared->host_ranges.v != NULL || t->shared->inventory.s != NULL ||
+	     object_has(&t->o, "hosts"))) {
+		loader_report(l, &t->o, t->shared->inventory.s != NULL ? "inventory" : "hosts",
 		              /* hint= */ NULL, "the Target has no host");
 	}
 }

@@ -50,12 +50,12 @@ static uint64_t row_bit(const struct object *o, const char *field)
 
 bool object_wrote(const struct object *o, const char *field)
 {
-	return (o->written & row_bit(o, field)) != 0;
+	return (o->shared->written & row_bit(o, field)) != 0;
 }
 
 bool object_has(const struct object *o, const char *field)
 {
-	return (o->set & row_bit(o, field)) != 0;
+	return (o->shared->set & row_bit(o, field)) != 0;
 }
 
 static bool before(struct pos a, struct pos b)
@@ -68,9 +68,9 @@ bool loader_has_error_in(struct loader *l, const struct object *o, const char *f
 	struct pos from = object_pos_of(o, field);
 	struct pos to = { .line = UINT32_MAX };
 
-	for (int i = 0; i < __builtin_popcountll(o->written); i++) {
-		if (before(from, o->at[i]) && before(o->at[i], to)) {
-			to = o->at[i];
+	for (int i = 0; i < __builtin_popcountll(o->shared->written); i++) {
+		if (before(from, o->shared->at[i]) && before(o->shared->at[i], to)) {
+			to = o->shared->at[i];
 		}
 	}
 	for (size_t i = 0; i < l->diags.n; i++) {
@@ -169,6 +169,19 @@ static void sort_objects(struct loader *l, struct objects *list)
 		list->v[kept++] = o;
 	}
 	list->n = kept;
+}
+
+/* Everything that fills objects in is done: keep what they have alike once. */
+static void share(struct loader *l)
+{
+	for (int k = 0; k < KIND_COUNT; k++) {
+		const struct table *t = kind_table((enum kind)k);
+		for (size_t i = 0; t->link != 0 && i < l->by_kind[k].n; i++) {
+			struct object **o = &l->by_kind[k].v[i];
+			bind_share(&l->bind, t, *o);
+			*o = arena_copy(l->arena, *o, t->own);
+		}
+	}
 }
 
 static void publish(struct loader *l)
@@ -279,6 +292,10 @@ static enum err_code passes(struct loader *l, struct err *err)
 	hosts_expand(l);
 	objects_check(l);
 	references_check(l);
+	share(l);
+	if (arena_failed(l->arena)) {
+		return err_nomem(err);
+	}
 	publish(l);
 	enum err_code rc = identities_make(l, err);
 	if (rc != ERR_OK) {

@@ -47,19 +47,23 @@ struct document {
 static const char *const part_names[PART_COUNT] = { "apiVersion", "kind", "metadata", "spec",
 	                                            "status" };
 
+static const struct object_shared nothing_yet;
+
 void spec_note_written(struct bind *b, void *obj, const struct seen *seen)
 {
 	struct object *o = obj;
+	struct object_shared shared = o->shared == NULL ? nothing_yet : *o->shared;
 	size_t n = 0;
 	struct pos at[ARRAY_LEN(seen->at)];
 
-	o->written = seen->bits;
-	o->set = seen->bits;
+	shared.written = seen->bits;
+	shared.set = seen->bits;
 	o->misread = seen->misread;
 	for (uint64_t bits = seen->bits; bits != 0; bits &= bits - 1) {
 		at[n++] = seen->at[__builtin_ctzll(bits)];
 	}
-	o->at = bind_keep(b, at, n * sizeof(*at));
+	shared.at = bind_keep(b, at, n * sizeof(*at));
+	object_share(b, o, &shared);
 }
 
 static bool mentions(struct bytes data, const char *word)
@@ -119,10 +123,14 @@ static void ours(struct document *doc, bool kind_known)
 		bad_kind(doc);
 		return;
 	}
-	doc->object = arena_alloc(doc->b->arena, kind_size(doc->kind));
+	/* Where it shares much with others, publish() makes it small. */
+	struct arena *arena = kind_table(doc->kind)->link != 0 ? &doc->l->scratch : doc->b->arena;
+
+	doc->object = arena_alloc(arena, kind_table(doc->kind)->size);
 	if (doc->object != NULL) {
 		doc->object->kind = doc->kind;
 		doc->object->file = doc->b->file;
+		doc->object->shared = &nothing_yet;
 		table_defaults(kind_table(doc->kind), doc->object);
 	}
 }
@@ -178,7 +186,7 @@ static void bind_metadata(struct document *doc, const struct yml_event *ev)
 {
 	/* Metadata of an object whose kind is wrong is read all the same, for its name. */
 	struct {
-		struct object o;
+		struct object_shared o;
 		struct text name;
 	} form = { 0 };
 	struct seen seen;
@@ -189,9 +197,11 @@ static void bind_metadata(struct document *doc, const struct yml_event *ev)
 		doc->ns = (struct text){ .s = "", .pos = seen_pos(&seen, "namespace") };
 	}
 	if (doc->object != NULL) {
-		doc->object->labels = form.o.labels;
-		doc->object->n_labels = form.o.n_labels;
-		doc->object->former_names = form.o.former_names;
+		struct object_shared shared = *doc->object->shared;
+		shared.labels = form.o.labels;
+		shared.n_labels = form.o.n_labels;
+		shared.former_names = form.o.former_names;
+		object_share(doc->b, doc->object, &shared);
 	}
 }
 

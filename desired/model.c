@@ -77,7 +77,7 @@ const struct identity *desired_identity_on(const struct desired *d, const char *
 	char name[600];
 	const struct certificate *c = desired_certificate(d, certificate);
 
-	if (c == NULL || c->for_each.s == NULL) {
+	if (c == NULL || c->shared->for_each.s == NULL) {
 		return c == NULL ? NULL : desired_identity(d, certificate);
 	}
 	int n = snprintf(name, sizeof(name), "%s@%s", certificate, host);
@@ -89,8 +89,8 @@ static bool label_is(const struct object *o, const char *s, size_t n)
 	const char *eq = memchr(s, '=', n);
 	size_t nk = eq != NULL ? (size_t)(eq - s) : n;
 
-	for (size_t i = 0; i < o->n_labels; i++) {
-		const struct label *l = &o->labels[i];
+	for (size_t i = 0; i < o->shared->n_labels; i++) {
+		const struct label *l = &o->shared->labels[i];
 		if (strlen(l->key) != nk || memcmp(l->key, s, nk) != 0) {
 			continue;
 		}

@@ -8,6 +8,9 @@
  * name file:line:col. Field meanings: desired-model.md.
  *
  * Templates ({{host}} ...) stay templates here; expand.h resolves them for one host.
+ *
+ * Memory: the objects of a fleet differ in their names and are alike in nearly all else. What is
+ * alike stands behind `shared`, and equal ones of a commit are one.
  */
 #pragma once
 
@@ -51,6 +54,14 @@ struct label {
 	const char *key, *value;
 };
 
+struct object_shared {
+	const struct label *labels;
+	size_t n_labels;
+	struct texts former_names;
+	uint64_t set;         /* bit per spec field that has a value, in table order ... */
+	uint64_t written;     /* ... in the object itself; the rest comes from Defaults */
+	const struct pos *at; /* of each written spec field, in table order */
+};
 /* First member of every kind. */
 struct object {
 	enum kind kind;
@@ -59,12 +70,7 @@ struct object {
 	const char *name;
 	const char *file; /* path in the repository */
 	struct pos pos;   /* of metadata.name */
-	const struct label *labels;
-	size_t n_labels;
-	struct texts former_names;
-	uint64_t set;         /* bit per spec field that has a value, in table order ... */
-	uint64_t written;     /* ... in the object itself; the rest comes from Defaults */
-	const struct pos *at; /* of each written spec field, in table order */
+	const struct object_shared *shared;
 };
 /* Where spec field `field` ("duration") stands in o->file; the name's place when it was not written
  * there. */
@@ -140,10 +146,8 @@ struct window_spec {
 	struct window window;
 	bool deny;
 };
-struct endpoint_spec {    /* verify[].tls and monitor.endpoints[] */
-	struct text host; /* monitor only, or from url; default: the target's host */
-	struct text url;  /* https://host:port instead */
-	struct text server_name;
+struct endpoint_spec_shared {
+	struct text url; /* https://host:port instead */
 	struct text starttls;
 	struct text present; /* Certificate name; default: the one key entry delivered */
 	struct text client_certificate, ca_set;
@@ -151,7 +155,12 @@ struct endpoint_spec {    /* verify[].tls and monitor.endpoints[] */
 	int port;
 	bool from_target;
 	bool once;
+};
+struct endpoint_spec {    /* verify[].tls and monitor.endpoints[] */
+	struct text host; /* monitor only, or from url; default: the target's host */
+	struct text server_name;
 	struct pos pos;
+	const struct endpoint_spec_shared *shared;
 };
 struct monitor_file {
 	struct text path;                   /* or a pattern of fs_glob.h */
@@ -188,15 +197,14 @@ struct cm_keystores {
 struct other_name_spec {
 	struct text oid, utf8;
 };
-struct certificate {
-	struct object o;
+struct certificate_shared {
 	enum { MODE_MANAGED, MODE_MONITORED } mode;
 	bool renewal_disabled, is_ca, encode_usages, approval_required;
 	struct text for_each; /* Target */
 	struct texts issuers; /* issuerRef or issuerRefs in order; names */
-	struct text common_name, literal_subject, secret_name;
+	struct text literal_subject;
 	const struct subject_spec *subject;
-	struct texts dns_names, ip_addresses, uris, emails;
+	struct texts uris, emails;
 	const struct other_name_spec *other_names;
 	size_t n_other_names;
 	int64_t duration_s;     /* default 90d */
@@ -217,6 +225,12 @@ struct certificate {
 	struct texts allow_targets;
 	int generation; /* raised by hand after IssuerKeyLost */
 	int renew;
+};
+struct certificate {
+	struct object o;
+	struct text common_name, secret_name;
+	struct texts dns_names, ip_addresses;
+	const struct certificate_shared *shared;
 };
 
 enum ca_source_kind { CA_FILE, CA_INLINE, CA_ISSUER, CA_CERTIFICATE, CA_SYSTEM, CA_URL };
@@ -271,15 +285,18 @@ struct host {
 	size_t index;              /* from 0, in the order of the Target */
 	const char *const *values; /* of the inventory's columns, NULL without */
 };
-struct deliver_spec {
-	struct text keystore, certificate; /* one of the two */
-	struct text path;
-	struct texts one_of; /* path: {oneOf: [...]} */
+struct deliver_spec_shared {
 	struct text owner, group;
 	uint32_t mode;            /* default 0600 */
 	int backup_keep;          /* default 1 */
 	int64_t backup_max_age_s; /* default 7d */
+};
+struct deliver_spec {
+	struct text keystore, certificate; /* one of the two */
+	struct text path;
+	struct texts one_of; /* path: {oneOf: [...]} */
 	struct pos pos;
+	const struct deliver_spec_shared *shared;
 };
 enum configure_kind {
 	CONFIGURE_INI,
@@ -317,8 +334,8 @@ struct http_spec {
 };
 struct verify_spec {
 	enum { VERIFY_TLS, VERIFY_COMMAND, VERIFY_HTTP } kind;
-	struct endpoint_spec tls;
-	const struct command_spec *command; /* of its kind, else NULL; likewise: */
+	const struct endpoint_spec *tls; /* of its kind, else NULL; likewise: */
+	const struct command_spec *command;
 	const struct http_spec *http;
 };
 enum on_failure { FAIL_ROLLBACK, FAIL_STOP, FAIL_CONTINUE };
@@ -341,24 +358,17 @@ struct capabilities {
 	bool write_only;       /* what it holds cannot be read back */
 };
 
-struct target {
-	struct object o;
+struct target_shared {
 	struct capabilities can;
-	struct texts host_ranges; /* as written; the next two likewise */
-	struct text inventory, host;
-	const struct host *hosts; /* expanded */
-	size_t n_hosts;
+	struct texts host_ranges; /* as written; the next likewise */
+	struct text inventory;
 	const char *const *columns; /* of the inventory, as in its header */
 	size_t n_columns;
 	struct text via; /* "local" */
-	const struct deliver_spec *deliver;
-	size_t n_deliver;
 	const struct configure_spec *configure;
 	size_t n_configure;
 	const struct activate_spec *activate;
 	size_t n_activate;
-	const struct verify_spec *verify;
-	size_t n_verify;
 	struct rollout_spec rollout;
 	const struct window_spec *windows;
 	size_t n_windows;
@@ -366,6 +376,17 @@ struct target {
 	const struct consumer_spec *consumers;
 	size_t n_consumers;
 	bool take_over, prune;
+};
+struct target {
+	struct object o;
+	struct text host;         /* as written */
+	const struct host *hosts; /* expanded */
+	size_t n_hosts;
+	const struct deliver_spec *deliver;
+	size_t n_deliver;
+	const struct verify_spec *verify;
+	size_t n_verify;
+	const struct target_shared *shared;
 };
 
 struct schedule_spec {

@@ -43,9 +43,9 @@ static bool about(const struct policy *p, const struct object *o)
 	for (size_t i = 0; named && i < p->match.n_labels; i++) {
 		const struct label *want = &p->match.labels[i];
 		named = false;
-		for (size_t k = 0; !named && k < o->n_labels; k++) {
-			named = strcmp(o->labels[k].key, want->key) == 0 &&
-			        strcmp(o->labels[k].value, want->value) == 0;
+		for (size_t k = 0; !named && k < o->shared->n_labels; k++) {
+			named = strcmp(o->shared->labels[k].key, want->key) == 0 &&
+			        strcmp(o->shared->labels[k].value, want->value) == 0;
 		}
 	}
 	return named && about_kind(p, o->kind);
@@ -326,15 +326,16 @@ static void lint_certificate(struct loader *l, const struct certificate *c)
 	bool found = c->dns_names.n == 0 || c->common_name.s == NULL ||
 	             strchr(c->common_name.s, '.') == NULL || strchr(c->common_name.s, ' ') != NULL;
 
-	if (c->key.algorithm == KEY_RSA && c->key.size < 2048) {
+	if (c->shared->key.algorithm == KEY_RSA && c->shared->key.size < 2048) {
 		lint(l, "rsa-below-2048", &c->o, object_pos_of(&c->o, "privateKey"),
 		     "an RSA key of less than 2048 bits");
 	}
-	if (c->renewal_disabled) {
+	if (c->shared->renewal_disabled) {
 		lint(l, "renewal-disabled", &c->o, object_pos_of(&c->o, "renewal"),
 		     "renewal.policy Disabled: it will expire");
 	}
-	if (c->keystores != NULL && (c->keystores->jks_create || c->keystores->pkcs12_create)) {
+	if (c->shared->keystores != NULL &&
+	    (c->shared->keystores->jks_create || c->shared->keystores->pkcs12_create)) {
 		lint(l, "keystores-ignored", &c->o, object_pos_of(&c->o, "keystores"),
 		     "keystores of a Certificate are not made: write a Keystore and a Target that "
 		     "delivers it");
@@ -359,7 +360,7 @@ static void lint_target(struct loader *l, const struct target *t)
 			key = key || (k->entries[e].source == ENTRY_CERTIFICATE &&
 			              !k->entries[e].certificate_only);
 		}
-		if (key && (d->mode & 0007) != 0) {
+		if (key && (d->shared->mode & 0007) != 0) {
 			lint(l, "key-readable-by-others", &t->o, d->pos,
 			     "a file with a private key and permissions for everybody; 0640 is the "
 			     "most that makes sense");

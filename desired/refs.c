@@ -62,14 +62,14 @@ static void check_ref(struct ref_walk *w, const struct field *f, enum kind k, co
 static void check_column(struct ref_walk *w, const struct text *t, const struct piece *p)
 {
 	const char *names[64];
-	size_t n = w->target->n_columns < 64 ? w->target->n_columns : 64;
+	size_t n = w->target->shared->n_columns < 64 ? w->target->shared->n_columns : 64;
 	char word[64];
 
 	if (target_column(w->target, p->s, p->n) >= 0 || w->target->n_hosts == 0) {
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
-		names[i] = w->target->columns[i];
+		names[i] = w->target->shared->columns[i];
 	}
 	(void)snprintf(word, sizeof(word), "%.*s", (int)(p->n < 60 ? p->n : 60), p->s);
 	loader_report_at(w->l, w->o, t->pos,
@@ -245,13 +245,13 @@ static void walk_object(struct loader *l, const struct object *o, const struct o
                         bool in_defaults)
 {
 	struct ref_walk w = { .l = l, .o = reporter, .in_defaults = in_defaults };
-	struct value_walk walk = { .top = o->written, .visit = visit, .arg = &w };
+	struct value_walk walk = { .top = o->shared->written, .visit = visit, .arg = &w };
 	const struct text *for_each = NULL;
 
 	if (o->kind == KIND_TARGET) {
 		w.target = in_defaults ? NULL : (const struct target *)(const void *)o;
 	} else if (o->kind == KIND_CERTIFICATE) {
-		for_each = &((const struct certificate *)(const void *)o)->for_each;
+		for_each = &((const struct certificate *)(const void *)o)->shared->for_each;
 	} else if (o->kind == KIND_KEYSTORE) {
 		for_each = &((const struct keystore_def *)(const void *)o)->for_each;
 	}
@@ -266,8 +266,8 @@ static void walk_object(struct loader *l, const struct object *o, const struct o
 /* A name of the present is nobody's past, and a past is one object's. */
 static void check_former_names(struct loader *l, const struct object *o, struct map *claimed)
 {
-	for (size_t i = 0; i < o->former_names.n; i++) {
-		const struct text *t = &o->former_names.v[i];
+	for (size_t i = 0; i < o->shared->former_names.n; i++) {
+		const struct text *t = &o->shared->former_names.v[i];
 		void *before = NULL;
 
 		if (loader_find(l, o->kind, t->s) != NULL) {
@@ -300,8 +300,9 @@ void references_check(struct loader *l)
 		const void *specs[] = { d->issuer,   d->certificate, d->ca_set,
 			                d->keystore, d->target,      d->discovery };
 		for (size_t s = 0; s < ARRAY_LEN(specs); s++) {
-			if (specs[s] != NULL) {
-				struct object *spec = (struct object *)(uintptr_t)specs[s];
+			struct object *spec = (struct object *)(uintptr_t)specs[s];
+			/* one that could not be read was reported */
+			if (spec != NULL && spec->shared != NULL) {
 				spec->kind = (enum kind)s; /* kinds are in this order */
 				walk_object(l, spec, o, /* in_defaults= */ true);
 			}

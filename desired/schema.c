@@ -69,6 +69,10 @@ static void store_default(const struct field *f, char *at)
 
 void table_defaults(const struct table *t, void *obj)
 {
+	if (t->link != 0) {
+		const char *shared = (char *)obj + t->own;
+		memcpy((char *)obj + t->link, &shared, sizeof(shared));
+	}
 	for (size_t i = 0; i < t->n; i++) {
 		const struct field *f = &t->fields[i];
 		if (f->type == FIELD_MAP) {
@@ -79,19 +83,29 @@ void table_defaults(const struct table *t, void *obj)
 	}
 }
 
+const char *table_place(const struct table *t, const void *obj, const struct field *f)
+{
+	const char *shared;
+
+	if (t->link == 0 || f->offset < t->own) {
+		return (const char *)obj + f->offset;
+	}
+	memcpy(&shared, (const char *)obj + t->link, sizeof(shared));
+	return shared + (f->offset - t->own);
+}
+
 static const struct {
 	const char *name;
 	const struct table *table;
-	size_t size;
 } kinds[KIND_COUNT] = {
-	[KIND_ISSUER] = { "Issuer", &table_issuer, sizeof(struct issuer_def) },
-	[KIND_CERTIFICATE] = { "Certificate", &table_certificate, sizeof(struct certificate) },
-	[KIND_CASET] = { "CASet", &table_ca_set, sizeof(struct ca_set) },
-	[KIND_KEYSTORE] = { "Keystore", &table_keystore, sizeof(struct keystore_def) },
-	[KIND_TARGET] = { "Target", &table_target, sizeof(struct target) },
-	[KIND_DISCOVERY] = { "Discovery", &table_discovery, sizeof(struct discovery_def) },
-	[KIND_POLICY] = { "Policy", &table_policy, sizeof(struct policy) },
-	[KIND_DEFAULTS] = { "Defaults", &table_defaults_spec, sizeof(struct defaults) },
+	[KIND_ISSUER] = { "Issuer", &table_issuer },
+	[KIND_CERTIFICATE] = { "Certificate", &table_certificate },
+	[KIND_CASET] = { "CASet", &table_ca_set },
+	[KIND_KEYSTORE] = { "Keystore", &table_keystore },
+	[KIND_TARGET] = { "Target", &table_target },
+	[KIND_DISCOVERY] = { "Discovery", &table_discovery },
+	[KIND_POLICY] = { "Policy", &table_policy },
+	[KIND_DEFAULTS] = { "Defaults", &table_defaults_spec },
 };
 
 const char *kind_name(enum kind k)
@@ -102,11 +116,6 @@ const char *kind_name(enum kind k)
 const struct table *kind_table(enum kind k)
 {
 	return kinds[k].table;
-}
-
-size_t kind_size(enum kind k)
-{
-	return kinds[k].size;
 }
 
 bool kind_from_name(const char *s, enum kind *ret)
@@ -135,10 +144,10 @@ struct pos object_pos_of(const struct object *o, const char *field)
 		return o->pos;
 	}
 	uint64_t bit = UINT64_C(1) << (f - t->fields);
-	if ((o->written & bit) == 0 || o->at == NULL) {
+	if ((o->shared->written & bit) == 0 || o->shared->at == NULL) {
 		return o->pos;
 	}
-	return o->at[__builtin_popcountll(o->written & (bit - 1))];
+	return o->shared->at[__builtin_popcountll(o->shared->written & (bit - 1))];
 }
 
 const char *format_words(enum text_format f)
@@ -245,7 +254,7 @@ static void walk_list(struct walker *k, const struct field *f, const char *at)
 	memcpy(&l, at, sizeof(l));
 	if (f->type == FIELD_LIST) {
 		for (size_t i = 0; i < l.n; i++) {
-			walk_table(k, f->sub, l.v + i * f->sub->size, UINT64_MAX);
+			walk_table(k, f->sub, l.v + i * f->sub->own, UINT64_MAX);
 		}
 	} else if (f->type == FIELD_SECRETS) {
 		for (size_t i = 0; i < l.n; i++) {
@@ -342,8 +351,8 @@ static void walk_table(struct walker *k, const struct table *t, const char *obj,
 
 	for (size_t i = 0; i < t->n; i++) {
 		const struct field *f = &t->fields[i];
-		if ((rows & (UINT64_C(1) << i)) == 0 || f->width == 0 ||
-		    is_empty(f, obj + f->offset)) {
+		const char *at = table_place(t, obj, f);
+		if ((rows & (UINT64_C(1) << i)) == 0 || f->width == 0 || is_empty(f, at)) {
 			continue;
 		}
 		size_t n = strlen(f->name);
@@ -355,7 +364,7 @@ static void walk_table(struct walker *k, const struct table *t, const char *obj,
 		}
 		memcpy(k->path + len + (len > 0), f->name, n + 1);
 		k->len = len + (len > 0) + n;
-		walk_value(k, f, obj + f->offset);
+		walk_value(k, f, at);
 	}
 	k->len = len;
 	k->path[len] = '\0';

@@ -103,7 +103,9 @@ struct table {
 	const char *doc;
 	const struct field *fields;
 	size_t n;
-	size_t size;
+	size_t size; /* of the struct, and behind it of what it shares with others */
+	size_t own;  /* of the struct alone */
+	size_t link; /* where in it the pointer to what it shares stands; 0: it shares nothing */
 	bool late;   /* spec of a kind: required rows are judged after Defaults came in */
 	bool shared; /* equal ones of a commit may be one: nothing is filled in after reading */
 	/* Rules between fields, after the mapping was read; may be NULL. */
@@ -119,6 +121,10 @@ struct table {
 #define AT(type, member)                                                                           \
 	.offset = offsetof(struct type, member),                                                   \
 	.width = (uint16_t)sizeof(((struct type *)0)->member)
+/* What is shared stands behind the struct while that is being read; table_place() knows better. */
+#define AT_SHARED(type, member)                                                                    \
+	.offset = sizeof(struct type) + offsetof(struct type##_shared, member),                    \
+	.width = (uint16_t)sizeof(((struct type##_shared *)0)->member)
 #define AT_POINTER(type, member) .offset = offsetof(struct type, member), .width = sizeof(void *)
 /* Of lists: the number of elements follows the pointer. */
 #define AT_LIST(type, member)                                                                      \
@@ -127,12 +133,29 @@ struct table {
 	                                     offsetof(struct type, member) + sizeof(void *)        \
 	                             ? (int)sizeof(void *)                                         \
 	                             : -1])
+#define AT_SHARED_LIST(type, member)                                                               \
+	.offset = sizeof(struct type) + offsetof(struct type##_shared, member),                    \
+	.width = sizeof(                                                                           \
+		char[offsetof(struct type##_shared, n_##member) ==                                 \
+	                             offsetof(struct type##_shared, member) + sizeof(void *)       \
+	                     ? (int)sizeof(void *)                                                 \
+	                     : -1])
 /* The rest: its documentation, then other members. */
 #define TABLE(var, type, title, ...)                                                               \
 	const struct table var = { .name = (title),                                                \
 		                   .fields = var##_fields,                                         \
 		                   .n = ARRAY_LEN(var##_fields),                                   \
 		                   .size = sizeof(struct type),                                    \
+		                   .own = sizeof(struct type),                                     \
+		                   .doc = __VA_ARGS__ }
+/* The same of a struct with a `shared`. */
+#define TABLE_SHARED(var, type, title, ...)                                                        \
+	const struct table var = { .name = (title),                                                \
+		                   .fields = var##_fields,                                         \
+		                   .n = ARRAY_LEN(var##_fields),                                   \
+		                   .size = sizeof(struct type) + sizeof(struct type##_shared),     \
+		                   .own = sizeof(struct type),                                     \
+		                   .link = offsetof(struct type, shared),                          \
 		                   .doc = __VA_ARGS__ }
 
 /* NULL when there is none. Looking for rows in the order written costs one comparison: `*hint` is
@@ -140,14 +163,15 @@ struct table {
 const struct field *table_find(const struct table *t, const char *name, size_t *hint);
 /* The row's name nearest to a misspelt one, or NULL. */
 const char *table_nearest(const struct table *t, const char *name);
-/* Put the constant defaults into a zeroed struct. */
+/* Put the constant defaults into a zeroed struct of t->size, and link it to what it shares. */
 void table_defaults(const struct table *t, void *obj);
+/* Where the row's value is, of a struct with what it shares behind it or elsewhere. */
+const char *table_place(const struct table *t, const void *obj, const struct field *f);
 
 extern const struct table table_document, table_metadata;
 extern const struct table table_config;
 /* spec of a kind. */
 const struct table *kind_table(enum kind k);
-size_t kind_size(enum kind k);
 /* Exact word, "Certificate". */
 bool kind_from_name(const char *s, enum kind *ret);
 /* A kind of desired-model.md that this release lacks. */

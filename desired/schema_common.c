@@ -13,16 +13,16 @@
 #define HOST_T .flags = FIELD_HOST_TEMPLATE
 
 struct metadata_form {
-	struct object o;
+	struct object_shared o;
 	struct text name;
 };
 
 static const struct field table_metadata_fields[] = {
 	ROW("name", TEXT, AT(metadata_form, name), .format = FORMAT_OBJECT_NAME,
 	    .flags = FIELD_REQUIRED, .doc = "Name, unique among the objects of the kind."),
-	ROW("labels", LABELS, AT_LIST(object, labels),
+	ROW("labels", LABELS, AT_LIST(object_shared, labels),
 	    .doc = "Labels, for -l team=kms and for Policy."),
-	ROW("formerNames", TEXTS, AT(object, former_names), .format = FORMAT_OBJECT_NAME,
+	ROW("formerNames", TEXTS, AT(object_shared, former_names), .format = FORMAT_OBJECT_NAME,
 	    .doc = "Names it had before, the newest first: key, history and ownership go along, and nothing is issued."),
 	ROW("namespace", TEXT, .width = 0, .doc = "Accepted and ignored, with a note."),
 	ROW("annotations", ANY, .doc = "Accepted and ignored."),
@@ -335,9 +335,9 @@ static void check_endpoint(struct bind *b, void *obj, const struct seen *seen)
 	struct endpoint_spec *e = obj;
 
 	e->pos = seen->pos;
-	if (e->url.s != NULL && !str_starts(e->url.s, "https://")) {
-		bind_report(b, e->url.pos, /* hint= */ NULL,
-		            "url: expected https://HOST[:PORT], found '%.80s'", e->url.s);
+	if (e->shared->url.s != NULL && !str_starts(e->shared->url.s, "https://")) {
+		bind_report(b, e->shared->url.pos, /* hint= */ NULL,
+		            "url: expected https://HOST[:PORT], found '%.80s'", e->shared->url.s);
 	}
 }
 
@@ -366,25 +366,27 @@ static const struct word words_from[] = { { "here", 0 }, { "target", -1 }, { NUL
 static const struct field table_endpoint_fields[] = {
 	ROW("host", TEXT, AT(endpoint_spec, host), HOST_T, .format = FORMAT_HOST,
 	    .dflt_text = "the Target's host", .doc = "Where to connect to."),
-	ROW("port", INT, AT(endpoint_spec, port), .min = 1, .max = 65535, .groups = 1,
+	ROW("port", INT, AT_SHARED(endpoint_spec, port), .min = 1, .max = 65535, .groups = 1,
 	    .flags = FIELD_REQUIRED, .doc = "TCP port."),
-	ROW("url", TEXT, AT(endpoint_spec, url), HOST_T, .groups = 1, .min = 1,
+	ROW("url", TEXT, AT_SHARED(endpoint_spec, url), HOST_T, .groups = 1, .min = 1,
 	    .doc = "https://HOST[:PORT] instead of host and port."),
 	ROW("serverName", TEXT, AT(endpoint_spec, server_name), HOST_T, .format = FORMAT_HOST,
 	    .dflt_text = "the host", .doc = "SNI to send and name to expect."),
-	ROW("starttls", WORD, AT(endpoint_spec, starttls), .words = words_starttls,
+	ROW("starttls", WORD, AT_SHARED(endpoint_spec, starttls), .words = words_starttls,
 	    .doc = "Speak this protocol first."),
-	ROW("present", REF, AT(endpoint_spec, present), .ref = KIND_CERTIFICATE,
+	ROW("present", REF, AT_SHARED(endpoint_spec, present), .ref = KIND_CERTIFICATE,
 	    .dflt_text = "the one that is delivered", .doc = "Certificate that shall be served."),
-	ROW("clientCertificateRef", REF, AT(endpoint_spec, client_certificate),
+	ROW("clientCertificateRef", REF, AT_SHARED(endpoint_spec, client_certificate),
 	    .ref = KIND_CERTIFICATE, .doc = "Certificate to present when the server asks for one."),
-	ROW("caSetRef", REF, AT(endpoint_spec, ca_set), .ref = KIND_CASET,
+	ROW("caSetRef", REF, AT_SHARED(endpoint_spec, ca_set), .ref = KIND_CASET,
 	    .doc = "Anchors that the served chain shall end in."),
-	ROW("grace", DURATION, AT(endpoint_spec, grace_s), .dflt = 120, .min = 0, .max = 86400,
+	ROW("grace", DURATION, AT_SHARED(endpoint_spec, grace_s), .dflt = 120, .min = 0,
+	    .max = 86400,
 	    .doc = "How long after activation the previous certificate may still be served."),
-	ROW("from", ENUM, AT(endpoint_spec, from_target), .words = words_from,
+	ROW("from", ENUM, AT_SHARED(endpoint_spec, from_target), .words = words_from,
 	    .flags = FIELD_SHOW_DEFAULT, .doc = "Who connects."),
-	ROW("once", BOOL, AT(endpoint_spec, once), .doc = "Only after a delivery, not always."),
+	ROW("once", BOOL, AT_SHARED(endpoint_spec, once),
+	    .doc = "Only after a delivery, not always."),
 };
-TABLE(table_endpoint, endpoint_spec, "endpoint", "A TLS server and what it shall serve.",
-      .check = check_endpoint);
+TABLE_SHARED(table_endpoint, endpoint_spec, "endpoint", "A TLS server and what it shall serve.",
+             .check = check_endpoint);

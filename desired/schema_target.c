@@ -48,12 +48,12 @@ static void check_deliver(struct bind *b, void *obj, const struct seen *seen)
 }
 
 static const struct field table_backup_fields[] = {
-	ROW("keep", INT, AT(deliver_spec, backup_keep), .dflt = 1, .min = 0, .max = 1000,
+	ROW("keep", INT, AT_SHARED(deliver_spec, backup_keep), .dflt = 1, .min = 0, .max = 1000,
 	    .doc = "How many former files are kept beside it."),
-	ROW("maxAge", DURATION, AT(deliver_spec, backup_max_age_s), .dflt = 7 * DAY, .min = 3600,
-	    .max = 3660 * DAY, .doc = "And for how long."),
+	ROW("maxAge", DURATION, AT_SHARED(deliver_spec, backup_max_age_s), .dflt = 7 * DAY,
+	    .min = 3600, .max = 3660 * DAY, .doc = "And for how long."),
 };
-static TABLE(table_backup, deliver_spec, "backup", "Former files.");
+static TABLE_SHARED(table_backup, deliver_spec, "backup", "Former files.");
 static const struct field table_deliver_fields[] = {
 	ROW("keystoreRef", REF, AT(deliver_spec, keystore), .ref = KIND_KEYSTORE, .groups = 1,
 	    .flags = FIELD_REQUIRED, .doc = "Keystore to put there."),
@@ -62,16 +62,16 @@ static const struct field table_deliver_fields[] = {
 	ROW("path", PATH_CHOICE, AT(deliver_spec, path), .sub = &table_path_choice,
 	    HOST_T | FIELD_REQUIRED, .format = FORMAT_ABSOLUTE,
 	    .doc = "Where: absolute, or {oneOf: [PATH...]}."),
-	ROW("owner", TEXT, AT(deliver_spec, owner), HOST_T, .min = 1, .max = 64,
+	ROW("owner", TEXT, AT_SHARED(deliver_spec, owner), HOST_T, .min = 1, .max = 64,
 	    .dflt_text = "the writing process's", .doc = "User."),
-	ROW("group", TEXT, AT(deliver_spec, group), HOST_T, .min = 1, .max = 64,
+	ROW("group", TEXT, AT_SHARED(deliver_spec, group), HOST_T, .min = 1, .max = 64,
 	    .dflt_text = "the writing process's", .doc = "Group."),
-	ROW("mode", MODE, AT(deliver_spec, mode), .dflt = 0600, .max = 0777,
+	ROW("mode", MODE, AT_SHARED(deliver_spec, mode), .dflt = 0600, .max = 0777,
 	    .doc = "Permissions, octal."),
 	ROW("backup", MAP, .sub = &table_backup, WITHIN, .doc = "Former files."),
 };
-static TABLE(table_deliver, deliver_spec, "delivery", "A file and where it goes.",
-             .check = check_deliver);
+static TABLE_SHARED(table_deliver, deliver_spec, "delivery", "A file and where it goes.",
+                    .check = check_deliver);
 
 #define CONFIGURE_VALUE                                                                            \
 	ROW("value", TEXT, AT(configure_spec, value), HOST_T | FIELD_REQUIRED, .groups = 1,        \
@@ -220,7 +220,7 @@ static const struct field table_http_fields[] = {
 static TABLE(table_http, http_spec, "http", "An HTTP request.", .check = check_http);
 
 static const struct field table_verify_fields[] = {
-	ROW("tls", MAP, AT(verify_spec, tls), .sub = &table_endpoint, .groups = 1,
+	ROW("tls", POINTER, AT_POINTER(verify_spec, tls), .sub = &table_endpoint, .groups = 1,
 	    .flags = FIELD_REQUIRED, .doc = "A TLS handshake."),
 	ROW("command", COMMAND, AT_POINTER(verify_spec, command), .sub = &table_command, HOST_T,
 	    .groups = 1, .doc = "A program that succeeds."),
@@ -267,40 +267,41 @@ static const struct field table_consumer_fields[] = {
 static TABLE(table_consumer, consumer_spec, "consumer", "Who must trust what is presented.");
 
 static const struct field table_target_fields[] = {
-	ROW("hosts", TEXTS, AT(target, host_ranges), .groups = 1, .flags = FIELD_REQUIRED, .min = 1,
-	    .doc = "Hosts, with ranges: pdu[01-40].dc1.example."),
+	ROW("hosts", TEXTS, AT_SHARED(target, host_ranges), .groups = 1, .flags = FIELD_REQUIRED,
+	    .min = 1, .doc = "Hosts, with ranges: pdu[01-40].dc1.example."),
 	ROW("host", TEXT, AT(target, host), .groups = 1, .format = FORMAT_HOST,
 	    .doc = "A single host."),
-	ROW("inventory", TEXT, AT(target, inventory), .groups = 1, .format = FORMAT_REPOSITORY,
+	ROW("inventory", TEXT, AT_SHARED(target, inventory), .groups = 1,
+	    .format = FORMAT_REPOSITORY,
 	    .doc = "File in the repository: CSV with a header whose first column is the host, or "
 	           "one host a line."),
-	ROW("via", MAP, AT(target, via), .sub = &table_via, .flags = FIELD_REQUIRED,
+	ROW("via", MAP, AT_SHARED(target, via), .sub = &table_via, .flags = FIELD_REQUIRED,
 	    .doc = "How the hosts are reached."),
 	ROW("deliver", LIST, AT_LIST(target, deliver), .sub = &table_deliver,
 	    .doc = "Files and where they go."),
-	ROW("configure", LIST, AT_LIST(target, configure), .sub = &table_configure,
+	ROW("configure", LIST, AT_SHARED_LIST(target, configure), .sub = &table_configure,
 	    .doc = "Idempotent edits."),
-	ROW("activate", LIST, AT_LIST(target, activate), .sub = &table_activate,
+	ROW("activate", LIST, AT_SHARED_LIST(target, activate), .sub = &table_activate,
 	    .doc = "How new files come into use."),
 	ROW("verify", LIST, AT_LIST(target, verify), .sub = &table_verify,
 	    .doc = "How success is proven."),
-	ROW("rollout", MAP, AT(target, rollout), .sub = &table_rollout,
+	ROW("rollout", MAP, AT_SHARED(target, rollout), .sub = &table_rollout,
 	    .doc = "In what order and how many at a time."),
-	ROW("windows", LIST, AT_LIST(target, windows), .sub = &table_window,
+	ROW("windows", LIST, AT_SHARED_LIST(target, windows), .sub = &table_window,
 	    .doc = "When changes may be activated."),
-	ROW("urgentBefore", URGENT, AT(target, urgent_before_s), .min = 60, .max = 3660 * DAY,
-	    .dflt_text = "3d or a sixth of life, whichever is less",
+	ROW("urgentBefore", URGENT, AT_SHARED(target, urgent_before_s), .min = 60,
+	    .max = 3660 * DAY, .dflt_text = "3d or a sixth of life, whichever is less",
 	    .doc = "So long before expiry windows do not count any more; or never."),
-	ROW("consumers", LIST, AT_LIST(target, consumers), .sub = &table_consumer,
+	ROW("consumers", LIST, AT_SHARED_LIST(target, consumers), .sub = &table_consumer,
 	    .doc = "Who must trust what the hosts present; derived where keystores say so."),
-	ROW("takeOver", BOOL, AT(target, take_over), .flags = FIELD_SHOW_DEFAULT,
+	ROW("takeOver", BOOL, AT_SHARED(target, take_over), .flags = FIELD_SHOW_DEFAULT,
 	    .doc = "Replace foreign identities in the declared places, with a backup."),
-	ROW("prune", BOOL, AT(target, prune), .flags = FIELD_SHOW_DEFAULT,
+	ROW("prune", BOOL, AT_SHARED(target, prune), .flags = FIELD_SHOW_DEFAULT,
 	    .doc = "Remove what certwright put there and nobody declares any more."),
 	ROW("profile", UNSUPPORTED, .doc = "Knowledge about a product."),
 	ROW("parameters", UNSUPPORTED, .doc = "Of the profile."),
 	ROW("drain", UNSUPPORTED, .doc = "Take hosts out of a load balancer meanwhile."),
 	COMMON_SPEC_FIELDS,
 };
-TABLE(table_target, target, "spec of Target", "Where identities go and how they are seen.",
-      .late = true, .check = spec_note_written);
+TABLE_SHARED(table_target, target, "spec of Target", "Where identities go and how they are seen.",
+             .late = true, .check = spec_note_written);

@@ -131,8 +131,12 @@ static enum err_code configure(struct db *db, bool writable, struct err *err)
 	             "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; "
 	             "PRAGMA temp_store=MEMORY;",
 	             err);
-	if (rc != ERR_OK || !writable) {
+	if (rc != ERR_OK) {
 		return rc;
+	}
+	if (!writable) {
+		/* Who only reads, reads each table once from end to end. */
+		return db_exec(db, "PRAGMA cache_size=-256;", err);
 	}
 	return db_exec(db,
 	               "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
@@ -432,6 +436,38 @@ void row_fixed(struct row *r, int col, uint8_t *out, size_t n)
 		return;
 	}
 	memcpy(out, v.p, n);
+}
+
+enum err_code db_count(struct db *db, const char *sql, size_t *ret, struct err *err)
+{
+	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
+	bool found = false;
+	enum err_code rc = db_query(db, sql, /* values= */ NULL, 0, &q, err);
+
+	if (rc == ERR_OK) {
+		rc = db_next(q, &found, err);
+	}
+	if (rc == ERR_OK) {
+		struct row r = row_of(q, "count", /* arena= */ NULL);
+		*ret = (size_t)row_int(&r, 0, 0, INT32_MAX);
+		rc = row_check(&r, err);
+	}
+	return rc;
+}
+
+const uint8_t *row_digest_like(struct row *r, int col, const uint8_t *like)
+{
+	static const uint8_t none[SHA256_BYTES];
+	uint8_t digest[SHA256_BYTES] = { 0 };
+
+	row_fixed(r, col, digest, sizeof(digest));
+	if (memcmp(digest, none, sizeof(none)) == 0) {
+		return NULL;
+	}
+	if (like != NULL && memcmp(digest, like, sizeof(digest)) == 0) {
+		return like;
+	}
+	return arena_copy(r->arena, digest, sizeof(digest));
 }
 
 enum err_code row_check(const struct row *r, struct err *err)

@@ -20,6 +20,7 @@
 #include "reconciler/base/bytes.h"
 #include "reconciler/base/clock.h"
 #include "reconciler/base/err.h"
+#include "reconciler/pki/pki.h"
 
 struct db;
 struct stmt;
@@ -74,6 +75,8 @@ enum err_code db_query(struct db *db, const char *sql, const struct db_value *va
                        struct stmt **ret, struct err *err);
 enum err_code db_next(struct stmt *st, bool *ret_row, struct err *err);
 void cleanup_stmt(struct stmt **st); /* ready for its next use */
+/* What a SELECT count(*) says. */
+enum err_code db_count(struct db *db, const char *sql, size_t *ret, struct err *err);
 
 /* The row under a statement, read column by column; the first thing wrong is kept and told by
  * row_check(). What is wrong reads as zero or "". */
@@ -95,6 +98,8 @@ const char *row_str_like(struct row *r, int col, const char *last);
 const char *row_str_borrowed(struct row *r, int col);           /* until the next step */
 struct bytes row_blob(struct row *r, int col);                  /* borrowed until the next step */
 void row_fixed(struct row *r, int col, uint8_t *out, size_t n); /* exactly n octets */
+/* A SHA-256: NULL when it is all zeroes, `like` (which may be NULL) when it is the same. */
+const uint8_t *row_digest_like(struct row *r, int col, const uint8_t *like);
 bool row_is_null(const struct row *r, int col);
 void row_damage(struct row *r, int col, const char *why);
 enum err_code row_check(const struct row *r, struct err *err);

@@ -24,9 +24,10 @@ struct held {
 	int revision;            /* from 1, rising */
 	int issuer_generation;   /* privateCA generation that signed it */
 	struct seen_chain chain; /* leaf first, without root */
-	uint8_t request_digest[32],
-		key_digest[32]; /* of the spec it was made for (spec.h); zero when adopted */
-	const char *issuer;     /* Issuer name, "" when adopted from elsewhere */
+	/* Of the spec it was made for (spec.h); zero and NULL when adopted. */
+	uint8_t request_digest[32];
+	const uint8_t *key_digest;
+	const char *issuer; /* Issuer name, "" when adopted from elsewhere */
 	struct wall issued_at;
 	int renew;    /* spec.renew it answers */
 	bool has_key; /* sealed here */
@@ -62,9 +63,9 @@ struct store_memory {
 	const char *target, *host, *path;
 	uint8_t written[SHA256_BYTES]; /* digest of what we wrote last, zero: never */
 	struct wall written_at;
-	struct wall activated_at;        /* when a success of `activate` was recorded */
-	uint8_t activated[SHA256_BYTES]; /* digest of the content loaded by it */
-	unsigned activations;            /* since written_at, or since the last that was proved */
+	struct wall activated_at; /* when a success of `activate` was recorded */
+	const uint8_t *activated; /* digest of the content loaded by it; NULL: none */
+	unsigned activations;     /* since written_at, or since the last that was proved */
 	int hold_revision; /* `rollback` holds re-push: the revision it went back to, 0: no */
 	const struct backoff *push; /* NULL: it never failed */
 	/* Of its files since we wrote or adopted them: what holds where the YAML says nothing.
@@ -76,7 +77,7 @@ struct store_memory {
 struct slot_memory {
 	const char *store_key, *alias; /* folded */
 	const char *identity;          /* key entries; NULL for trust */
-	uint8_t sha256[SHA256_BYTES];  /* leaf or anchor we put there last */
+	const uint8_t *sha256;         /* leaf or anchor we put there last */
 };
 
 /* An anchor or pin we put into a store. */

@@ -222,7 +222,9 @@ static void take_file_facts(struct observer *ob, const struct parts *p, struct o
 	}
 	row->owner = owner_name(ob, p->facts[of].uid);
 	row->group = group_name(ob, p->facts[of].gid);
-	store_digest(p->view, p->n, row->sha256);
+	uint8_t sha256[SHA256_BYTES];
+	store_digest(p->view, p->n, sha256);
+	row->sha256 = arena_copy(ob->o->arena, sha256, sizeof(sha256));
 }
 
 static enum err_code take_store(struct observer *ob, const struct opened *op, struct obs_store *row,
@@ -336,7 +338,9 @@ static enum err_code take_names(const struct look_names *names, struct obs_store
 		v[i] = (struct obs_entry){ .alias = path, .folded = path, .kind = KS_OPAQUE };
 	}
 	/* Another set of files is news, as other content of a file is. */
-	pki_sha256(all.p, all.len, row->sha256);
+	uint8_t sha256[SHA256_BYTES];
+	pki_sha256(all.p, all.len, sha256);
+	row->sha256 = arena_copy(a, sha256, sizeof(sha256));
 	row->entries = v;
 	row->n_entries = names->n;
 	row->error = names->error == NULL ? NULL : arena_str(a, names->error);

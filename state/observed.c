@@ -12,6 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const uint8_t zeroes[SHA256_BYTES];
+
+const uint8_t *digest_or_zeroes(const uint8_t *digest)
+{
+	return digest == NULL ? zeroes : digest;
+}
+
+bool digests_equal(const uint8_t *a, const uint8_t *b)
+{
+	return memcmp(digest_or_zeroes(a), digest_or_zeroes(b), SHA256_BYTES) == 0;
+}
+
 void seen_certs_init(struct seen_certs *set, struct arena *arena)
 {
 	set->arena = arena;

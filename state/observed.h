@@ -16,6 +16,11 @@
 #include "reconciler/base/map.h"
 #include "reconciler/pki/cert.h"
 
+/* Digests (SHA-256) that rows point to, since several rows hold the same: NULL is "none", and the
+ * same as 32 zero octets. */
+bool digests_equal(const uint8_t *a, const uint8_t *b);
+const uint8_t *digest_or_zeroes(const uint8_t *digest);
+
 /* Where certificates are read from when somebody asks for more than their facts. */
 struct cert_ders {
 	enum err_code (*read)(struct cert_ders *d, const uint8_t sha256[SHA256_BYTES],
@@ -75,10 +80,10 @@ struct obs_entry {
 	const char *alias, *folded;
 	enum keystore_entry_kind kind;
 	struct seen_chain chain;
-	bool key_opens;                        /* KS_KEY: by the key password */
-	bool key_matches;                      /* and belongs to the leaf */
-	uint8_t key_spki_sha256[SHA256_BYTES]; /* when key_opens */
-	unsigned warnings;                     /* enum keystore_warning */
+	bool key_opens;                 /* KS_KEY: by the key password */
+	bool key_matches;               /* and belongs to the leaf */
+	const uint8_t *key_spki_sha256; /* when key_opens, else NULL */
+	unsigned warnings;              /* enum keystore_warning */
 };
 
 /* target "": a file that a monitor names. Its host is then the identity that is monitored, and
@@ -89,12 +94,12 @@ struct obs_store {
 	unsigned warnings;
 	const char *error; /* sentence; with OK and ABSENT: why it could not be written, or NULL */
 	struct wall at;
-	const char *format;           /* keystore type that read it */
-	const char *profile;          /* NULL where the format has none */
-	int password;                 /* 0 current, k: previousPasswordRefs[k-1], -1 none needed */
-	uint32_t mode;                /* loosest of all parts that hold a key, else of part 0 */
-	const char *owner, *group;    /* names, or decimal ids */
-	uint8_t sha256[SHA256_BYTES]; /* over all parts in order */
+	const char *format;        /* keystore type that read it */
+	const char *profile;       /* NULL where the format has none */
+	int password;              /* 0 current, k: previousPasswordRefs[k-1], -1 none needed */
+	uint32_t mode;             /* loosest of all parts that hold a key, else of part 0 */
+	const char *owner, *group; /* names, or decimal ids */
+	const uint8_t *sha256;     /* over all parts in order; NULL: not read */
 	const struct obs_entry *entries; /* in file order */
 	size_t n_entries;
 };
@@ -128,14 +133,14 @@ struct obs_endpoint {
 	struct wall at;
 	struct seen_chain served;
 	const char *protocol, *cipher;
-	bool client_cert_asked;
 	const char *const *ca_names; /* RFC 4514, when asked */
 	size_t n_ca_names;
-	bool name_refused;      /* unrecognized_name: what is served without a name */
-	struct seen_chain twin; /* with a key of another kind; empty: none, or not looked for */
-	int64_t took_ms;        /* of this look; not kept */
 	const struct obs_address *addresses; /* all of them, when several were looked at */
 	size_t n_addresses;
+	struct seen_chain twin; /* with a key of another kind; empty: none, or not looked for */
+	bool client_cert_asked;
+	bool name_refused; /* unrecognized_name: what is served without a name */
+	int32_t took_ms;   /* of this look; not kept */
 };
 
 /* One configure[] item of one host. */

@@ -140,7 +140,7 @@ static enum err_code put_entry(const struct obs_entry *e, struct buf *out, struc
 		return rc;
 	}
 	if (e->key_opens) {
-		buf_add(out, e->key_spki_sha256, SHA256_BYTES);
+		buf_add(out, digest_or_zeroes(e->key_spki_sha256), SHA256_BYTES);
 	}
 	if (e->chain.n > CHAIN_MAX) {
 		return err_set(err, ERR_INVALID, "entry '%s': a chain of %zu certificates",
@@ -171,7 +171,7 @@ static enum err_code take_entry(struct reader *r, struct cert_source *src, struc
 	uint32_t kind = take_be(r, 1);
 	uint32_t flags = take_be(r, 1);
 	uint32_t n;
-	const uint8_t *p;
+	const uint8_t *p, *spki;
 
 	e->kind = (enum keystore_entry_kind)kind;
 	e->key_opens = (flags & ENTRY_KEY_OPENS) != 0;
@@ -180,10 +180,7 @@ static enum err_code take_entry(struct reader *r, struct cert_source *src, struc
 	e->alias = take_text(r, take_be(r, 2), arena);
 	n = take_be(r, 2);
 	e->folded = n == SAME_TEXT ? e->alias : take_text(r, n, arena);
-	p = e->key_opens ? take(r, SHA256_BYTES) : NULL;
-	if (p != NULL) {
-		memcpy(e->key_spki_sha256, p, SHA256_BYTES);
-	}
+	spki = e->key_opens ? take(r, SHA256_BYTES) : NULL;
 	n = take_be(r, 2);
 	p = take(r, (size_t)n * SHA256_BYTES);
 	if (r->bad || kind > KS_OPAQUE || (flags & ~3u) != 0) {
@@ -192,7 +189,16 @@ static enum err_code take_entry(struct reader *r, struct cert_source *src, struc
 	if (arena_failed(arena)) {
 		return err_nomem(err);
 	}
-	return row_decode_chain(bytes_of(p, (size_t)n * SHA256_BYTES), src, arena, &e->chain, err);
+	enum err_code rc =
+		row_decode_chain(bytes_of(p, (size_t)n * SHA256_BYTES), src, arena, &e->chain, err);
+	if (rc == ERR_OK && spki != NULL) {
+		/* the leaf's own, when they belong together */
+		const uint8_t *of = e->chain.n == 0 ? NULL : e->chain.v[0]->spki_sha256;
+		e->key_spki_sha256 =
+			digests_equal(of, spki) ? of : arena_copy(arena, spki, SHA256_BYTES);
+		rc = arena_failed(arena) ? err_nomem(err) : ERR_OK;
+	}
+	return rc;
 }
 
 enum err_code row_decode_entries(struct bytes in, struct cert_source *src, struct arena *arena,

@@ -311,6 +311,9 @@ static void write_value(struct json_writer *j, const struct field *f, const char
 	case FIELD_DIGEST:
 		write_digest(j, (const uint8_t *)at);
 		return;
+	case FIELD_DIGEST_AT:
+		write_digest(j, digest_or_zeroes((const void *)pointer_at(at)));
+		return;
 	case FIELD_BYTES:
 		write_bytes(j, (const void *)at);
 		return;

@@ -174,6 +174,20 @@ static enum err_code read_digest(struct reader *r, const struct field *f, const 
 	return ERR_OK;
 }
 
+static enum err_code read_digest_at(struct reader *r, const struct field *f, const struct json_t *v,
+                                    char *at)
+{
+	char *digest = NULL;
+	enum err_code rc = ERR_OK;
+
+	if (json_shape(v) != JSON_SHAPE_NULL) {
+		digest = arena_alloc(r->arena, SHA256_BYTES);
+		rc = digest == NULL ? err_nomem(r->err) : read_digest(r, f, v, digest);
+	}
+	memcpy(at, &digest, sizeof(digest));
+	return rc;
+}
+
 static enum err_code read_bytes(struct reader *r, const struct field *f, const struct json_t *v,
                                 char *at)
 {
@@ -304,6 +318,8 @@ static enum err_code read_field(struct reader *r, const struct field *f,
 		return read_time(r, f, v, at);
 	case FIELD_DIGEST:
 		return read_digest(r, f, v, at);
+	case FIELD_DIGEST_AT:
+		return read_digest_at(r, f, v, at);
 	case FIELD_BYTES:
 		return read_bytes(r, f, v, at);
 	case FIELD_WORD:

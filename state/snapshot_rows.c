@@ -68,7 +68,7 @@ static const struct field entry_fields[] = {
 	SCALAR(struct obs_entry, "folded", folded, FIELD_TEXT),
 	SCALAR(struct obs_entry, "keyMatches", key_matches, FIELD_BOOL),
 	SCALAR(struct obs_entry, "keyOpens", key_opens, FIELD_BOOL),
-	SCALAR(struct obs_entry, "keySpkiSha256", key_spki_sha256, FIELD_DIGEST),
+	SCALAR(struct obs_entry, "keySpkiSha256", key_spki_sha256, FIELD_DIGEST_AT),
 	WORD(struct obs_entry, "kind", kind, kind_words),
 	SCALAR(struct obs_entry, "warnings", warnings, FIELD_UINT),
 };
@@ -86,7 +86,7 @@ static const struct field store_fields[] = {
 	SCALAR(struct obs_store, "password", password, FIELD_INT),
 	SCALAR(struct obs_store, "path", path, FIELD_TEXT),
 	SCALAR(struct obs_store, "profile", profile, FIELD_STR),
-	SCALAR(struct obs_store, "sha256", sha256, FIELD_DIGEST),
+	SCALAR(struct obs_store, "sha256", sha256, FIELD_DIGEST_AT),
 	WORD(struct obs_store, "status", status, look_words),
 	SCALAR(struct obs_store, "target", target, FIELD_TEXT),
 	SCALAR(struct obs_store, "warnings", warnings, FIELD_UINT),
@@ -144,7 +144,7 @@ static const struct field held_fields[] = {
 	SCALAR(struct held, "issuedAt", issued_at, FIELD_TIME),
 	SCALAR(struct held, "issuer", issuer, FIELD_TEXT),
 	SCALAR(struct held, "issuerGeneration", issuer_generation, FIELD_INT),
-	SCALAR(struct held, "keyDigest", key_digest, FIELD_DIGEST),
+	SCALAR(struct held, "keyDigest", key_digest, FIELD_DIGEST_AT),
 	SCALAR(struct held, "renew", renew, FIELD_INT),
 	SCALAR(struct held, "requestDigest", request_digest, FIELD_DIGEST),
 	SCALAR(struct held, "revision", revision, FIELD_INT),
@@ -175,7 +175,7 @@ static const struct field identity_fields[] = {
 };
 
 static const struct field store_memory_fields[] = {
-	SCALAR(struct store_memory, "activated", activated, FIELD_DIGEST),
+	SCALAR(struct store_memory, "activated", activated, FIELD_DIGEST_AT),
 	SCALAR(struct store_memory, "activatedAt", activated_at, FIELD_TIME),
 	SCALAR(struct store_memory, "activations", activations, FIELD_UINT),
 	SCALAR(struct store_memory, "group", group, FIELD_STR),
@@ -193,7 +193,7 @@ static const struct field store_memory_fields[] = {
 static const struct field slot_fields[] = {
 	SCALAR(struct slot_memory, "alias", alias, FIELD_TEXT),
 	SCALAR(struct slot_memory, "identity", identity, FIELD_STR),
-	SCALAR(struct slot_memory, "sha256", sha256, FIELD_DIGEST),
+	SCALAR(struct slot_memory, "sha256", sha256, FIELD_DIGEST_AT),
 	SCALAR(struct slot_memory, "storeKey", store_key, FIELD_TEXT),
 };
 

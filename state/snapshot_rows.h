@@ -20,11 +20,12 @@ enum field_kind {
 	FIELD_UINT, /* unsigned, uint32_t */
 	FIELD_SIZE, /* size_t, uint64_t */
 	FIELD_BOOL,
-	FIELD_TIME,   /* struct wall */
-	FIELD_DIGEST, /* 32 octets; zero is null */
-	FIELD_BYTES,  /* struct bytes, base64 */
-	FIELD_WORD,   /* an enum, by the words of `words` */
-	FIELD_CERT,   /* const struct seen_cert *, never NULL */
+	FIELD_TIME,      /* struct wall */
+	FIELD_DIGEST,    /* 32 octets; zero is null */
+	FIELD_DIGEST_AT, /* const uint8_t * to them; NULL is null */
+	FIELD_BYTES,     /* struct bytes, base64 */
+	FIELD_WORD,      /* an enum, by the words of `words` */
+	FIELD_CERT,      /* const struct seen_cert *, never NULL */
 	FIELD_CERT_OR_NULL,
 	FIELD_CHAIN,  /* struct seen_chain */
 	FIELD_LEAF,   /* struct seen_chain, not empty */

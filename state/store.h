@@ -187,11 +187,16 @@ enum err_code store_approve(struct store *s, const char *identity, struct err *e
 enum err_code store_release(struct store *s, const char *what, struct err *err);
 
 /* Observations, snapshots, secrets, memo. */
-/* The last look, replaced row by row; changes of status or fingerprint go to the history. What is
- * read shares the texts of `like`, which may be NULL. */
+/* The last look, replaced row by row; changes of status or fingerprint go to the history. */
 enum err_code store_observed_save(struct store *s, const struct observed *o, struct err *err);
+/* Texts that are in memory already, and need not be there twice. */
+struct known_texts {
+	const struct memory *memory; /* NULL: none */
+	/* The caller's own text of the key, or NULL. May be NULL itself. */
+	const char *(*endpoint_key)(struct known_texts *known, const char *key);
+};
 enum err_code store_observed_load(struct store *s, struct arena *arena, struct seen_certs *certs,
-                                  const struct memory *like, struct observed **ret,
+                                  struct known_texts *known, struct observed **ret,
                                   struct err *err);
 enum observed_what { OBSERVED_STORE, OBSERVED_ENDPOINT, OBSERVED_CONFIG };
 struct observed_change {

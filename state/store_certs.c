@@ -180,14 +180,21 @@ static enum err_code load_all(struct store *s, struct seen_certs *set, struct er
 	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
 	struct stored_ders *from = ARENA_NEW(set->arena, struct stored_ders);
 	bool row = false;
+	size_t n = 0;
 
 	if (from == NULL) {
 		return err_nomem(err);
 	}
 	*from = (struct stored_ders){ .ders.read = read_der, .store = s, .arena = set->arena };
 	enum err_code rc = collections(s, &from->collections, err);
+	if (rc == ERR_OK) {
+		rc = db_count(s->db, "SELECT count(*) FROM certificate", &n, err);
+	}
 	if (rc != ERR_OK) {
 		return rc;
+	}
+	if (map_reserve(&set->by_sha256, n) < 0) {
+		return err_nomem(err);
 	}
 	rc = db_query(s->db,
 	              "SELECT sha256, spki_sha256, not_before, not_after,"

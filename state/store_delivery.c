@@ -82,7 +82,7 @@ static enum err_code put_slots(struct store *s, const char *key, const struct st
 		            " ON CONFLICT DO UPDATE SET identity = excluded.identity,"
 		            " sha256 = excluded.sha256",
 		            DB_VALUES(db_text(key), db_text(slot->alias), db_text(slot->identity),
-		                      digest(slot->sha256)),
+		                      digest(digest_or_zeroes(slot->sha256))),
 		            err);
 		if (rc == ERR_OK && slot->identity == NULL && slot->anchor_der.n > 0) {
 			rc = put_anchor(s, key, slot, err);

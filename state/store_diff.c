@@ -172,7 +172,7 @@ static bool leaves_equal(const struct obs_entry *a, const struct obs_entry *b)
 static bool keys_equal(const struct obs_entry *a, const struct obs_entry *b)
 {
 	return a->key_opens == b->key_opens &&
-	       memcmp(a->key_spki_sha256, b->key_spki_sha256, SHA256_BYTES) == 0;
+	       digests_equal(a->key_spki_sha256, b->key_spki_sha256);
 }
 
 static bool secrets_equal(const struct entry_details *a, const struct entry_details *b)

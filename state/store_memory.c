@@ -12,29 +12,12 @@
 #include "reconciler/base/str.h"
 #include "state/store_loading.h"
 
-static enum err_code count_rows(struct loading *l, const char *sql, size_t *ret, struct err *err)
-{
-	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
-	bool found = false;
-	enum err_code rc = db_query(l->s->db, sql, /* values= */ NULL, 0, &q, err);
-
-	if (rc == ERR_OK) {
-		rc = db_next(q, &found, err);
-	}
-	if (rc == ERR_OK) {
-		struct row r = row_of(q, "count", /* arena= */ NULL);
-		*ret = (size_t)row_int(&r, 0, 0, INT32_MAX);
-		rc = row_check(&r, err);
-	}
-	return rc;
-}
-
 void *loading_room(struct loading *l, const char *sql, size_t size, size_t *ret_n,
                    enum err_code *ret, struct err *err)
 {
 	void *v = NULL;
 
-	*ret = count_rows(l, sql, ret_n, err);
+	*ret = db_count(l->s->db, sql, ret_n, err);
 	if (*ret == ERR_OK) {
 		v = arena_array(l->arena, *ret_n + 1, size);
 		*ret = v == NULL ? err_nomem(err) : ERR_OK;
@@ -116,7 +99,7 @@ static enum err_code take_pending(struct loading *l, struct row *r, struct ident
 	return row_check(r, err);
 }
 
-static enum err_code take_held(struct loading *l, struct row *r, const char *last_issuer,
+static enum err_code take_held(struct loading *l, struct row *r, const struct held *last,
                                struct held *h, struct err *err)
 {
 	struct bytes chain;
@@ -124,8 +107,8 @@ static enum err_code take_held(struct loading *l, struct row *r, const char *las
 
 	h->revision = (int)row_int(r, REV_REVISION, 1, INT_MAX);
 	row_fixed(r, REV_REQUEST, h->request_digest, SHA256_BYTES);
-	row_fixed(r, REV_KEY, h->key_digest, SHA256_BYTES);
-	h->issuer = row_str_like(r, REV_ISSUER, last_issuer);
+	h->key_digest = row_digest_like(r, REV_KEY, last == NULL ? NULL : last->key_digest);
+	h->issuer = row_str_like(r, REV_ISSUER, last == NULL ? NULL : last->issuer);
 	h->issuer_generation = (int)row_int(r, REV_GENERATION, INT_MIN, INT_MAX);
 	h->issued_at = row_wall(r, REV_ISSUED);
 	h->renew = (int)row_int(r, REV_RENEW, INT_MIN, INT_MAX);
@@ -144,7 +127,7 @@ static enum err_code take_revision(struct loading *l, struct row *r, size_t *at,
                                    size_t limit, struct err *err)
 {
 	const char *name = row_str_borrowed(r, REV_NAME);
-	const char *last = *n_held == 0 ? NULL : l->held[*n_held - 1].issuer;
+	const struct held *last = *n_held == 0 ? NULL : &l->held[*n_held - 1];
 	struct identity_memory *im;
 	enum err_code rc;
 
@@ -233,7 +216,7 @@ static enum err_code load_stores(struct loading *l, struct err *err)
 		sm->path = path_of_key(&r, sm->key);
 		row_fixed(&r, 4, sm->written, SHA256_BYTES);
 		sm->written_at = row_wall(&r, 5);
-		row_fixed(&r, 6, sm->activated, SHA256_BYTES);
+		sm->activated = row_digest_like(&r, 6, sm->written);
 		sm->activated_at = row_wall(&r, 7);
 		sm->activations = (unsigned)row_int(&r, 8, 0, UINT_MAX);
 		sm->hold_revision = (int)row_int(&r, 9, 0, INT_MAX);
@@ -273,6 +256,16 @@ static const char *row_identity(struct loading *l, struct row *r, int col)
 	return im == NULL ? row_str(r, col) : im->name;
 }
 
+/* That of the certificate when it is among those that are held. */
+static const uint8_t *row_fingerprint(struct loading *l, struct row *r, int col)
+{
+	struct bytes digest = row_blob(r, col);
+	const struct seen_cert *c =
+		digest.n == SHA256_BYTES ? seen_cert_find(l->certs.set, digest.p) : NULL;
+
+	return row_digest_like(r, col, c == NULL ? NULL : c->sha256);
+}
+
 static enum err_code load_slots(struct loading *l, struct err *err)
 {
 	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
@@ -297,7 +290,7 @@ static enum err_code load_slots(struct loading *l, struct err *err)
 		v[i].store_key = row_store_key(l, &r, &at);
 		v[i].alias = row_str_like(&r, 1, i == 0 ? NULL : v[i - 1].alias);
 		v[i].identity = row_is_null(&r, 2) ? NULL : row_identity(l, &r, 2);
-		row_fixed(&r, 3, v[i].sha256, SHA256_BYTES);
+		v[i].sha256 = row_fingerprint(l, &r, 3);
 		rc = row_check(&r, err);
 		l->m->n_slots = i + 1;
 	}

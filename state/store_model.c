@@ -52,16 +52,15 @@ static void take_key(const struct taking *t, size_t i, struct obs_entry *to)
 	if (to->chain.n > 0) {
 		leaf = seen_cert_parse(to->chain.v[0], &scratch);
 	}
+	uint8_t spki[SHA256_BYTES];
 	to->key_opens = t->ks->ops->key(t->ks, i, &key, /* err= */ NULL) == ERR_OK &&
-	                pkcs8_spki_sha256(secret_view(&key), leaf, to->key_spki_sha256,
-	                                  /* err= */ NULL) == ERR_OK;
+	                pkcs8_spki_sha256(secret_view(&key), leaf, spki, /* err= */ NULL) == ERR_OK;
 	if (!to->key_opens) {
-		memset(to->key_spki_sha256, 0, SHA256_BYTES);
 		to->warnings |= KS_WARN_KEY_UNREADABLE;
 		return;
 	}
-	to->key_matches = to->chain.n > 0 && memcmp(to->key_spki_sha256,
-	                                            to->chain.v[0]->spki_sha256, SHA256_BYTES) == 0;
+	to->key_spki_sha256 = arena_copy(t->arena, spki, sizeof(spki));
+	to->key_matches = to->chain.n > 0 && digests_equal(spki, to->chain.v[0]->spki_sha256);
 }
 
 static enum err_code take_entries(const struct taking *t, struct obs_store *row, struct err *err)

@@ -114,7 +114,8 @@ static enum err_code write_store(struct saving *w, const char *key, const struct
 	                        db_text(o->path), db_int(o->status), db_text(o->error),
 	                        db_wall(o->at), db_text(o->format), db_text(o->profile),
 	                        db_int(o->password), db_int(o->mode), db_text(o->owner),
-	                        db_text(o->group), db_blob(bytes_of(o->sha256, SHA256_BYTES)),
+	                        db_text(o->group),
+	                        db_blob(bytes_of(digest_or_zeroes(o->sha256), SHA256_BYTES)),
 	                        db_int(o->warnings), db_blob(buf_view(&w->blob))),
 	              err);
 }
@@ -137,7 +138,8 @@ static enum err_code save_store(struct saving *w, const struct obs_store *o, str
 		                 &(struct change){ .kind = OBSERVED_STORE,
 		                                   .key = key,
 		                                   .status = o->status,
-		                                   .content = bytes_of(o->sha256, SHA256_BYTES) },
+		                                   .content = bytes_of(digest_or_zeroes(o->sha256),
+		                                                       SHA256_BYTES) },
 		                 err);
 	}
 	return rc == ERR_OK ? write_store(w, key, o, err) : rc;
@@ -326,6 +328,7 @@ struct loading {
 	struct store *s;
 	struct arena *arena;
 	const struct memory *like; /* NULL: none */
+	struct known_texts *known; /* as well */
 	struct observed *o;
 	struct cert_rows certs;
 };
@@ -335,19 +338,9 @@ struct loading {
 static void *room(struct loading *l, const char *sql, size_t size, size_t *ret_n,
                   enum err_code *ret, struct err *err)
 {
-	CLEANUP(cleanup_stmt) struct stmt *q = NULL;
-	bool found = false;
 	void *v = NULL;
 
-	*ret = db_query(l->s->db, sql, /* values= */ NULL, 0, &q, err);
-	if (*ret == ERR_OK) {
-		*ret = db_next(q, &found, err);
-	}
-	if (*ret == ERR_OK) {
-		struct row r = row_of(q, "count", /* arena= */ NULL);
-		*ret_n = (size_t)row_int(&r, 0, 0, INT32_MAX);
-		*ret = row_check(&r, err);
-	}
+	*ret = db_count(l->s->db, sql, ret_n, err);
 	if (*ret == ERR_OK) {
 		v = arena_array(l->arena, *ret_n + 1, size);
 		*ret = v == NULL ? err_nomem(err) : ERR_OK;
@@ -379,7 +372,7 @@ static enum err_code take_store(struct loading *l, struct stmt *q, const struct 
 	                               : row_str_like(&r, 10, last == NULL ? NULL : last->owner);
 	o->group = row_is_null(&r, 11) ? NULL
 	                               : row_str_like(&r, 11, last == NULL ? NULL : last->group);
-	row_fixed(&r, 12, o->sha256, SHA256_BYTES);
+	o->sha256 = row_digest_like(&r, 12, sm == NULL ? NULL : sm->written);
 	o->warnings = (unsigned)row_int(&r, 13, 0, UINT_MAX);
 	struct bytes entries = row_blob(&r, 14);
 	rc = row_check(&r, err);
@@ -414,6 +407,15 @@ static enum err_code load_stores(struct loading *l, struct err *err)
 	return rc;
 }
 
+static const char *row_endpoint_key(struct loading *l, struct row *r)
+{
+	const char *mine = l->known == NULL || l->known->endpoint_key == NULL
+	                           ? NULL
+	                           : l->known->endpoint_key(l->known, row_str_borrowed(r, 0));
+
+	return mine == NULL ? row_str(r, 0) : mine;
+}
+
 static enum err_code take_endpoint(struct loading *l, struct stmt *q,
                                    const struct obs_endpoint *last, struct obs_endpoint *o,
                                    struct err *err)
@@ -423,7 +425,7 @@ static enum err_code take_endpoint(struct loading *l, struct stmt *q,
 	struct bytes names;
 	enum err_code rc;
 
-	o->key = row_str(&r, 0);
+	o->key = row_endpoint_key(l, &r);
 	o->status = (enum endpoint_status)row_int(&r, 1, 0, ENDPOINT_NO_TLS);
 	o->error = row_str_or_null(&r, 2);
 	o->at = row_wall(&r, 3);
@@ -553,11 +555,13 @@ static enum err_code load_all(struct loading *l, struct err *err)
 }
 
 enum err_code store_observed_load(struct store *s, struct arena *arena, struct seen_certs *certs,
-                                  const struct memory *like, struct observed **ret, struct err *err)
+                                  struct known_texts *known, struct observed **ret, struct err *err)
 {
-	struct loading l = {
-		.s = s, .arena = arena, .like = like, .o = ARENA_NEW(arena, struct observed)
-	};
+	struct loading l = { .s = s,
+		             .arena = arena,
+		             .like = known == NULL ? NULL : known->memory,
+		             .known = known,
+		             .o = ARENA_NEW(arena, struct observed) };
 	enum err_code rc;
 
 	if (l.o == NULL) {

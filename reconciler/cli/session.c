@@ -436,10 +436,11 @@ static void pause_for(struct engine *e, int64_t ms)
 
 static size_t add_labels(const struct object *o, struct arena *a, const char **ret)
 {
-	for (size_t i = 0; i < o->n_labels; i++) {
-		ret[i] = arena_printf(a, "%s=%s", o->labels[i].key, o->labels[i].value);
+	for (size_t i = 0; i < o->shared->n_labels; i++) {
+		ret[i] = arena_printf(a, "%s=%s", o->shared->labels[i].key,
+		                      o->shared->labels[i].value);
 	}
-	return o->n_labels;
+	return o->shared->n_labels;
 }
 
 /* What a selector can choose from. */
@@ -490,7 +491,7 @@ static enum err_code selects_nothing(struct session *s, const char *selector, st
 	size_t n = 0;
 
 	for (size_t i = 0; (o = selectable(d, i)) != NULL; i++) {
-		n += o->n_labels;
+		n += o->shared->n_labels;
 	}
 	const char **labels = ARENA_ARRAY(&s->arena, const char *, n + 1);
 	n = 0;

@@ -32,8 +32,9 @@ static void list_object(struct listing *l, const struct object *o, const char *n
 		json_member_int(&l->w, "line", o->pos.line);
 		json_key(&l->w, "labels");
 		json_begin_object(&l->w);
-		for (size_t i = 0; i < o->n_labels; i++) {
-			json_member_str(&l->w, o->labels[i].key, o->labels[i].value);
+		for (size_t i = 0; i < o->shared->n_labels; i++) {
+			json_member_str(&l->w, o->shared->labels[i].key,
+			                o->shared->labels[i].value);
 		}
 		json_end_object(&l->w);
 		json_end_object(&l->w);

@@ -54,7 +54,7 @@ static void find_issuer(struct pass *p, const struct cert *leaf, const char **re
 static enum err_code check_pin(const struct action *a, struct bytes pkcs8, const struct cert *leaf,
                                struct err *err)
 {
-	const struct adopt_spec *spec = a->identity->def->adopt;
+	const struct adopt_spec *spec = a->identity->def->shared->adopt;
 	uint8_t spki[SHA256_BYTES];
 	uint8_t pinned[SHA256_BYTES];
 
@@ -104,7 +104,7 @@ static enum err_code pair_by_reference(struct engine *e, struct pass *p, const s
                                        struct chain *ret, struct secret *ret_key, struct err *err)
 {
 	CLEANUP(secret_release) struct secret encoded = { 0 };
-	const struct adopt_spec *spec = id->def->adopt;
+	const struct adopt_spec *spec = id->def->shared->adopt;
 	struct scope scope = { .target = id->target, .host = id->host };
 	struct generated_secrets generated;
 	const struct cert **v = NULL;
@@ -136,7 +136,8 @@ static enum err_code pair_imported(struct engine *e, struct pass *p, const struc
 	const struct scope scope = { .target = id->target, .host = id->host };
 	const char *name = NULL;
 
-	enum err_code rc = expand_text(id->def->adopt->imported.s, &scope, &p->arena, &name, err);
+	enum err_code rc =
+		expand_text(id->def->shared->adopt->imported.s, &scope, &p->arena, &name, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
@@ -162,7 +163,7 @@ static enum err_code pair_imported(struct engine *e, struct pass *p, const struc
 static enum err_code find_pair(struct engine *e, struct pass *p, const struct action *a,
                                struct chain *ret, struct secret *ret_key, struct err *err)
 {
-	const struct adopt_spec *spec = a->identity->def->adopt;
+	const struct adopt_spec *spec = a->identity->def->shared->adopt;
 
 	if (a->store != NULL) {
 		return pair_in_store(e, p, a, ret, ret_key, err);
@@ -194,7 +195,7 @@ enum err_code adopt_identity(struct engine *e, struct pass *p, const struct acti
 		                 .pkcs8 = &key,
 		                 .issuer = issuer,
 		                 .issuer_generation = generation,
-		                 .renew = a->identity->def->renew };
+		                 .renew = a->identity->def->shared->renew };
 	rc = store_identity_adopt(e->store, &pair, &revision, err);
 	if (rc == ERR_OK) {
 		*ret = (struct fresh){ .identity = a->identity,
@@ -232,11 +233,11 @@ static enum err_code is_settled(const struct engine *e, const struct pass *p,
 		const struct scope scope = { .target = id->target, .host = id->host };
 		const char *name = NULL;
 
-		if (id->def->adopt == NULL || id->def->adopt->imported.s == NULL) {
+		if (id->def->shared->adopt == NULL || id->def->shared->adopt->imported.s == NULL) {
 			continue;
 		}
-		enum err_code rc =
-			expand_text(id->def->adopt->imported.s, &scope, scratch, &name, err);
+		enum err_code rc = expand_text(id->def->shared->adopt->imported.s, &scope, scratch,
+		                               &name, err);
 		if (rc != ERR_OK) {
 			return rc;
 		}

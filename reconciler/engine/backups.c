@@ -20,8 +20,8 @@ void backups_sweep_store(struct engine *e, struct transport *t, const struct wan
 {
 	const struct keystore_ops *ops = registry_keystore(e->registry, s->format);
 	const struct deliver_spec *dl = s->deliver;
-	struct transport_sweep w = { .keep = (size_t)dl->backup_keep,
-		                     .max_age_s = dl->backup_max_age_s,
+	struct transport_sweep w = { .keep = (size_t)dl->shared->backup_keep,
+		                     .max_age_s = dl->shared->backup_max_age_s,
 		                     .now = e->clock->wall(e->clock) };
 
 	if (ops == NULL || t->ops->sweep == NULL) {
@@ -67,7 +67,8 @@ enum err_code backups_sweep(struct engine *e, struct pass *p, struct err *err)
 
 		/* Every write leaves one backup at most, so an old write has no young ones. */
 		if (sm != NULL && sm->written_at.s != 0 &&
-		    (last > now || sm->written_at.s + s->deliver->backup_max_age_s >= last) &&
+		    (last > now ||
+		     sm->written_at.s + s->deliver->shared->backup_max_age_s >= last) &&
 		    link_to(e, p, s->target, s->host, &t, /* err= */ NULL) == ERR_OK) {
 			backups_sweep_store(e, t, s);
 		}

@@ -213,8 +213,8 @@ static enum err_code run_phase(struct work *w, enum phase phase, struct err *err
 {
 	const struct target *t = w->unit->target;
 
-	for (size_t i = 0; i < t->n_activate; i++) {
-		const struct activate_spec *s = &t->activate[i];
+	for (size_t i = 0; i < t->shared->n_activate; i++) {
+		const struct activate_spec *s = &t->shared->activate[i];
 		if (!step_applies(w, s)) {
 			continue;
 		}
@@ -239,7 +239,7 @@ static enum err_code note_activation(struct work *w, bool success, struct err *e
 	for (size_t i = 0; i < p->wants->n_stores; i++) {
 		const struct want_store *s = &p->wants->stores[i];
 		const struct obs_store *o = observed_store(p->observed, s->key);
-		const uint8_t *sha256 = o == NULL ? NULL : o->sha256;
+		const uint8_t *sha256 = o == NULL ? NULL : digest_or_zeroes(o->sha256);
 
 		if (s->target != w->unit->target || s->host != w->unit->host) {
 			continue;
@@ -460,7 +460,7 @@ enum err_code deliver(struct run *r, const struct unit *u, struct err *err)
 	if (rc == ERR_OK) {
 		rc = do_unit(&w, &why);
 	}
-	if (rc != ERR_OK && u->target->rollout.on_failure == FAIL_ROLLBACK) {
+	if (rc != ERR_OK && u->target->shared->rollout.on_failure == FAIL_ROLLBACK) {
 		put_back(&w);
 	}
 	for (size_t i = 0; rc == ERR_OK && i < w.n_writes; i++) {

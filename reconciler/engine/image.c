@@ -519,7 +519,7 @@ enum err_code image_compose(const struct compose *c, const struct image *now, st
 static enum err_code describe_part(const struct image_swap *s, size_t i, char **ret_backup,
                                    struct transport_write *ret, struct err *err)
 {
-	const struct deliver_spec *deliver = s->store->deliver;
+	const struct deliver_spec_shared *deliver = s->store->deliver->shared;
 	const struct clock *clock = s->engine->clock;
 
 	if (s->backup && s->now->present[i] && deliver->backup_keep > 0) {
@@ -569,7 +569,7 @@ static enum err_code each_part(const struct image_swap *s,
 
 void image_owner(struct image_swap *s, const struct memory *m)
 {
-	const struct deliver_spec *dl = s->store->deliver;
+	const struct deliver_spec_shared *dl = s->store->deliver->shared;
 	const struct store_memory *sm = memory_store(m, s->store->key);
 
 	s->owner = dl->owner.s != NULL ? dl->owner.s : sm == NULL ? NULL : sm->owner;

@@ -226,7 +226,8 @@ static enum err_code begin(struct engine *e, struct pass *p, const struct action
 		rc = key_export_pkcs8(key, &pkcs8, err);
 	}
 	if (rc == ERR_OK) {
-		rc = csr_create(&q->spec, a->identity->def->encode_usages, key, &q->csr, err);
+		rc = csr_create(&q->spec, a->identity->def->shared->encode_usages, key, &q->csr,
+		                err);
 	}
 	if (rc != ERR_OK) {
 		return rc;
@@ -245,7 +246,7 @@ static enum err_code begin(struct engine *e, struct pass *p, const struct action
 		.digest = q->digest,
 		.issuer = a->issuer->o.name,
 		.issuer_generation = a->issuer_generation,
-		.renew = a->identity->def->renew,
+		.renew = a->identity->def->shared->renew,
 	};
 	memcpy(nk.spki_sha256, q->spki, SHA256_BYTES);
 	return store_identity_begin(e->store, &nk, &q->revision, err);

@@ -17,7 +17,7 @@ struct link {
 
 static const char *via_of(const struct target *t)
 {
-	return t->via.s != NULL ? t->via.s : "local";
+	return t->shared->via.s != NULL ? t->shared->via.s : "local";
 }
 
 static enum err_code link_by(struct engine *e, struct pass *p, const char *via, const char *host,

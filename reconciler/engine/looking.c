@@ -56,8 +56,8 @@ static enum err_code look_stores(struct engine *e, struct pass *p, struct look_s
 			.previous = pw->previous,
 			.n_previous = pw->n_previous,
 			.unresolved = pw->unresolved,
-			.owner = s->deliver->owner.s,
-			.group = s->deliver->group.s,
+			.owner = s->deliver->shared->owner.s,
+			.group = s->deliver->shared->group.s,
 			.absent_anyway = pw->not_made,
 		};
 		if (link_to(e, p, s->target, s->host, &looks[i].transport, &why) != ERR_OK) {
@@ -133,7 +133,7 @@ enum err_code look_endpoint_of(struct engine *e, struct pass *p, const struct wa
 		.host = w->host,
 		.port = w->port,
 		.server_name = w->server_name,
-		.starttls = w->spec->starttls.s,
+		.starttls = w->spec->shared->starttls.s,
 		.possession = true, /* whatever makes us act asks for proof */
 		/* A Target names its hosts one by one; what others run may hide several behind a
 		 * name, and two certificates behind a port. */
@@ -331,6 +331,26 @@ enum err_code engine_observe(struct engine *e, struct pass *p, struct err *err)
 	return rc;
 }
 
+struct wanted_keys {
+	struct known_texts texts;
+	const struct wants *wants;
+	size_t next;
+};
+
+/* What is read comes by key, and what is wanted by Target: mostly the same order. */
+static const char *wanted_key(struct known_texts *texts, const char *key)
+{
+	struct wanted_keys *k = CONTAINER_OF(texts, struct wanted_keys, texts);
+
+	const struct wants *w = k->wants;
+	int order = 1;
+
+	while (k->next < w->n_endpoints && (order = strcmp(w->endpoints[k->next].key, key)) < 0) {
+		k->next++;
+	}
+	return k->next < w->n_endpoints && order == 0 ? w->endpoints[k->next].key : NULL;
+}
+
 enum err_code engine_recorded(struct engine *e, struct pass *p, struct err *err)
 {
 	enum err_code rc = pass_begin(e, p, /* look= */ false, err);
@@ -341,7 +361,9 @@ enum err_code engine_recorded(struct engine *e, struct pass *p, struct err *err)
 	if (e->store == NULL) {
 		return err_set(err, ERR_NOT_FOUND, "nothing was recorded yet: there is no state");
 	}
-	rc = store_observed_load(e->store, &p->arena, &p->certs, p->memory, &p->observed, err);
+	struct wanted_keys keys = { .texts = { .memory = p->memory, .endpoint_key = wanted_key },
+		                    .wants = p->wants };
+	rc = store_observed_load(e->store, &p->arena, &p->certs, &keys.texts, &p->observed, err);
 	return rc == ERR_OK ? renames_of_observed(p->memory, p->observed, err) : rc;
 }
 

@@ -105,7 +105,8 @@ static void watch_stores(struct loop *l, struct watch *w, const struct desired *
 	    wants_build(desired, p.memory, &p.arena, &p.wants, &why) == ERR_OK) {
 		for (size_t i = 0; i < p.wants->n_stores; i++) {
 			const struct want_store *s = &p.wants->stores[i];
-			if (s->target->via.s == NULL || str_equal(s->target->via.s, "local")) {
+			if (s->target->shared->via.s == NULL ||
+			    str_equal(s->target->shared->via.s, "local")) {
 				watch_one(l, w, s->path);
 			}
 		}

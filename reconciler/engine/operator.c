@@ -139,7 +139,8 @@ static enum err_code push_action(const struct by_hand *b, const struct want_stor
 		.target_host = s->host,
 		.entries = changes,
 		.n_entries = s->n_entries,
-		.expect_sha256 = o == NULL || o->status == LOOK_ABSENT ? NULL : o->sha256,
+		.expect_sha256 =
+			o == NULL || o->status == LOOK_ABSENT ? NULL : digest_or_zeroes(o->sha256),
 	};
 	for (size_t i = 0; i < s->n_entries; i++) {
 		enum err_code rc = change_of(b, o, &s->entries[i], &changes[i], err);
@@ -191,7 +192,7 @@ static enum err_code plan_by_hand(const struct by_hand *b, struct plan *ret, str
 		}
 		bool last = i + 1 == w->n_stores || w->stores[i + 1].target != s->target ||
 		            w->stores[i + 1].host != s->host;
-		if (last && s->target->n_activate > 0) {
+		if (last && s->target->shared->n_activate > 0) {
 			activate_action(b, s, &actions[n++]);
 		}
 	}

@@ -21,7 +21,7 @@ void slot_waits(struct planner *p, struct slot *s, const char *row, const char *
 
 static bool target_allowed(struct planner *p, struct slot *s, const char *row)
 {
-	const struct texts *allow = &s->id->id->def->allow_targets;
+	const struct texts *allow = &s->id->id->def->shared->allow_targets;
 	struct conflict c = { .object_kind = KIND_TARGET,
 		              .row = row,
 		              .name = s->sp->ws->target->o.name,
@@ -99,7 +99,7 @@ static const struct held *revision_by_digest(const struct id_plan *ip, const uin
 	for (size_t i = 0; ip->mem != NULL && i < ip->mem->n_revisions; i++) {
 		const struct held *h = &ip->mem->revisions[i];
 
-		if (h->chain.n > 0 && memcmp(h->chain.v[0]->sha256, sha256, SHA256_BYTES) == 0) {
+		if (h->chain.n > 0 && digests_equal(h->chain.v[0]->sha256, sha256)) {
 			return h;
 		}
 	}

@@ -84,9 +84,9 @@ static void emit_write(struct planner *p, struct unit_plan *u, struct store_plan
 	}
 	d->a.path = sp->ws->path;
 	d->a.store = sp->ws;
-	d->a.entries = sp->changes.v;
-	d->a.n_entries = sp->changes.n;
-	d->a.expect_sha256 = sp->readable && !sp->absent ? sp->os->sha256 : NULL;
+	d->a.entries = sp->changes->v;
+	d->a.n_entries = sp->changes->n;
+	d->a.expect_sha256 = sp->readable && !sp->absent ? digest_or_zeroes(sp->os->sha256) : NULL;
 	d->a.detail = sp->ws->path;
 	memcpy(d->a.inputs, work_of(sp)->inputs, SHA256_BYTES);
 	d->reasons = work_of(sp)->reasons;
@@ -99,7 +99,7 @@ static void emit_write(struct planner *p, struct unit_plan *u, struct store_plan
 		}
 	}
 	sp->draft = d;
-	remember(p, &u->first, d);
+	remember(p, &unit_work_for(p, u)->first, d);
 }
 
 static void emit_writes(struct planner *p, struct unit_plan *u)
@@ -143,7 +143,7 @@ static void emit_config(struct planner *p, struct unit_plan *u, const struct wan
 	d->a.config = c;
 	d->a.path = c->path;
 	d->a.detail = say(p, "%s %s", c->path, c->name == NULL ? "" : c->name);
-	remember(p, &u->first, d);
+	remember(p, &unit_work_for(p, u)->first, d);
 }
 
 static bool entry_changed(const struct planner *p, const struct unit_plan *u, const char *alias)
@@ -151,9 +151,9 @@ static bool entry_changed(const struct planner *p, const struct unit_plan *u, co
 	for (size_t i = 0; i < u->n_stores; i++) {
 		const struct store_plan *sp = &p->stores[u->first_store + i];
 
-		for (size_t k = 0; sp->write && k < sp->changes.n; k++) {
-			if (sp->changes.v[k].op != ENTRY_KEEP &&
-			    str_equal(sp->changes.v[k].alias, alias)) {
+		for (size_t k = 0; sp->write && k < sp->changes->n; k++) {
+			if (sp->changes->v[k].op != ENTRY_KEEP &&
+			    str_equal(sp->changes->v[k].alias, alias)) {
 				return true;
 			}
 		}
@@ -165,7 +165,7 @@ static bool entry_changed(const struct planner *p, const struct unit_plan *u, co
 static bool step_applies(const struct planner *p, const struct unit_plan *u,
                          const struct activate_spec *s)
 {
-	if (u->first.n == 0 || (s->when_entries.n == 0 && !s->when_configured)) {
+	if (unit_work_of(u)->first.n == 0 || (s->when_entries.n == 0 && !s->when_configured)) {
 		return true;
 	}
 	if (s->when_configured && u->configures) {
@@ -217,12 +217,12 @@ static void choose_steps(struct planner *p, const struct unit_plan *u, struct dr
 	CLEANUP(buf_release) struct buf line = { 0 };
 	const struct target *t = u->target;
 	const struct activate_spec **v =
-		ARENA_ARRAY(p->a, const struct activate_spec *, t->n_activate + 1);
+		ARENA_ARRAY(p->a, const struct activate_spec *, t->shared->n_activate + 1);
 	size_t n = 0;
 
 	buf_init(&line, BUF_LIMIT_TEXT);
-	for (size_t i = 0; v != NULL && i < t->n_activate; i++) {
-		const struct activate_spec *s = &t->activate[i];
+	for (size_t i = 0; v != NULL && i < t->shared->n_activate; i++) {
+		const struct activate_spec *s = &t->shared->activate[i];
 
 		if (!step_applies(p, u, s)) {
 			continue;
@@ -268,9 +268,9 @@ static void activation_reasons(struct planner *p, const struct unit_plan *u, str
 			reason_add(p, &d->reasons, &trust);
 		}
 	}
-	for (size_t i = 0; d->reasons.n == 0 && i < u->first.n; i++) {
-		if (u->first.v[i]->reasons.n > 0) {
-			reason_add(p, &d->reasons, &u->first.v[i]->reasons.v[0]);
+	for (size_t i = 0; d->reasons.n == 0 && i < unit_work_of(u)->first.n; i++) {
+		if (unit_work_of(u)->first.v[i]->reasons.n > 0) {
+			reason_add(p, &d->reasons, &unit_work_of(u)->first.v[i]->reasons.v[0]);
 		}
 	}
 }
@@ -289,8 +289,8 @@ static struct draft *emit_activate(struct planner *p, struct unit_plan *u)
 	}
 	choose_steps(p, u, d);
 	activation_reasons(p, u, d);
-	for (size_t i = 0; i < u->first.n; i++) {
-		draft_depends(p, d, u->first.v[i]);
+	for (size_t i = 0; i < unit_work_of(u)->first.n; i++) {
+		draft_depends(p, d, unit_work_of(u)->first.v[i]);
 	}
 	return d;
 }
@@ -302,35 +302,37 @@ static void emit_verify(struct planner *p, struct unit_plan *u)
 	if (d == NULL) {
 		return;
 	}
-	for (size_t i = 0; i < u->last.n; i++) {
-		draft_depends(p, d, u->last.v[i]);
+	for (size_t i = 0; i < unit_work_of(u)->last.n; i++) {
+		draft_depends(p, d, unit_work_of(u)->last.v[i]);
 	}
-	if (u->last.n > 0 && u->last.v[0]->reasons.n > 0) {
-		reason_add(p, &d->reasons, &u->last.v[0]->reasons.v[0]);
+	if (unit_work_of(u)->last.n > 0 && unit_work_of(u)->last.v[0]->reasons.n > 0) {
+		reason_add(p, &d->reasons, &unit_work_of(u)->last.v[0]->reasons.v[0]);
 	}
 	d->a.detail = say(p, "%zu checks", u->target->n_verify);
-	u->last = (struct drafts){ 0 };
-	remember(p, &u->last, d);
+	unit_work_for(p, u)->last = (struct drafts){ 0 };
+	remember(p, &unit_work_for(p, u)->last, d);
 }
 
 void unit_emit(struct planner *p, struct unit_plan *u)
 {
+	const struct want_config *configs = &p->w->configs[u->first_config];
+
 	emit_writes(p, u);
-	bool writes = u->first.n > 0;
+	bool writes = unit_work_of(u)->first.n > 0;
 
 	for (size_t i = 0; i < u->n_configs; i++) {
-		if (config_due(p, &u->configs[i], writes)) {
-			emit_config(p, u, &u->configs[i]);
+		if (config_due(p, &configs[i], writes)) {
+			emit_config(p, u, &configs[i]);
 		}
 	}
-	u->last = u->first;
+	unit_work_for(p, u)->last = unit_work_of(u)->first;
 	if (unit_activates(p, u)) {
 		struct draft *d = emit_activate(p, u);
 
-		u->last = (struct drafts){ 0 };
-		remember(p, &u->last, d);
-		if (u->first.n == 0) {
-			remember(p, &u->first, d);
+		unit_work_for(p, u)->last = (struct drafts){ 0 };
+		remember(p, &unit_work_for(p, u)->last, d);
+		if (unit_work_of(u)->first.n == 0) {
+			remember(p, &unit_work_for(p, u)->first, d);
 		}
 	}
 	if (u->target->n_verify > 0) {

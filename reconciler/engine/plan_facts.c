@@ -40,7 +40,8 @@ const struct imported_memory *imported_of(struct planner *p, const struct identi
 	const struct scope scope = { .target = id->target, .host = id->host };
 	const char *name = NULL;
 
-	enum err_code rc = expand_text(id->def->adopt->imported.s, &scope, p->a, &name, p->err);
+	enum err_code rc =
+		expand_text(id->def->shared->adopt->imported.s, &scope, p->a, &name, p->err);
 	if (rc != ERR_OK) {
 		p->rc = p->rc == ERR_OK ? rc : p->rc;
 		return NULL;
@@ -55,13 +56,13 @@ static enum adopt_look look_at_imported(struct planner *p, const struct identity
 	if (im == NULL) {
 		return ADOPT_ABSENT;
 	}
-	return pin_agrees(id->def->adopt, im->chain.v[0]->spki_sha256) ? ADOPT_READABLE
-	                                                               : ADOPT_DISAGREE;
+	return pin_agrees(id->def->shared->adopt, im->chain.v[0]->spki_sha256) ? ADOPT_READABLE
+	                                                                       : ADOPT_DISAGREE;
 }
 
 const struct slot *adoption_slot(struct planner *p, struct id_plan *ip, enum adopt_look *ret)
 {
-	const struct adopt_spec *a = ip->id->def->adopt;
+	const struct adopt_spec *a = ip->id->def->shared->adopt;
 	const struct slot *best = NULL;
 
 	if (a->certificate.s != NULL) {
@@ -84,7 +85,7 @@ const struct slot *adoption_slot(struct planner *p, struct id_plan *ip, enum ado
 		if (s->oe == NULL) {
 			continue;
 		}
-		if (!pin_agrees(a, s->oe->key_spki_sha256) ||
+		if (!pin_agrees(a, digest_or_zeroes(s->oe->key_spki_sha256)) ||
 		    (best != NULL && best->oe->chain.v[0] != s->oe->chain.v[0])) {
 			*ret = ADOPT_DISAGREE;
 			return NULL;
@@ -99,7 +100,7 @@ const struct slot *adoption_slot(struct planner *p, struct id_plan *ip, enum ado
 
 static bool from_our_issuer(struct planner *p, const struct id_plan *ip, const struct cert *leaf)
 {
-	const struct texts *names = &ip->id->def->issuers;
+	const struct texts *names = &ip->id->def->shared->issuers;
 
 	for (size_t i = 0; i < names->n; i++) {
 		const struct issuer_plan *is = plan_of_issuer(p, names->v[i].s);
@@ -142,7 +143,7 @@ static enum slots_look look_at_slots(struct planner *p, const struct id_plan *ip
 	size_t dark = 0;
 
 	for (const struct slot *s = ip->slots; s != NULL; s = s->next) {
-		if (s->we->certificate_only || s->sp->ws->target->can.write_only) {
+		if (s->we->certificate_only || s->sp->ws->target->shared->can.write_only) {
 			continue;
 		}
 		n++;
@@ -177,11 +178,11 @@ static void judge_spec(struct planner *p, const struct id_plan *ip, const struct
 
 	if (issued_elsewhere(ip)) {
 		/* Adopted on purpose: as it is, until its own renewal. */
-		if (ip->id->def->adopt != NULL) {
+		if (ip->id->def->shared->adopt != NULL) {
 			return;
 		}
 	} else if (memcmp(h->request_digest, digest->request, sizeof(digest->request)) == 0 &&
-	           memcmp(h->key_digest, digest->key, sizeof(digest->key)) == 0) {
+	           digests_equal(h->key_digest, digest->key)) {
 		return;
 	}
 	/* The certificate has the last word: a digest may differ for reasons that do not show. */
@@ -201,7 +202,7 @@ static void judge_spec(struct planner *p, const struct id_plan *ip, const struct
 
 static bool issuer_named(const struct id_plan *ip)
 {
-	const struct texts *names = &ip->id->def->issuers;
+	const struct texts *names = &ip->id->def->shared->issuers;
 
 	for (size_t i = 0; i < names->n; i++) {
 		if (str_equal(names->v[i].s, ip->cur->issuer)) {
@@ -231,7 +232,7 @@ static void judge_time(struct planner *p, struct id_plan *ip, struct identity_fa
 	const struct certificate *def = ip->id->def;
 
 	ip->due = renewal_time(def, ip->id->name, leaf->not_before, leaf->not_after);
-	f->expired = !def->renewal_disabled && leaf->not_after.s <= p->now.s;
+	f->expired = !def->shared->renewal_disabled && leaf->not_after.s <= p->now.s;
 	f->due = ip->due.s <= p->now.s;
 	if (!f->due) {
 		wake_at(p, ip->due);
@@ -240,7 +241,7 @@ static void judge_time(struct planner *p, struct id_plan *ip, struct identity_fa
 
 static bool asked(const struct id_plan *ip)
 {
-	return ip->id->def->renew > ip->cur->renew ||
+	return ip->id->def->shared->renew > ip->cur->renew ||
 	       (ip->mem->renew_asked.s != 0 && ip->mem->renew_asked.s >= ip->cur->issued_at.s);
 }
 
@@ -250,8 +251,8 @@ void identity_facts_gather(struct planner *p, struct id_plan *ip, struct identit
 	const struct certificate *def = ip->id->def;
 	struct cert_spec spec = { 0 };
 	struct identity_facts f = { .desired = true,
-		                    .managed = def->mode == MODE_MANAGED,
-		                    .adopt = def->adopt != NULL,
+		                    .managed = def->shared->mode == MODE_MANAGED,
+		                    .adopt = def->shared->adopt != NULL,
 		                    .held = ip->cur != NULL };
 
 	if (!f.managed) {
@@ -277,7 +278,7 @@ void identity_facts_gather(struct planner *p, struct id_plan *ip, struct identit
 	judge_spec(p, ip, &spec, ret_digest, &f, ret_field);
 	judge_issuer(p, ip, &f);
 	judge_time(p, ip, &f);
-	f.pair_broken = !ip->cur->has_key && def->request == NULL;
+	f.pair_broken = !ip->cur->has_key && def->shared->request == NULL;
 	f.revoked = ip->cur->revoked || ip->cur->compromised;
 	f.asked = asked(ip);
 	*ret = f;

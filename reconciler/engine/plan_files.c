@@ -316,7 +316,9 @@ static void tell(struct files *f)
 static size_t judge_identity(struct planner *p, size_t first)
 {
 	const struct identity *id = p->w->files[first].monitor_of;
-	struct files f = { .p = p, .ip = plan_of_identity(p, id), .monitor = id->def->monitor };
+	struct files f = { .p = p,
+		           .ip = plan_of_identity(p, id),
+		           .monitor = id->def->shared->monitor };
 	size_t i = first;
 
 	map_init(&f.judged);

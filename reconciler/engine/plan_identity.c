@@ -40,7 +40,7 @@ static void wait_for(struct planner *p, const struct case_of *c, const char *wha
 
 static const char *life_words(const struct certificate *def, const struct seen_cert *leaf)
 {
-	if (def->renew_before_s > 0 || def->renew_before_percentage > 0) {
+	if (def->shared->renew_before_s > 0 || def->shared->renew_before_percentage > 0) {
 		return "its renewal time";
 	}
 	return leaf->not_after.s - leaf->not_before.s <= 10 * (int64_t)86400 ? "1/2 of its life"
@@ -84,11 +84,12 @@ static const char *identity_message(struct planner *p, const struct case_of *c)
 
 static const char *key_words(struct planner *p, const struct certificate *def)
 {
-	switch (def->key.algorithm) {
+	switch (def->shared->key.algorithm) {
 	case KEY_RSA:
-		return say(p, "RSA %d", def->key.size == 0 ? 2048 : def->key.size);
+		return say(p, "RSA %d", def->shared->key.size == 0 ? 2048 : def->shared->key.size);
 	case KEY_ECDSA:
-		return say(p, "ECDSA P-%d", def->key.size == 0 ? 256 : def->key.size);
+		return say(p, "ECDSA P-%d",
+		           def->shared->key.size == 0 ? 256 : def->shared->key.size);
 	case KEY_ED25519:
 		break;
 	}
@@ -98,7 +99,7 @@ static const char *key_words(struct planner *p, const struct certificate *def)
 /* The first of issuerRefs that can; else the first, to say why not. */
 static struct issuer_plan *choose_issuer(const struct planner *p, const struct id_plan *ip)
 {
-	const struct texts *names = &ip->id->def->issuers;
+	const struct texts *names = &ip->id->def->shared->issuers;
 	struct issuer_plan *first = NULL;
 
 	for (size_t i = 0; i < names->n; i++) {
@@ -138,7 +139,7 @@ static void issue_inputs(struct planner *p, const struct case_of *c, uint8_t ret
 	buf_add(&b, c->digest.request, sizeof(c->digest.request));
 	buf_add(&b, c->digest.key, sizeof(c->digest.key));
 	buf_printf(&b, "%s %d %d %d %lld", ip->issuer == NULL ? "" : ip->issuer->o.name,
-	           ip->generation, ip->id->def->renew, ip->id->def->generation,
+	           ip->generation, ip->id->def->shared->renew, ip->id->def->shared->generation,
 	           m == NULL ? 0LL : (long long)m->renew_asked.s);
 	plan_check_buf(p, &b);
 	pki_sha256(b.p, b.len, ret);
@@ -259,7 +260,7 @@ static bool may_issue(struct planner *p, const struct case_of *c, uint8_t inputs
 		wait_for(p, c, "WaitingForCA", "ordered, not issued yet", pend->next_poll);
 		return false;
 	}
-	if (ip->id->def->approval_required && !approved(ip)) {
+	if (ip->id->def->shared->approval_required && !approved(ip)) {
 		wait_for(p, c, "ApprovalPending", say(p, "approve %s", ip->id->name),
 		         (struct wall){ 0 });
 		return false;
@@ -296,7 +297,7 @@ static void draft_issue(struct planner *p, const struct case_of *c,
 	d->a.identity = ip->id;
 	d->a.issuer = ip->issuer;
 	d->a.issuer_generation = ip->generation;
-	d->a.keep_key = kind == ACTION_RENEW && def->key.rotation == ROTATE_NEVER;
+	d->a.keep_key = kind == ACTION_RENEW && def->shared->key.rotation == ROTATE_NEVER;
 	d->a.urgent = ip->urgent;
 	memcpy(d->a.inputs, inputs, SHA256_BYTES);
 	d->a.detail = say(p, "%s, %s, from Issuer/%s", key_words(p, def),
@@ -346,7 +347,7 @@ static void draft_adopt(struct planner *p, const struct case_of *c)
 		d->a.detail =
 			say(p, "%s from %s", say_cert(p, from->oe->chain.v[0]), from->sp->ws->key);
 	}
-	if (c->f.adopt && ip->id->def->adopt->imported.s != NULL) {
+	if (c->f.adopt && ip->id->def->shared->adopt->imported.s != NULL) {
 		const struct imported_memory *im = imported_of(p, ip->id);
 		d->a.detail = im == NULL ? NULL
 		                         : say(p, "%s, imported as %s", say_cert(p, im->chain.v[0]),
@@ -358,7 +359,7 @@ static void draft_adopt(struct planner *p, const struct case_of *c)
 
 static void imported_conflict(struct planner *p, const struct case_of *c, struct conflict *x)
 {
-	const char *name = c->ip->id->def->adopt->imported.s;
+	const char *name = c->ip->id->def->shared->adopt->imported.s;
 
 	if (c->f.adopt_look == ADOPT_DISAGREE) {
 		x->message = say(p, "what was imported as %s has another key than keySha256 names",
@@ -383,7 +384,7 @@ static void conflict_of(struct planner *p, const struct case_of *c)
 	                    : "there is nothing to adopt where adopt says";
 	x.hint = adopt ? "correct spec.adopt, or remove it to have one issued"
 	               : "adopt one of them by name (spec.adopt with host)";
-	if (adopt && c->ip->id->def->adopt->imported.s != NULL) {
+	if (adopt && c->ip->id->def->shared->adopt->imported.s != NULL) {
 		imported_conflict(p, c, &x);
 	}
 	c->ip->waits_for = c->d.code;

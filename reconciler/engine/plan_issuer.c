@@ -156,7 +156,7 @@ static bool fleet_shows(struct planner *p, const struct issuer_plan *ip)
 static bool nothing_readable(const struct planner *p)
 {
 	for (size_t i = 0; i < p->w->n_stores; i++) {
-		if (p->stores[i].readable || p->stores[i].ws->target->can.write_only) {
+		if (p->stores[i].readable || p->stores[i].ws->target->shared->can.write_only) {
 			return false;
 		}
 	}

@@ -42,7 +42,7 @@ static const struct obs_entry *entry_of(const struct store_plan *sp, const struc
 
 		/* Only what we put there: somebody else's under the same alias is theirs. */
 		if (str_equal(e->folded, s->alias) && e->chain.n > 0 &&
-		    memcmp(e->chain.v[0]->sha256, s->sha256, SHA256_BYTES) == 0) {
+		    digests_equal(e->chain.v[0]->sha256, s->sha256)) {
 			return e;
 		}
 	}
@@ -66,7 +66,7 @@ static void undesired_slot(struct planner *p, struct store_plan *sp, const struc
 {
 	const struct target *t = sp->ws->target;
 	const struct obs_entry *e = entry_of(sp, s);
-	struct slot_facts f = { .ours = true, .prune = t->prune && !t->o.protect };
+	struct slot_facts f = { .ours = true, .prune = t->shared->prune && !t->o.protect };
 
 	f.stored = e == NULL ? STORED_ABSENT : STORED_CURRENT;
 	struct slot_decision d = diff_slot(&f);

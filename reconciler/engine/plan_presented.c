@@ -177,7 +177,7 @@ static bool dark(const struct slot *s)
 	if (!s->sp->readable || (s->oe != NULL && s->oe->chain.n == 0)) {
 		return true;
 	}
-	return s->sp->ws->target->n_activate > 0 && !store_loaded(s->sp) &&
+	return s->sp->ws->target->shared->n_activate > 0 && !store_loaded(s->sp) &&
 	       !serves_what_is_stored(s);
 }
 
@@ -233,7 +233,7 @@ static void ask_endpoints(struct planner *p, const struct question *q)
 	for (size_t i = 0; i < p->w->n_endpoints; i++) {
 		const struct want_endpoint *we = &p->w->endpoints[i];
 
-		if (!we->spec->once) {
+		if (!we->spec->shared->once) {
 			answer(q,
 			       endpoint_answer(p, q, we,
 			                       observed_endpoint(p->in->observed, we->key)),
@@ -253,7 +253,7 @@ static void ask_abandoned(struct planner *p, const struct question *q)
 		if (s->identity == NULL || wants_store(p->w, s->store_key) != NULL) {
 			continue;
 		}
-		const struct revision_ref *r = revision_of(p, s->sha256);
+		const struct revision_ref *r = revision_of(p, digest_or_zeroes(s->sha256));
 
 		if (r == NULL || held_ends_in(p, r->held, q->ap)) {
 			answer(q, ANSWER_UNKNOWN, s->store_key);

@@ -23,16 +23,16 @@ struct queue {
 	size_t n, cap;
 };
 
-static size_t rank_of(const struct unit_plan *u)
+static uint32_t rank_of(const struct unit_plan *u)
 {
-	const struct texts *order = &u->target->rollout.order;
+	const struct texts *order = &u->target->shared->rollout.order;
 
 	for (size_t i = 0; i < order->n; i++) {
 		if (str_glob(order->v[i].s, u->host->name)) {
-			return i;
+			return (uint32_t)i;
 		}
 	}
-	return order->n;
+	return (uint32_t)order->n;
 }
 
 static int by_order(const void *a, const void *b)
@@ -111,7 +111,8 @@ static struct rollout_state *state_new(struct planner *p, const struct target *t
 	if (st == NULL) {
 		return NULL;
 	}
-	st->capacity = t->rollout.max_unavailable < 1 ? 1 : t->rollout.max_unavailable;
+	st->capacity =
+		t->shared->rollout.max_unavailable < 1 ? 1 : t->shared->rollout.max_unavailable;
 	for (size_t h = 0; h < t->n_hosts; h++) {
 		const struct unit_plan *u = plan_of_unit(p, t, &t->hosts[h]);
 
@@ -132,15 +133,17 @@ static struct rollout_state *state_of(struct planner *p, const struct unit_plan 
 {
 	struct unit_plan *first = plan_of_unit(p, u->target, u->target->hosts);
 
-	if (first->state == NULL) {
-		first->state = state_new(p, u->target);
+	struct unit_work *work = unit_work_for(p, first);
+
+	if (work->state == NULL) {
+		work->state = state_new(p, u->target);
 	}
-	return first->state;
+	return work->state;
 }
 
 static bool may_go(struct planner *p, struct unit_plan *u, struct rollout_state *st)
 {
-	const struct rollout_spec *r = &u->target->rollout;
+	const struct rollout_spec *r = &u->target->shared->rollout;
 	struct wall open = { st->last_activation.s + r->pause_s };
 	size_t size = st->capacity < 1 ? 1 : (size_t)st->capacity;
 
@@ -171,9 +174,9 @@ static bool may_go(struct planner *p, struct unit_plan *u, struct rollout_state 
 
 static void follow(struct planner *p, struct unit_plan *u, const struct drafts *before)
 {
-	for (size_t i = 0; i < u->first.n; i++) {
+	for (size_t i = 0; i < unit_work_of(u)->first.n; i++) {
 		for (size_t k = 0; k < before->n; k++) {
-			draft_depends(p, u->first.v[i], before->v[k]);
+			draft_depends(p, unit_work_of(u)->first.v[i], before->v[k]);
 		}
 	}
 }
@@ -189,14 +192,14 @@ static void join_wave(struct planner *p, struct unit_plan *u, struct rollout_sta
 		st->waves++;
 	}
 	st->in_wave++;
-	if (u->target->rollout.on_failure != FAIL_CONTINUE) {
+	if (u->target->shared->rollout.on_failure != FAIL_CONTINUE) {
 		follow(p, u, &st->before);
 	}
-	for (size_t i = 0; i < u->last.n; i++) {
+	for (size_t i = 0; i < unit_work_of(u)->last.n; i++) {
 		struct draft **slot = ARENA_PUSH(p->a, &st->now);
 
 		if (slot != NULL) {
-			*slot = u->last.v[i];
+			*slot = unit_work_of(u)->last.v[i];
 		}
 	}
 }
@@ -209,11 +212,12 @@ static void join_exclusive(struct planner *p, struct map *groups, struct unit_pl
 	struct err ignored = { 0 };
 	void *before = NULL;
 
-	if (u->target->rollout.exclusive.s == NULL ||
-	    expand_text(u->target->rollout.exclusive.s, &scope, p->a, &key, &ignored) != ERR_OK) {
+	if (u->target->shared->rollout.exclusive.s == NULL ||
+	    expand_text(u->target->shared->rollout.exclusive.s, &scope, p->a, &key, &ignored) !=
+	            ERR_OK) {
 		return;
 	}
-	if (map_put_str(groups, key, &u->last, &before) < 0) {
+	if (map_put_str(groups, key, &unit_work_for(p, u)->last, &before) < 0) {
 		p->rc = p->rc == ERR_OK ? err_nomem(p->err) : p->rc;
 		return;
 	}

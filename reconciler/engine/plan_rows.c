@@ -222,7 +222,7 @@ static void identity_row(struct planner *p, struct cursor *at, size_t i)
 		ip->cur = &ip->mem->revisions[0];
 	}
 	ip->usable = ip->cur != NULL && !ip->cur->revoked && !ip->cur->compromised &&
-	             (ip->cur->has_key || ip->id->def->request != NULL) &&
+	             (ip->cur->has_key || ip->id->def->shared->request != NULL) &&
 	             ip->cur->chain.v[0]->not_after.s > p->now.s;
 	ip->due.s = INT64_MAX;
 }
@@ -288,7 +288,7 @@ static bool aliases_there(const struct store_plan *sp)
 /* Of a store with aliases where one without is wanted, adopt may say which. */
 static const char *wanted_name(const struct store_plan *sp, const struct want_entry *we)
 {
-	const struct adopt_spec *a = we->identity == NULL ? NULL : we->identity->def->adopt;
+	const struct adopt_spec *a = we->identity == NULL ? NULL : we->identity->def->shared->adopt;
 
 	return sp->ws->has_aliases || a == NULL || a->alias.s == NULL ? we->folded : a->alias.s;
 }
@@ -356,14 +356,13 @@ static void store_row(struct planner *p, struct cursor *at, size_t i)
 	sp->absent = sp->os != NULL && sp->os->status == LOOK_ABSENT;
 	sp->readable = sp->absent || (sp->os != NULL && sp->os->status == LOOK_OK);
 	if (sp->unit->n_stores++ == 0) {
-		sp->unit->first_store = i;
+		sp->unit->first_store = (uint32_t)i;
 	}
 	for (size_t k = 0; k < sp->ws->n_entries; k++) {
 		keys += sp->ws->entries[k].source == ENTRY_CERTIFICATE ? 1 : 0;
 	}
 	sp->slots = ARENA_ARRAY(p->a, struct slot, keys);
-	/* Most stores keep what they have: room for that and no more. */
-	ARENA_RESERVE(p->a, &sp->changes, sp->ws->n_entries);
+	sp->changes = &p->no_changes;
 	for (size_t k = 0; sp->slots != NULL && k < sp->ws->n_entries; k++) {
 		const struct want_entry *we = &sp->ws->entries[k];
 
@@ -405,7 +404,7 @@ static void config_rows(struct planner *p, struct cursor *at)
 		struct unit_plan *u = unit_row(p, at, c->target, c->host);
 
 		if (u->n_configs++ == 0) {
-			u->configs = c;
+			u->first_config = (uint32_t)i;
 		}
 	}
 }

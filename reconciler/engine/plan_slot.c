@@ -37,7 +37,8 @@ static bool damaged(const struct slot *s)
 
 bool is_factory(const struct target *t, const struct seen_cert *leaf)
 {
-	return t != NULL && t->can.factory_identity && leaf != NULL && seen_cert_self_signed(leaf);
+	return t != NULL && t->shared->can.factory_identity && leaf != NULL &&
+	       seen_cert_self_signed(leaf);
 }
 
 enum stored slot_stored(struct planner *p, struct slot *s)
@@ -46,7 +47,7 @@ enum stored slot_stored(struct planner *p, struct slot *s)
 	const struct id_plan *ip = s->id;
 
 	(void)p;
-	if (s->sp->ws->target->can.write_only) {
+	if (s->sp->ws->target->shared->can.write_only) {
 		return STORED_OPAQUE;
 	}
 	if (!s->sp->readable) {
@@ -64,7 +65,7 @@ enum stored slot_stored(struct planner *p, struct slot *s)
 	if (h != NULL) {
 		return h == ip->cur ? STORED_CURRENT : STORED_PREVIOUS;
 	}
-	if (s->sm != NULL && memcmp(s->sm->sha256, leaf->sha256, SHA256_BYTES) == 0) {
+	if (s->sm != NULL && digests_equal(s->sm->sha256, leaf->sha256)) {
 		return STORED_PREVIOUS;
 	}
 	return is_factory(s->sp->ws->target, leaf) ? STORED_FACTORY : STORED_FOREIGN;
@@ -76,7 +77,7 @@ enum served endpoint_served(struct planner *p, const struct endpoint_ref *e,
 	const struct obs_endpoint *oe = e->oe;
 
 	(void)p;
-	if (e->we->spec->once) {
+	if (e->we->spec->shared->once) {
 		return SERVED_UNDECLARED;
 	}
 	if (oe == NULL || oe->status == ENDPOINT_NONE || oe->status == ENDPOINT_UNREACHABLE ||
@@ -172,8 +173,7 @@ static void say_drift(struct planner *p, const struct slot *s, const struct slot
 /* How often what lies there now was activated. */
 static unsigned activations(const struct store_plan *sp)
 {
-	if (sp->sm == NULL || sp->os == NULL ||
-	    memcmp(sp->sm->activated, sp->os->sha256, SHA256_BYTES) != 0) {
+	if (sp->sm == NULL || sp->os == NULL || !digests_equal(sp->sm->activated, sp->os->sha256)) {
 		return 0;
 	}
 	return sp->sm->activations;
@@ -184,7 +184,7 @@ static void activate(struct planner *p, struct slot *s, const struct slot_decisi
 {
 	struct store_plan *sp = s->sp;
 
-	if (sp->ws->target->n_activate == 0) {
+	if (sp->ws->target->shared->n_activate == 0) {
 		say_drift(p, s, d, e);
 		return;
 	}
@@ -209,7 +209,7 @@ static struct wall grace_end(const struct slot *s, const struct endpoint_ref *e)
 	int64_t since = sm == NULL ? 0 : sm->written_at.s;
 
 	since = sm != NULL && sm->activated_at.s > since ? sm->activated_at.s : since;
-	return (struct wall){ since == 0 ? 0 : since + e->we->spec->grace_s };
+	return (struct wall){ since == 0 ? 0 : since + e->we->spec->shared->grace_s };
 }
 
 /* The repair of what is served wrongly: the same content once more. */
@@ -235,7 +235,7 @@ static void wrong_chain(struct planner *p, struct slot *s, const struct endpoint
 
 	if (na != nb || memcmp(a->v, b->v, na * sizeof(*a->v)) != 0) {
 		say_drift(p, s, &d, e);
-		store_word(s->sp, d.row, "WrongChain", NULL);
+		store_word(p, s->sp, d.row, "WrongChain", NULL);
 	}
 }
 
@@ -248,7 +248,7 @@ static void act_served(struct planner *p, struct slot *s, const struct slot_deci
 		             .host = s->sp->ws->host->name,
 		             .what_for = d->code };
 
-	store_word(s->sp, d->row, d->word, NULL);
+	store_word(p, s->sp, d->row, d->word, NULL);
 	switch (d->op) {
 	case SLOT_ACTIVATE:
 		activate(p, s, d, e);
@@ -313,13 +313,13 @@ static void say_served(struct planner *p, struct slot *s, struct slot_facts *f)
 			f->served = endpoint_served(p, e, s->id);
 			f->in_grace = f->served == SERVED_PREVIOUS && p->now.s < grace_end(s, e).s;
 			d = diff_slot(f);
-			store_word(s->sp, d.row, d.word, NULL);
+			store_word(p, s->sp, d.row, d.word, NULL);
 			any = true;
 		}
 	}
 	if (!any) {
 		d = diff_slot(f);
-		store_word(s->sp, d.row, d.word, NULL);
+		store_word(p, s->sp, d.row, d.word, NULL);
 	}
 }
 
@@ -429,7 +429,7 @@ static void judge_current(struct planner *p, struct slot *s, struct slot_facts *
 	found_ours(p, s);
 	f->differs = own || s->sp->write;
 	if (f->differs) {
-		store_word(s->sp, "B7", "StoreStale", NULL);
+		store_word(p, s->sp, "B7", "StoreStale", NULL);
 		reencode(p, s, own);
 		return;
 	}
@@ -437,10 +437,10 @@ static void judge_current(struct planner *p, struct slot *s, struct slot_facts *
 		follow_issue(p, s, f);
 		return;
 	}
-	size_t before = s->sp->changes.n;
+	size_t before = s->sp->changes->n;
 
 	judge_served(p, s, f);
-	if (s->sp->changes.n == before) {
+	if (s->sp->changes->n == before) {
 		slot_keep(p, s, /* ours= */ true);
 	}
 }
@@ -461,7 +461,7 @@ static void judge_opaque(struct planner *p, struct slot *s, struct slot_facts *f
 	}
 	d = diff_slot(f);
 	if (d.op == SLOT_PUSH) {
-		store_word(s->sp, d.row, d.word, NULL);
+		store_word(p, s->sp, d.row, d.word, NULL);
 		slot_deliver(p, s, &d);
 	} else if (d.op == SLOT_NONE && s->id->draft != NULL) {
 		follow_issue(p, s, f);
@@ -472,13 +472,12 @@ static void judge_opaque(struct planner *p, struct slot *s, struct slot_facts *f
 
 static bool load_pending(const struct store_plan *sp)
 {
-	static const uint8_t never[SHA256_BYTES];
 	const struct store_memory *sm = sp->sm;
 
-	return sm != NULL && sp->ws->target->n_activate > 0 && sp->os != NULL &&
-	       memcmp(sm->written, never, SHA256_BYTES) != 0 &&
-	       memcmp(sm->written, sp->os->sha256, SHA256_BYTES) == 0 &&
-	       memcmp(sm->activated, sm->written, SHA256_BYTES) != 0;
+	return sm != NULL && sp->ws->target->shared->n_activate > 0 && sp->os != NULL &&
+	       !digests_equal(sm->written, /* b= */ NULL) &&
+	       digests_equal(sm->written, sp->os->sha256) &&
+	       !digests_equal(sm->activated, sm->written);
 }
 
 /* What is right stays and says nothing; what is not would be mended but for the suspension. */
@@ -497,10 +496,10 @@ static void plan_suspended(struct planner *p, struct slot *s, struct slot_facts 
 
 void plan_slot(struct planner *p, struct store_plan *sp, struct slot *s)
 {
-	struct slot_facts f = { .desired = true, .take_over = sp->ws->target->take_over };
+	struct slot_facts f = { .desired = true, .take_over = sp->ws->target->shared->take_over };
 
 	s->stored = s->id == NULL ? STORED_UNKNOWN : slot_stored(p, s);
-	bool monitored = s->id != NULL && s->id->id->def->mode == MODE_MONITORED;
+	bool monitored = s->id != NULL && s->id->id->def->shared->mode == MODE_MONITORED;
 	if (monitored) {
 		slot_monitored(p, s);
 	}
@@ -530,7 +529,7 @@ void plan_slot(struct planner *p, struct store_plan *sp, struct slot *s)
 	}
 	struct slot_decision d = diff_slot(&f);
 
-	store_word(sp, d.row, d.word, NULL);
+	store_word(p, sp, d.row, d.word, NULL);
 	if (d.op == SLOT_CONFLICT) {
 		say_conflict(p, s, &d, NULL);
 		slot_keep(p, s, /* ours= */ false);

@@ -6,16 +6,21 @@
 #include "reconciler/engine/planner.h"
 #include "reconciler/engine/want_build.h"
 
-void store_word(struct store_plan *sp, const char *row, const char *word, const char *message)
+void store_word(struct planner *p, struct store_plan *sp, const char *row, const char *word,
+                const char *message)
 {
-	struct unit_plan *u = sp->unit;
+	struct said said = { .row = row, .word = word, .message = message };
+	const struct said *now = sp->unit->said;
+	const struct said *last = p->said;
 
 	/* The first trouble named stays; trouble beats peace. */
-	if (u->word == NULL || (str_equal(u->word, "InSync") && !str_equal(word, "InSync"))) {
-		u->row = row;
-		u->word = word;
-		u->message = message;
+	if (now != NULL && (!str_equal(now->word, "InSync") || str_equal(word, "InSync"))) {
+		return;
 	}
+	if (last == NULL || last->row != row || last->word != word || last->message != message) {
+		p->said = arena_copy(p->a, &said, sizeof(said));
+	}
+	sp->unit->said = p->said;
 }
 
 /* Formats without aliases have none to show. */
@@ -57,7 +62,7 @@ struct entry_change *change_add(struct planner *p, struct store_plan *sp, enum e
                                 const struct want_entry *we, const struct obs_entry *oe,
                                 struct draft *on)
 {
-	struct entry_changes *list = on == NULL ? &sp->changes : &work_for(p, sp)->later;
+	struct entry_changes *list = on == NULL ? sp->changes : &work_for(p, sp)->later;
 	struct entry_change *ch = ARENA_PUSH(p->a, list);
 
 	if (ch == NULL) {
@@ -145,7 +150,7 @@ static void unreadable(struct planner *p, struct store_plan *sp)
 	u.error = say(p, "%s: %s", sp->ws->path, error);
 	u.hint = unreadable_hint(p, sp, status);
 	report_unobserved(p, &u);
-	store_word(sp, "B1", look_word(status), u.error);
+	store_word(p, sp, "B1", look_word(status), u.error);
 }
 
 static void merge_later(struct planner *p, struct store_plan *sp)
@@ -153,7 +158,7 @@ static void merge_later(struct planner *p, struct store_plan *sp)
 	struct store_work *work = work_for(p, sp);
 
 	for (size_t i = 0; i < work->later.n; i++) {
-		struct entry_change *ch = ARENA_PUSH(p->a, &sp->changes);
+		struct entry_change *ch = ARENA_PUSH(p->a, sp->changes);
 
 		if (ch != NULL) {
 			*ch = work->later.v[i];
@@ -176,7 +181,7 @@ static void keep_for_later(struct planner *p, struct store_plan *sp)
 		if (later->v[i].from == NULL) {
 			continue;
 		}
-		struct entry_change *ch = ARENA_PUSH(p->a, &sp->changes);
+		struct entry_change *ch = ARENA_PUSH(p->a, sp->changes);
 
 		if (ch != NULL) {
 			*ch = later->v[i];
@@ -189,8 +194,8 @@ static void keep_for_later(struct planner *p, struct store_plan *sp)
 static void classify(struct store_plan *sp)
 {
 	sp->identity_changes = false;
-	for (size_t i = 0; i < sp->changes.n; i++) {
-		const struct entry_change *ch = &sp->changes.v[i];
+	for (size_t i = 0; i < sp->changes->n; i++) {
+		const struct entry_change *ch = &sp->changes->v[i];
 		bool key = ch->want != NULL && ch->want->source == ENTRY_CERTIFICATE;
 		bool puts = ch->op == ENTRY_ADD || ch->op == ENTRY_REPLACE;
 
@@ -222,13 +227,12 @@ static void settle(struct planner *p, struct store_plan *sp)
 /* Trust that was written and never loaded; a store with key entries says it there. */
 static void trust_only_load(struct planner *p, struct store_plan *sp)
 {
-	static const uint8_t never[SHA256_BYTES];
 	const struct store_memory *sm = sp->sm;
 
-	if (sp->n_slots > 0 || sp->write || sm == NULL || sp->ws->target->n_activate == 0 ||
-	    sp->absent || memcmp(sm->written, never, SHA256_BYTES) == 0 ||
-	    memcmp(sm->written, sp->os->sha256, SHA256_BYTES) != 0 ||
-	    memcmp(sm->activated, sm->written, SHA256_BYTES) == 0) {
+	if (sp->n_slots > 0 || sp->write || sm == NULL || sp->ws->target->shared->n_activate == 0 ||
+	    sp->absent || digests_equal(sm->written, /* b= */ NULL) ||
+	    !digests_equal(sm->written, sp->os->sha256) ||
+	    digests_equal(sm->activated, sm->written)) {
 		return;
 	}
 	work_for(p, sp)->activate = (struct reason){
@@ -246,7 +250,7 @@ static void rolled_back(struct planner *p, struct store_plan *sp)
 	w.message = say(p, "%s was rolled back to revision %d; push releases it", sp->ws->path,
 	                sp->sm->hold_revision);
 	sp->unit->waits_for = w.what_for;
-	store_word(sp, "B4", "StoreStale", w.message);
+	store_word(p, sp, "B4", "StoreStale", w.message);
 	report_waiting(p, &w);
 }
 
@@ -282,7 +286,7 @@ static bool format_is_ours(struct planner *p, const struct store_plan *sp)
 {
 	static const uint8_t never[SHA256_BYTES];
 	size_t n_anchors = 0;
-	bool ours = sp->ws->target->take_over ||
+	bool ours = sp->ws->target->shared->take_over ||
 	            (sp->sm != NULL && memcmp(sp->sm->written, never, SHA256_BYTES) != 0);
 
 	(void)memory_anchors_of(p->in->memory, sp->ws->key, &n_anchors);
@@ -302,8 +306,8 @@ static bool content_is_ours(const struct store_plan *sp)
 	for (size_t i = 0; i < sp->n_slots; i++) {
 		ours = ours || sp->slots[i].stored != STORED_FOREIGN;
 	}
-	for (size_t i = 0; i < sp->changes.n; i++) {
-		ours = ours || sp->changes.v[i].op != ENTRY_KEEP;
+	for (size_t i = 0; i < sp->changes->n; i++) {
+		ours = ours || sp->changes->v[i].op != ENTRY_KEEP;
 	}
 	return ours;
 }
@@ -336,8 +340,8 @@ static void plan_opaque(struct planner *p, struct store_plan *sp)
 /* What runs before the write may well make the directory. */
 static bool is_prepared(const struct target *t)
 {
-	for (size_t i = 0; i < t->n_activate; i++) {
-		if (t->activate[i].n_before > 0) {
+	for (size_t i = 0; i < t->shared->n_activate; i++) {
+		if (t->shared->activate[i].n_before > 0) {
 			return true;
 		}
 	}
@@ -377,16 +381,13 @@ static void not_writable(struct planner *p, struct store_plan *sp)
 	sp->reload = false;
 }
 
-static void plan_store(struct planner *p, struct store_plan *sp)
+static void plan_entries(struct planner *p, struct store_plan *sp)
 {
-	if (!sp->unit->selected) {
-		return;
-	}
 	if (sp->ws->error != NULL) {
 		broken(p, sp);
 		return;
 	}
-	if (sp->ws->target->can.write_only) {
+	if (sp->ws->target->shared->can.write_only) {
 		plan_opaque(p, sp);
 		return;
 	}
@@ -409,8 +410,36 @@ static void plan_store(struct planner *p, struct store_plan *sp)
 	settle(p, sp);
 	not_writable(p, sp);
 	if (sp->n_slots == 0) {
-		store_word(sp, sp->write ? "B7" : "B8", sp->write ? "StoreStale" : "InSync", NULL);
+		store_word(p, sp, sp->write ? "B7" : "B8", sp->write ? "StoreStale" : "InSync",
+		           NULL);
 	}
+}
+
+/* Most stores of a fleet keep what they have, and nobody asks for that. */
+static void keep_changes(struct planner *p, struct store_plan *sp)
+{
+	struct entry_changes *kept = NULL;
+	bool any = sp->write;
+
+	for (size_t i = 0; i < p->changes.n; i++) {
+		any = any || p->changes.v[i].op != ENTRY_KEEP;
+	}
+	if (any) {
+		kept = arena_copy(p->a, &p->changes, sizeof(p->changes));
+		p->changes = (struct entry_changes){ 0 };
+	}
+	p->changes.n = 0;
+	sp->changes = kept == NULL ? &p->no_changes : kept;
+}
+
+static void plan_store(struct planner *p, struct store_plan *sp)
+{
+	if (!sp->unit->selected) {
+		return;
+	}
+	sp->changes = &p->changes;
+	plan_entries(p, sp);
+	keep_changes(p, sp);
 }
 
 void plan_stores(struct planner *p)

@@ -54,8 +54,12 @@ static void file_owner(struct planner *p, struct store_plan *sp)
 {
 	const struct deliver_spec *dl = sp->ws->deliver;
 	const struct store_memory *sm = sp->sm;
-	const char *owner = dl->owner.s != NULL ? dl->owner.s : sm == NULL ? NULL : sm->owner;
-	const char *group = dl->group.s != NULL ? dl->group.s : sm == NULL ? NULL : sm->group;
+	const char *owner = dl->shared->owner.s != NULL ? dl->shared->owner.s
+	                    : sm == NULL                ? NULL
+	                                                : sm->owner;
+	const char *group = dl->shared->group.s != NULL ? dl->shared->group.s
+	                    : sm == NULL                ? NULL
+	                                                : sm->group;
 	struct mark m = { .kind = MARK_STORE_OWNED, .store = sp->ws, .alias = "" };
 
 	if (owner_differs(owner, sp->os->owner)) {
@@ -74,7 +78,7 @@ static void file_owner(struct planner *p, struct store_plan *sp)
 static void file_facts(struct planner *p, struct store_plan *sp)
 {
 	const struct deliver_spec *dl = sp->ws->deliver;
-	uint32_t mode = dl->mode;
+	uint32_t mode = dl->shared->mode;
 
 	for (size_t i = 0; i < sp->n_slots; i++) {
 		mode &= sp->slots[i].we->certificate_only ? mode : PRIVATE_MODE_MAX;

@@ -123,7 +123,7 @@ static bool alias_is_ours(struct planner *p, const struct store_plan *sp,
                           const struct obs_entry *at)
 {
 	return memory_slot(p->in->memory, sp->ws->key, at->folded) != NULL ||
-	       sp->ws->target->take_over;
+	       sp->ws->target->shared->take_over;
 }
 
 static void foreign_alias(struct planner *p, struct store_plan *sp, const struct want_entry *we,
@@ -208,7 +208,7 @@ static void leave(struct planner *p, struct store_plan *sp, const struct want_en
 	if (am->left_at.s == 0) {
 		mark(p, sp, we, MARK_ANCHOR_LEFT, at->folded);
 	}
-	if (we->orphan && !sp->ws->target->prune) {
+	if (we->orphan && !sp->ws->target->shared->prune) {
 		stays(p, sp, we, at, "NotDesired",
 		      say(p, "%s trusts %s (%s), which is not desired any more", sp->ws->path,
 		          say_cert(p, we->anchor), at->alias));

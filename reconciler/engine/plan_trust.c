@@ -45,8 +45,8 @@ bool store_loaded(const struct store_plan *sp)
 	if (!sp->readable || sp->absent) {
 		return false;
 	}
-	return sp->ws->target->n_activate == 0 ||
-	       (sp->sm != NULL && memcmp(sp->sm->activated, sp->os->sha256, SHA256_BYTES) == 0);
+	return sp->ws->target->shared->n_activate == 0 ||
+	       (sp->sm != NULL && digests_equal(sp->sm->activated, sp->os->sha256));
 }
 
 static void note_verifier(struct planner *p, struct store_plan *sp, const struct want_entry *we)
@@ -96,8 +96,8 @@ static bool has_quorum(const struct change_of_face *c, const struct store_plan *
 {
 	const struct target *t = c->where == NULL ? NULL : c->where->ws->target;
 
-	for (size_t i = 0; t != NULL && i < t->n_consumers; i++) {
-		if (str_equal(t->consumers[i].target.s, sp->ws->target->o.name)) {
+	for (size_t i = 0; t != NULL && i < t->shared->n_consumers; i++) {
+		if (str_equal(t->shared->consumers[i].target.s, sp->ws->target->o.name)) {
 			return true;
 		}
 	}
@@ -197,8 +197,8 @@ static const char *consumers_in_the_way(struct planner *p, const struct change_o
 	bool same = c->anchor != NULL && c->anchor == c->old_anchor;
 	const char *first = NULL;
 
-	for (size_t i = 0; t != NULL && i < t->n_consumers; i++) {
-		const struct consumer_spec *cs = &t->consumers[i];
+	for (size_t i = 0; t != NULL && i < t->shared->n_consumers; i++) {
+		const struct consumer_spec *cs = &t->shared->consumers[i];
 
 		/* Under the same anchor a target needs nothing new; an outsider may have pinned. */
 		if (same && cs->external.s == NULL && c->id->pins == NULL) {

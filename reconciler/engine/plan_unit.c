@@ -23,13 +23,28 @@ static struct waiting waiting_of(const struct unit_plan *u, const char *what_for
 static bool slot_urgent(const struct planner *p, const struct target *t, const struct slot *s)
 {
 	const struct seen_cert *c = slot_leaf(s);
-	int64_t before = t->urgent_before_s;
+	int64_t before = t->shared->urgent_before_s;
 
 	if (c == NULL || before < 0) {
 		return false;
 	}
 	before = before == 0 ? urgent_margin(c->not_before, c->not_after) : before;
 	return p->now.s >= c->not_after.s - before;
+}
+
+const struct unit_work *unit_work_of(const struct unit_plan *u)
+{
+	static const struct unit_work none;
+
+	return u->work == NULL ? &none : u->work;
+}
+
+struct unit_work *unit_work_for(struct planner *p, struct unit_plan *u)
+{
+	if (u->work == NULL) {
+		u->work = ARENA_NEW(p->a, struct unit_work);
+	}
+	return u->work == NULL ? &p->no_unit_work : u->work;
 }
 
 void plan_urgency(struct planner *p)
@@ -39,7 +54,7 @@ void plan_urgency(struct planner *p)
 
 		for (size_t k = 0; k < sp->n_slots; k++) {
 			const struct slot *s = &sp->slots[k];
-			int64_t before = sp->ws->target->urgent_before_s;
+			int64_t before = sp->ws->target->shared->urgent_before_s;
 			const struct seen_cert *c = slot_leaf(s);
 
 			if (slot_urgent(p, sp->ws->target, s)) {
@@ -82,9 +97,11 @@ static void add_target(struct buf *b, const struct target *t)
 {
 	static const struct command_spec no_command;
 	static const struct http_spec no_http;
+	static const struct endpoint_spec_shared no_tls_shared;
+	static const struct endpoint_spec no_tls = { .shared = &no_tls_shared };
 
-	for (size_t i = 0; i < t->n_activate; i++) {
-		const struct activate_spec *s = &t->activate[i];
+	for (size_t i = 0; i < t->shared->n_activate; i++) {
+		const struct activate_spec *s = &t->shared->activate[i];
 
 		add_commands(b, s->before, s->n_before);
 		add_commands(b, s->check, s->n_check);
@@ -95,22 +112,23 @@ static void add_target(struct buf *b, const struct target *t)
 	for (size_t i = 0; i < t->n_verify; i++) {
 		const struct verify_spec *v = &t->verify[i];
 		const struct http_spec *http = v->http == NULL ? &no_http : v->http;
+		const struct endpoint_spec *tls = v->tls == NULL ? &no_tls : v->tls;
 
 		add_commands(b, v->command == NULL ? &no_command : v->command, 1);
 		add_text(b, &http->url);
 		add_text(b, &http->expect);
 		add_text(b, &http->ca_set);
-		add_text(b, &v->tls.url);
-		add_text(b, &v->tls.server_name);
-		add_text(b, &v->tls.starttls);
-		buf_printf(b, "%d %lld;", v->tls.port, (long long)v->tls.grace_s);
+		add_text(b, &tls->shared->url);
+		add_text(b, &tls->server_name);
+		add_text(b, &tls->shared->starttls);
+		buf_printf(b, "%d %lld;", tls->shared->port, (long long)tls->shared->grace_s);
 	}
 }
 
 static void add_entries(struct buf *b, const struct planner *p, const struct store_plan *sp)
 {
-	for (size_t i = 0; i < sp->changes.n; i++) {
-		const struct entry_change *ch = &sp->changes.v[i];
+	for (size_t i = 0; i < sp->changes->n; i++) {
+		const struct entry_change *ch = &sp->changes->v[i];
 		const struct id_plan *ip =
 			ch->want == NULL ? NULL : plan_of_identity(p, ch->want->identity);
 
@@ -138,9 +156,9 @@ static void store_inputs(struct planner *p, struct store_plan *sp)
 	const struct keystore_def *ks = sp->ws->keystore;
 
 	buf_init(&b, BUF_LIMIT_TEXT);
-	buf_printf(&b, "%s %s %o|", sp->ws->key, sp->ws->format, dl->mode);
-	add_text(&b, &dl->owner);
-	add_text(&b, &dl->group);
+	buf_printf(&b, "%s %s %o|", sp->ws->key, sp->ws->format, dl->shared->mode);
+	add_text(&b, &dl->shared->owner);
+	add_text(&b, &dl->shared->group);
 	if (ks != NULL) {
 		add_text(&b, &ks->pkcs12_profile);
 		add_text(&b, &ks->password.value);
@@ -219,7 +237,7 @@ static void gate_store(struct planner *p, struct unit_plan *u, struct store_plan
 static void judge_configs(struct planner *p, struct unit_plan *u)
 {
 	for (size_t i = 0; i < u->n_configs; i++) {
-		const struct want_config *c = &u->configs[i];
+		const struct want_config *c = &p->w->configs[u->first_config + i];
 		const struct obs_config *oc = observed_config(p->in->observed, c->key);
 		bool seen = oc != NULL && (oc->status == LOOK_OK || oc->status == LOOK_ABSENT);
 		struct unobserved x = { .object_kind = KIND_TARGET,
@@ -258,10 +276,12 @@ static bool window_open(struct planner *p, struct unit_plan *u)
 	struct wall until = { p->now.s + WINDOW_SEARCH_S };
 	struct wall at = { 0 };
 
-	if (u->urgent || t->n_windows == 0 || windows_open(t->windows, t->n_windows, p->now)) {
+	if (u->urgent || t->shared->n_windows == 0 ||
+	    windows_open(t->shared->windows, t->shared->n_windows, p->now)) {
 		return true;
 	}
-	bool found = windows_next_open(t->windows, t->n_windows, p->now, until, &at);
+	bool found =
+		windows_next_open(t->shared->windows, t->shared->n_windows, p->now, until, &at);
 	struct waiting w = waiting_of(u, "WindowClosed", NULL);
 
 	w.message = found ? say(p, "opens its window %s", say_when(p, at))
@@ -331,5 +351,5 @@ bool unit_activates(const struct planner *p, const struct unit_plan *u)
 		load = load || (sp->write && sp->reload) || work_of(sp)->activate.code != NULL ||
 		       sp->need_load;
 	}
-	return load && u->target->n_activate > 0;
+	return load && u->target->shared->n_activate > 0;
 }

@@ -183,7 +183,7 @@ static const char *judge_served(struct planner *p, const struct want_endpoint *w
                                 struct seen_chain served, bool expected, const char **ret_text)
 {
 	return judge_monitored(p,
-	                       &(struct monitored){ .monitor = we->monitored->monitor,
+	                       &(struct monitored){ .monitor = we->monitored->shared->monitor,
 	                                            .host = we->server_name,
 	                                            .set = we->ca_set,
 	                                            .chain = served,
@@ -354,7 +354,7 @@ static void judge_monitor(struct planner *p, const struct want_endpoint *we)
 static const char *judge_stored(struct planner *p, struct slot *s, const char **ret_text)
 {
 	static const struct monitor_spec nothing_asked = { .endpoints = NULL };
-	const struct monitor_spec *mon = s->id->id->def->monitor;
+	const struct monitor_spec *mon = s->id->id->def->shared->monitor;
 	const struct seen_cert *leaf = slot_leaf(s);
 
 	if (leaf == NULL) {
@@ -386,7 +386,7 @@ void slot_monitored(struct planner *p, struct slot *s)
 		           .verdict = word,
 		           .message = place };
 
-	store_word(s->sp, "A1", word, place);
+	store_word(p, s->sp, "A1", word, place);
 	if (ip->selected && !str_equal(word, "InSync")) {
 		report_drift(p, &d);
 	}
@@ -446,14 +446,14 @@ static void identity_verdict(struct planner *p, struct id_plan *ip, const struct
 	/* A monitored one is what its stores say of it, and is unknown only where none says. */
 	for (const struct slot *s = ip->slots;
 	     s != NULL &&
-	     (str_equal(v.word, "InSync") || (ip->id->def->mode == MODE_MONITORED &&
+	     (str_equal(v.word, "InSync") || (ip->id->def->shared->mode == MODE_MONITORED &&
 	                                      ip->word == NULL && str_equal(v.word, "Unknown")));
 	     s = s->next) {
 		const struct unit_plan *u = s->sp->unit;
 
-		if (u->word != NULL) {
-			v.word = u->word;
-			v.message = u->message;
+		if (u->said != NULL) {
+			v.word = u->said->word;
+			v.message = u->said->message;
 		}
 	}
 	if (ip->cur != NULL) {
@@ -486,12 +486,14 @@ static const char *unit_suspended(struct planner *p, const struct unit_plan *u)
 
 static void unit_verdict(struct planner *p, const struct unit_plan *u)
 {
+	static const struct said nothing = { .word = "Unknown" };
+	const struct said *said = u->said == NULL ? &nothing : u->said;
 	struct verdict v = { .object_kind = KIND_TARGET,
-		             .row = u->row,
+		             .row = said->row,
 		             .name = u->target->o.name,
 		             .host = u->host->name,
-		             .word = u->word == NULL ? "Unknown" : u->word,
-		             .message = u->message,
+		             .word = said->word,
+		             .message = said->message,
 		             .renewal = { INT64_MAX },
 		             .margin_s = INT64_MAX,
 		             .waits_for = u->waits_for };

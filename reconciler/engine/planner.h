@@ -120,10 +120,11 @@ struct store_plan {
 	const struct store_memory *sm; /* NULL */
 	struct unit_plan *unit;
 	struct slot *slots;
-	size_t n_slots;
-	struct entry_changes changes;
+	/* While it is planned, a list that all stores use one after the other. */
+	struct entry_changes *changes;
 	struct store_work *work; /* NULL: none; work_of() and work_for() */
 	struct draft *draft;
+	uint32_t n_slots;
 	bool readable, absent;
 	bool write;
 	bool identity_changes, identity_first, trust_adds, drops, retires;
@@ -133,21 +134,29 @@ struct store_plan {
 	bool converts;   /* of another format than the wanted one */
 };
 
+/* The verdict so far. In a fleet nearly all say the same, and share it. */
+struct said {
+	const char *row, *word, *message;
+};
+/* Of a host where something changes. */
+struct unit_work {
+	struct drafts first, last;   /* what others wait for, and what waits */
+	struct rollout_state *state; /* of its Target; on the Target's first unit only */
+};
 struct unit_plan {
 	const struct target *target;
 	const struct host *host;
-	size_t first_store, n_stores; /* in planner.stores */
 	struct endpoint_ref *endpoints;
-	const struct want_config *configs;
-	size_t n_configs;
+	const char *suspended; /* reason; NULL: not */
+	const char *waits_for;
+	const struct said *said;          /* NULL: nothing yet */
+	struct unit_work *work;           /* NULL: none; unit_work_of() and unit_work_for() */
+	uint32_t first_store, n_stores;   /* in planner.stores */
+	uint32_t first_config, n_configs; /* in wants->configs */
+	uint32_t rank;                    /* within its Target's rollout */
 	bool selected, urgent, down, failing;
 	bool configures; /* an edit of its own is due */
 	enum stage stage;
-	const char *suspended;       /* reason; NULL: not */
-	size_t rank;                 /* within its Target's rollout */
-	struct rollout_state *state; /* of its Target; on the Target's first unit only */
-	struct drafts first, last;   /* what others wait for, and what waits */
-	const char *row, *word, *message, *waits_for;
 };
 
 enum answer { ANSWER_NO, ANSWER_YES, ANSWER_UNKNOWN };
@@ -199,7 +208,10 @@ struct planner {
 	PLANNER_ROWS(verdict) verdicts;
 	PLANNER_ROWS(mark) marks;
 	struct wall wake;
-	struct store_work no_work; /* what work_for() gives when memory has run out */
+	struct entry_changes changes, no_changes; /* of the store in hand; of all that have none */
+	const struct said *said;                  /* last, by anybody */
+	struct store_work no_work;     /* what work_for() gives when memory has run out ... */
+	struct unit_work no_unit_work; /* ... and unit_work_for() */
 	struct err *err;
 	enum err_code rc; /* first failure */
 };
@@ -308,10 +320,14 @@ enum served endpoint_served(struct planner *p, const struct endpoint_ref *e,
 struct entry_change *change_add(struct planner *p, struct store_plan *sp, enum entry_op op,
                                 const struct want_entry *we, const struct obs_entry *oe,
                                 struct draft *on);
-void store_word(struct store_plan *sp, const char *row, const char *word, const char *message);
+void store_word(struct planner *p, struct store_plan *sp, const char *row, const char *word,
+                const char *message);
 
 /* plan_unit.c, plan_rollout.c: hosts */
 void plan_units(struct planner *p);
+/* To be read, and to be added to. */
+const struct unit_work *unit_work_of(const struct unit_plan *u);
+struct unit_work *unit_work_for(struct planner *p, struct unit_plan *u);
 void unit_emit(struct planner *p, struct unit_plan *u);
 /* Does anything of the unit change now, past the gates of suspension, back-off and windows? */
 bool unit_ready(struct planner *p, struct unit_plan *u);

@@ -49,14 +49,15 @@ static void finding_release(struct finding *f)
 
 static void note_formers(struct finding *f, const struct object *o)
 {
-	for (size_t i = 0; i < o->former_names.n; i++) {
+	for (size_t i = 0; i < o->shared->former_names.n; i++) {
 		struct former *x = ARENA_NEW(f->a, struct former);
 
 		if (x == NULL) {
 			return;
 		}
 		*x = (struct former){ .object = o, .rank = i };
-		if (map_put_str(&f->formers, o->former_names.v[i].s, x, /* ret_old= */ NULL) < 0) {
+		if (map_put_str(&f->formers, o->shared->former_names.v[i].s, x,
+		                /* ret_old= */ NULL) < 0) {
 			f->no_memory = true;
 		}
 	}
@@ -269,13 +270,13 @@ static enum err_code keep_secrets(struct engine *e, struct arena *a, struct err 
 
 	for (size_t i = 0; rc == ERR_OK && i < d->n_keystores; i++) {
 		const struct object *o = &d->keystores[i]->o;
-		if (o->former_names.n > 0) {
+		if (o->shared->former_names.n > 0) {
 			rc = secret_of(e, arena_printf(a, "keystore/%s", o->name), a, &list, err);
 		}
 	}
 	for (size_t i = 0; rc == ERR_OK && i < d->n_targets; i++) {
 		const struct object *o = &d->targets[i]->o;
-		if (o->former_names.n > 0) {
+		if (o->shared->former_names.n > 0) {
 			rc = secret_of(e, arena_printf(a, "target/%s", o->name), a, &list, err);
 		}
 	}
@@ -333,14 +334,14 @@ enum err_code generated_name(const struct engine *e, const char *name, struct ar
 	bool found = false;
 
 	*ret = name;
-	if (o == NULL || o->former_names.n == 0) {
+	if (o == NULL || o->shared->former_names.n == 0) {
 		return ERR_OK;
 	}
 	rc = store_generated_exists(e->store, name, &found, err);
-	for (size_t i = 0; rc == ERR_OK && !found && i < o->former_names.n; i++) {
+	for (size_t i = 0; rc == ERR_OK && !found && i < o->shared->former_names.n; i++) {
 		const char *former =
 			arena_printf(arena, "%.*s%s", (int)(strchr(name, '/') + 1 - name), name,
-		                     o->former_names.v[i].s);
+		                     o->shared->former_names.v[i].s);
 		if (former == NULL) {
 			return err_nomem(err);
 		}

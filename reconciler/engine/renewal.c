@@ -92,11 +92,11 @@ static int64_t due_point(const struct certificate *c, const char *name, struct w
 {
 	int64_t life = na.s - nb.s;
 
-	if (c->renew_before_s > 0 && c->renew_before_s < life) {
-		return na.s - c->renew_before_s;
+	if (c->shared->renew_before_s > 0 && c->shared->renew_before_s < life) {
+		return na.s - c->shared->renew_before_s;
 	}
-	if (c->renew_before_percentage > 0) {
-		return na.s - life / 100 * c->renew_before_percentage;
+	if (c->shared->renew_before_percentage > 0) {
+		return na.s - life / 100 * c->shared->renew_before_percentage;
 	}
 	/* Explicit times are kept to the second; only the default is spread. */
 	int64_t point = nb.s + (life <= SHORT_LIFE_S ? life / 2 : life / 3 * 2);
@@ -111,15 +111,17 @@ struct wall renewal_time(const struct certificate *c, const char *identity_name,
 	struct wall due = { INT64_MAX };
 	struct wall at;
 
-	if (c->renewal_disabled) {
+	if (c->shared->renewal_disabled) {
 		return due;
 	}
 	due.s = due_point(c, identity_name, not_before, not_after);
-	if (c->n_renewal_windows == 0) {
+	if (c->shared->n_renewal_windows == 0) {
 		return due;
 	}
 	struct wall latest = { not_after.s - urgent_margin(not_before, not_after) };
 
-	return windows_next_open(c->renewal_windows, c->n_renewal_windows, due, latest, &at) ? at
-	                                                                                     : due;
+	return windows_next_open(c->shared->renewal_windows, c->shared->n_renewal_windows, due,
+	                         latest, &at)
+	               ? at
+	               : due;
 }

@@ -135,7 +135,7 @@ static enum err_code verify_endpoint(struct run *r, const struct unit *u,
 {
 	const struct clock *clock = r->engine->clock;
 	const uint8_t *leaf = expected_leaf(r, u, w);
-	int64_t deadline = clock->mono(clock).ms + w->spec->grace_s * 1000;
+	int64_t deadline = clock->mono(clock).ms + w->spec->shared->grace_s * 1000;
 	struct obs_endpoint seen = { 0 };
 	unsigned proven = 0;
 

@@ -244,10 +244,10 @@ static enum err_code endpoint_place(struct want_build *b, const struct endpoint_
 	const char *url = NULL;
 	enum err_code rc = ERR_OK;
 
-	e->port = spec->port == 0 ? 443 : spec->port;
+	e->port = spec->shared->port == 0 ? 443 : spec->shared->port;
 	e->host = scope->host == NULL ? "" : scope->host->name;
-	if (spec->url.s != NULL) {
-		rc = expand_text(spec->url.s, scope, b->a, &url, err);
+	if (spec->shared->url.s != NULL) {
+		rc = expand_text(spec->shared->url.s, scope, b->a, &url, err);
 		rc = rc != ERR_OK ? rc : split_url(b, url, &e->host, &e->port, err);
 	} else if (spec->host.s != NULL) {
 		rc = expand_text(spec->host.s, scope, b->a, &e->host, err);
@@ -278,9 +278,10 @@ static enum err_code add_endpoint(struct want_build *b, const struct endpoint_sp
 		return rc;
 	}
 	e->spec = spec;
-	e->client = identity_of(b, &spec->client_certificate, scope->host);
-	e->ca_set = spec->ca_set.s == NULL ? NULL : desired_ca_set(b->d, spec->ca_set.s);
-	e->key = endpoint_key(b->a, e->host, e->port, e->server_name, spec->starttls.s,
+	e->client = identity_of(b, &spec->shared->client_certificate, scope->host);
+	e->ca_set = spec->shared->ca_set.s == NULL ? NULL
+	                                           : desired_ca_set(b->d, spec->shared->ca_set.s);
+	e->key = endpoint_key(b->a, e->host, e->port, e->server_name, spec->shared->starttls.s,
 	                      e->client == NULL ? NULL : e->client->name);
 	struct want_endpoint *slot = e->key == NULL ? NULL : ARENA_PUSH(b->a, &b->endpoints);
 
@@ -325,23 +326,24 @@ static enum err_code add_verifies(struct want_build *b, const struct target *t,
 		if (v->kind != VERIFY_TLS) {
 			continue;
 		}
-		e.identity = v->tls.present.s == NULL ? only_identity(b, first_store)
-		                                      : identity_of(b, &v->tls.present, host);
-		rc = add_endpoint(b, &v->tls, &scope, &e, err);
+		e.identity = v->tls->shared->present.s == NULL
+		                     ? only_identity(b, first_store)
+		                     : identity_of(b, &v->tls->shared->present, host);
+		rc = add_endpoint(b, v->tls, &scope, &e, err);
 	}
 	return rc;
 }
 
 static enum err_code add_monitors(struct want_build *b, const struct identity *id, struct err *err)
 {
-	const struct monitor_spec *mon = id->def->monitor;
+	const struct monitor_spec *mon = id->def->shared->monitor;
 	struct scope scope = { .target = id->target, .host = id->host };
 	enum err_code rc = ERR_OK;
 
 	for (size_t i = 0; mon != NULL && rc == ERR_OK && i < mon->n_endpoints; i++) {
 		struct want_endpoint e = { .monitored = id->def, .monitor_of = id };
 
-		e.identity = id->def->mode == MODE_MANAGED ? id : NULL;
+		e.identity = id->def->shared->mode == MODE_MANAGED ? id : NULL;
 		rc = add_endpoint(b, &mon->endpoints[i], &scope, &e, err);
 	}
 	for (size_t i = 0; mon != NULL && rc == ERR_OK && i < mon->n_files; i++) {
@@ -368,7 +370,7 @@ static enum err_code expand_or_null(struct want_build *b, const struct text *t,
 static enum err_code add_config(struct want_build *b, const struct scope *scope, size_t index,
                                 struct err *err)
 {
-	const struct configure_spec *spec = &scope->target->configure[index];
+	const struct configure_spec *spec = &scope->target->shared->configure[index];
 	struct want_config c = {
 		.target = scope->target, .host = scope->host, .index = index, .spec = spec
 	};
@@ -413,7 +415,7 @@ static enum err_code add_host(struct want_build *b, const struct target *t, cons
 	if (rc == ERR_OK) {
 		rc = add_verifies(b, t, host, first, err);
 	}
-	for (size_t i = 0; rc == ERR_OK && i < t->n_configure; i++) {
+	for (size_t i = 0; rc == ERR_OK && i < t->shared->n_configure; i++) {
 		rc = add_config(b, &scope, i, err);
 	}
 	return rc == ERR_OK ? ERR_OK : err_wrap(err, "Target %s@%s", t->o.name, host->name);

@@ -185,7 +185,8 @@ void flight_report(struct flight *f, struct mono now)
 {
 	const struct sighting *s = &f->answer;
 
-	f->out->took_ms = now.ms - f->begun.ms;
+	int64_t took_ms = now.ms - f->begun.ms;
+	f->out->took_ms = took_ms > INT32_MAX ? INT32_MAX : (int32_t)took_ms;
 	f->out->addresses = f->addresses.v;
 	f->out->n_addresses = f->addresses.n;
 	if (s->chain.n == 0) {

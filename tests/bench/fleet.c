@@ -377,7 +377,7 @@ static enum err_code put_all(struct fleet *f, struct err *err)
 	enum err_code rc = store_begin(f->store, TX_RECONCILER, err);
 
 	for (size_t i = 0; rc == ERR_OK && i < f->desired->n_identities; i++) {
-		if (f->desired->identities[i].def->monitor == NULL) {
+		if (f->desired->identities[i].def->shared->monitor == NULL) {
 			rc = put_identity(f, i, err);
 		}
 	}
@@ -404,20 +404,22 @@ static void observe_store(struct fleet *f, const struct want_store *w, struct ob
 		                 .at = f->now,
 		                 .format = w->format,
 		                 .password = -1,
-		                 .mode = w->deliver->mode,
+		                 .mode = w->deliver->shared->mode,
 		                 .owner = "root",
 		                 .group = "ssl-cert",
 		                 .entries = e,
 		                 .n_entries = e == NULL ? 0 : 1 };
-	content_digest(w, o->sha256);
+	uint8_t digest[SHA256_BYTES];
+	content_digest(w, digest);
+	o->sha256 = arena_copy(&f->arena, digest, sizeof(digest));
 	if (e != NULL) {
 		*e = (struct obs_entry){ .alias = w->entries[0].alias,
 			                 .folded = w->entries[0].folded,
 			                 .kind = KS_KEY,
 			                 .chain = { .v = &f->leaf[at], .n = 1 },
 			                 .key_opens = true,
-			                 .key_matches = true };
-		memcpy(e->key_spki_sha256, f->spki_sha256[at % KEYS], SHA256_BYTES);
+			                 .key_matches = true,
+			                 .key_spki_sha256 = f->spki_sha256[at % KEYS] };
 	}
 }
 

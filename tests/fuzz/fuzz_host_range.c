@@ -15,7 +15,8 @@ static void templates(const char *text, struct arena *arena)
 {
 	const struct host hosts[] = { { .name = "a.example", .index = 0 },
 		                      { .name = "b.example", .index = 1 } };
-	const struct target target = { .hosts = hosts, .n_hosts = 2 };
+	const struct target_shared shared = { 0 };
+	const struct target target = { .hosts = hosts, .n_hosts = 2, .shared = &shared };
 	const struct cert cert = { .serial = { (const uint8_t *)"\x01", 1 } };
 	const struct scope scope = {
 		.target = &target, .host = &hosts[1], .cert = &cert, .index = 1

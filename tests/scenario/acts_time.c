@@ -137,7 +137,13 @@ static bool act_profile(struct stage *st, const struct statement *s)
 		struct target *t = (struct target *)(uintptr_t)d->targets[i];
 
 		if (str_equal(t->o.name, s->v[1]) && str_equal(s->v[2], "factoryIdentity")) {
-			t->can.factory_identity = true;
+			struct target_shared *own =
+				arena_copy(d->arena, t->shared, sizeof(*t->shared));
+			if (own == NULL) {
+				return false;
+			}
+			own->can.factory_identity = true;
+			t->shared = own;
 			return true;
 		}
 	}

@@ -179,17 +179,17 @@ START_TEST(the_nearest_folder_s_defaults_win_field_by_field)
 
 	ck_assert_msg(rc == ERR_OK, "%s", l.text);
 	const struct certificate *web = desired_certificate(l.d, "web");
-	ck_assert_int_eq(web->duration_s, 10 * 86400);
-	ck_assert_int_eq(web->renew_before_s, 2 * 86400);
-	ck_assert_str_eq(web->issuers.v[0].s, "corp-ca");
-	ck_assert_int_eq(web->key.algorithm, KEY_ECDSA);
-	ck_assert_int_eq(web->key.size, 256);
-	ck_assert(web->renewal_disabled);
+	ck_assert_int_eq(web->shared->duration_s, 10 * 86400);
+	ck_assert_int_eq(web->shared->renew_before_s, 2 * 86400);
+	ck_assert_str_eq(web->shared->issuers.v[0].s, "corp-ca");
+	ck_assert_int_eq(web->shared->key.algorithm, KEY_ECDSA);
+	ck_assert_int_eq(web->shared->key.size, 256);
+	ck_assert(web->shared->renewal_disabled);
 	const struct certificate *own = desired_certificate(l.d, "own");
-	ck_assert_int_eq(own->duration_s, 20 * 86400);
+	ck_assert_int_eq(own->shared->duration_s, 20 * 86400);
 	/* renewBefore and the percentage exclude each other: the object's own stays alone */
-	ck_assert_int_eq(own->renew_before_s, 0);
-	ck_assert_int_eq(own->renew_before_percentage, 10);
+	ck_assert_int_eq(own->shared->renew_before_s, 0);
+	ck_assert_int_eq(own->shared->renew_before_percentage, 10);
 }
 END_TEST
 
@@ -197,6 +197,45 @@ END_TEST
 	CORP_CA API "kind: Certificate\nmetadata: {name: old, labels: {team: ups}}\nspec:\n"       \
 		    "  commonName: a.example\n  issuerRef: {name: corp-ca}\n"                      \
 		    "  privateKey: {size: 1024}\n"
+
+/* Two files of one shape: sharing is by content, places in the file included. */
+START_TEST(what_objects_have_alike_is_there_once_and_defaults_reach_their_own_only)
+{
+	static const char *const yaml[] = {
+		CORP_CA,
+		API "kind: Certificate\nmetadata: {name: b, labels: {team: x}}\n"
+		    "spec: {issuerRef: {name: corp-ca}, commonName: b.example}\n",
+		API "kind: Certificate\nmetadata: {name: c, labels: {team: x}}\n"
+		    "spec: {issuerRef: {name: corp-ca}, commonName: c.example}\n---\n" API
+		    "kind: Defaults\nmetadata: {name: d}\n"
+		    "spec: {Certificate: {duration: 30d, privateKey: {algorithm: RSA}}}\n",
+		API "kind: Certificate\nmetadata: {name: e, labels: {team: x}}\n"
+		    "spec: {issuerRef: {name: corp-ca}, commonName: e.example}\n",
+	};
+	const struct memory_file files[] = {
+		{ "a.yaml", bytes_of_str(yaml[0]) },
+		{ "b.yaml", bytes_of_str(yaml[1]) },
+		{ "sub/c.yaml", bytes_of_str(yaml[2]) },
+		{ "e.yaml", bytes_of_str(yaml[3]) },
+	};
+
+	enum err_code rc = load_memory(&l, files, ARRAY_LEN(files));
+	ck_assert_msg(rc == ERR_OK, "%s", l.text);
+	const struct certificate *b = desired_certificate(l.d, "b");
+	const struct certificate *c = desired_certificate(l.d, "c");
+	const struct certificate *e = desired_certificate(l.d, "e");
+
+	ck_assert_ptr_eq(b->shared, e->shared);
+	ck_assert_ptr_eq(b->o.shared, e->o.shared);
+	ck_assert_str_eq(b->common_name.s, "b.example");
+	ck_assert_str_eq(e->common_name.s, "e.example");
+	ck_assert_ptr_ne(b->shared, c->shared);
+	ck_assert_int_eq(b->shared->duration_s, 90 * 86400);
+	ck_assert_int_eq(c->shared->duration_s, 30 * 86400);
+	ck_assert_uint_eq(c->shared->key_usage, b->shared->key_usage | KU_KEY_ENCIPHERMENT);
+	ck_assert(object_selected(&c->o, "team=x"));
+}
+END_TEST
 
 START_TEST(a_lint_warns_until_it_is_silenced_with_a_reason)
 {
@@ -241,6 +280,7 @@ static void build(Suite *s)
 	tcase_add_test(tc, the_spec_of_an_instance_is_its_host_s);
 	tcase_add_test(tc, facts_of_a_certificate_stand_in_an_alias);
 	tcase_add_test(tc, the_nearest_folder_s_defaults_win_field_by_field);
+	tcase_add_test(tc, what_objects_have_alike_is_there_once_and_defaults_reach_their_own_only);
 	tcase_add_test(tc, a_lint_warns_until_it_is_silenced_with_a_reason);
 	tcase_add_test(tc, a_policy_of_severity_warning_only_warns);
 	suite_add_tcase(s, tc);

@@ -98,20 +98,20 @@ START_TEST(a_cert_manager_certificate_with_every_field_runs_unchanged)
 	ck_assert_uint_eq(d->n_certificates, 1);
 	ck_assert_uint_eq(d->n_issuers, 1);
 	ck_assert_str_eq(c->secret_name.s, "example-com-tls");
-	ck_assert_int_eq(c->key.size, 4096);
-	ck_assert_int_eq(c->key.encoding, KEY_PKCS8);
-	ck_assert_int_eq(c->key.rotation, ROTATE_NEVER);
-	ck_assert_int_eq(c->signature, SIG_SHA384_RSA);
-	ck_assert_int_eq(c->duration_s, 90 * 86400);
-	ck_assert_int_eq(c->renew_before_s, 15 * 86400);
-	ck_assert(c->renewal_disabled);
-	ck_assert_uint_eq(c->n_renewal_windows, 1);
-	ck_assert_int_eq(c->renewal_windows[0].window.duration_s, 3 * 3600);
-	ck_assert_str_eq(c->renewal_windows[0].window.timezone, "Europe/Berlin");
-	ck_assert_uint_eq(c->renewal_windows[0].window.weekdays, 1);
-	ck_assert(c->is_ca && !c->encode_usages);
-	ck_assert_uint_eq(c->key_usage, KU_CERT_SIGN);
-	ck_assert_uint_eq(c->ext_usage, EKU_SERVER_AUTH | EKU_CLIENT_AUTH);
+	ck_assert_int_eq(c->shared->key.size, 4096);
+	ck_assert_int_eq(c->shared->key.encoding, KEY_PKCS8);
+	ck_assert_int_eq(c->shared->key.rotation, ROTATE_NEVER);
+	ck_assert_int_eq(c->shared->signature, SIG_SHA384_RSA);
+	ck_assert_int_eq(c->shared->duration_s, 90 * 86400);
+	ck_assert_int_eq(c->shared->renew_before_s, 15 * 86400);
+	ck_assert(c->shared->renewal_disabled);
+	ck_assert_uint_eq(c->shared->n_renewal_windows, 1);
+	ck_assert_int_eq(c->shared->renewal_windows[0].window.duration_s, 3 * 3600);
+	ck_assert_str_eq(c->shared->renewal_windows[0].window.timezone, "Europe/Berlin");
+	ck_assert_uint_eq(c->shared->renewal_windows[0].window.weekdays, 1);
+	ck_assert(c->shared->is_ca && !c->shared->encode_usages);
+	ck_assert_uint_eq(c->shared->key_usage, KU_CERT_SIGN);
+	ck_assert_uint_eq(c->shared->ext_usage, EKU_SERVER_AUTH | EKU_CLIENT_AUTH);
 }
 END_TEST
 
@@ -125,14 +125,14 @@ START_TEST(the_names_of_a_cert_manager_certificate_arrive)
 	ck_assert_str_eq(c->dns_names.v[1].s, "*.example.com");
 	ck_assert_uint_eq(c->dns_names.v[1].pos.line, 42);
 	ck_assert_uint_eq(c->dns_names.v[1].pos.col, 7);
-	ck_assert_uint_eq(c->uris.n + c->emails.n + c->ip_addresses.n, 3);
-	ck_assert_str_eq(c->other_names[0].utf8.s, "user@example.com");
-	ck_assert_str_eq(c->subject->postal_codes.v[0].s, "1");
-	ck_assert_str_eq(c->name_constraints->excluded.ip_ranges.v[0].s, "10.1.0.0/16");
-	ck_assert_str_eq(c->keystores->jks_alias.s, "web");
-	ck_assert_int_eq(c->keystores->jks_password.kind, SECRET_FILE);
-	ck_assert_str_eq(c->keystores->jks_password.value.s, "jks/password");
-	ck_assert_str_eq(c->issuers.v[0].s, "corp-ca");
+	ck_assert_uint_eq(c->shared->uris.n + c->shared->emails.n + c->ip_addresses.n, 3);
+	ck_assert_str_eq(c->shared->other_names[0].utf8.s, "user@example.com");
+	ck_assert_str_eq(c->shared->subject->postal_codes.v[0].s, "1");
+	ck_assert_str_eq(c->shared->name_constraints->excluded.ip_ranges.v[0].s, "10.1.0.0/16");
+	ck_assert_str_eq(c->shared->keystores->jks_alias.s, "web");
+	ck_assert_int_eq(c->shared->keystores->jks_password.kind, SECRET_FILE);
+	ck_assert_str_eq(c->shared->keystores->jks_password.value.s, "jks/password");
+	ck_assert_str_eq(c->shared->issuers.v[0].s, "corp-ca");
 	ck_assert_uint_eq(l.d->n_warnings, 3);
 	ck_assert_str_eq(l.d->warnings[0].name, "namespace-ignored");
 	ck_assert_str_eq(l.d->warnings[0].text, "fleet.yaml:5:14: metadata.namespace is ignored");
@@ -150,12 +150,12 @@ START_TEST(what_is_left_out_has_its_default)
 	const struct certificate *c = desired_certificate(d, "web");
 	const struct private_ca *ca = desired_issuer(d, "corp-ca")->private_ca;
 
-	ck_assert_int_eq(c->duration_s, 90 * 86400);
-	ck_assert_int_eq(c->key.algorithm, KEY_RSA);
-	ck_assert_int_eq(c->key.size, 2048);
-	ck_assert(c->encode_usages && !c->is_ca);
-	ck_assert_uint_eq(c->key_usage, KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT);
-	ck_assert_uint_eq(c->ext_usage, EKU_SERVER_AUTH);
+	ck_assert_int_eq(c->shared->duration_s, 90 * 86400);
+	ck_assert_int_eq(c->shared->key.algorithm, KEY_RSA);
+	ck_assert_int_eq(c->shared->key.size, 2048);
+	ck_assert(c->shared->encode_usages && !c->shared->is_ca);
+	ck_assert_uint_eq(c->shared->key_usage, KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT);
+	ck_assert_uint_eq(c->shared->ext_usage, EKU_SERVER_AUTH);
 	ck_assert_int_eq(ca->generation, 1);
 	ck_assert_int_eq(ca->path_len, -1);
 	ck_assert_int_eq(ca->backdate_s, 300);
@@ -181,15 +181,15 @@ START_TEST(words_that_yaml_takes_for_something_else_stay_text)
 	            "spec:\n  issuerRef: {name: corp-ca}\n  commonName: no\n  secretName: 0777\n"
 	            "  subject:\n    organizations: [12:30:00, 2026-01-01, on]\n");
 	const struct certificate *c = desired_certificate(load_good(&l, buf_str(&yaml)), "web");
-	ck_assert_uint_eq(c->o.n_labels, ARRAY_LEN(words));
+	ck_assert_uint_eq(c->o.shared->n_labels, ARRAY_LEN(words));
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		ck_assert_str_eq(c->o.labels[i].value, words[i]);
+		ck_assert_str_eq(c->o.shared->labels[i].value, words[i]);
 	}
 	ck_assert_str_eq(c->common_name.s, "no");
 	ck_assert_str_eq(c->secret_name.s, "0777");
-	ck_assert_str_eq(c->subject->organizations.v[0].s, "12:30:00");
-	ck_assert_str_eq(c->subject->organizations.v[1].s, "2026-01-01");
-	ck_assert_str_eq(c->subject->organizations.v[2].s, "on");
+	ck_assert_str_eq(c->shared->subject->organizations.v[0].s, "12:30:00");
+	ck_assert_str_eq(c->shared->subject->organizations.v[1].s, "2026-01-01");
+	ck_assert_str_eq(c->shared->subject->organizations.v[2].s, "on");
 	buf_release(&yaml);
 }
 END_TEST
@@ -212,9 +212,9 @@ START_TEST(anchors_aliases_and_merges_work_in_any_order)
 		"metadata: {name: late}\nkind: Certificate\n");
 	const struct certificate *c = desired_certificate(d, "a");
 
-	ck_assert_int_eq(c->key.algorithm, KEY_ECDSA);
-	ck_assert_int_eq(c->key.size, 256);
-	ck_assert_int_eq(c->key.rotation, ROTATE_NEVER);
+	ck_assert_int_eq(c->shared->key.algorithm, KEY_ECDSA);
+	ck_assert_int_eq(c->shared->key.size, 256);
+	ck_assert_int_eq(c->shared->key.rotation, ROTATE_NEVER);
 	ck_assert_str_eq(c->common_name.s, "b.example");
 	ck_assert(object_selected(&c->o, "x=own,y=merged"));
 	ck_assert(!object_selected(&c->o, "x=merged"));

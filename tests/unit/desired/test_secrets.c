@@ -263,7 +263,8 @@ END_TEST
 START_TEST(templates_follow_the_host_but_not_out_of_the_directory)
 {
 	struct host host = { .name = "web.dc1.example" };
-	struct target target = { .hosts = &host, .n_hosts = 1 };
+	struct target_shared shared = { 0 };
+	struct target target = { .hosts = &host, .n_hosts = 1, .shared = &shared };
 	struct scope scope = { .target = &target, .host = &host };
 	struct secret_ref ref = { .kind = SECRET_FILE,
 		                  .value = { .s = "{{host.short}}/password" } };

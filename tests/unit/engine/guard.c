@@ -17,8 +17,9 @@ static bool verifies(const struct want_store *v, const struct identity *id)
 		if (e->source == ENTRY_CERTIFICATE || e->leaving) {
 			continue;
 		}
-		if (e->identity == id || (e->issuer != NULL && id->def->issuers.n > 0 &&
-		                          str_equal(e->issuer->o.name, id->def->issuers.v[0].s))) {
+		if (e->identity == id ||
+		    (e->issuer != NULL && id->def->shared->issuers.n > 0 &&
+		     str_equal(e->issuer->o.name, id->def->shared->issuers.v[0].s))) {
 			return true;
 		}
 	}

@@ -249,7 +249,7 @@ START_TEST(a_pin_that_is_written_but_not_loaded_does_not_count)
 	(void)world_plan(&w);
 	step();
 	step();
-	client(4)->sm.activated[0] ^= 1;
+	client(4)->sm.activated = NULL;
 	client(4)->loaded.n = 1;
 	(void)world_plan(&w);
 	ck_assert_uint_eq(plan_actions(w.plan, ACTION_PUSH), 0);

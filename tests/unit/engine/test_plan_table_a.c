@@ -574,7 +574,8 @@ END_TEST
 
 START_TEST(a_renewal_window_moves_it_later_but_never_into_the_margin)
 {
-	struct certificate c = { .o = { .name = "x" } };
+	struct certificate_shared shared = { 0 };
+	struct certificate c = { .o = { .name = "x" }, .shared = &shared };
 	struct window_spec win = { 0 };
 	struct err err = { 0 };
 	struct wall nb = { WORLD_START };
@@ -583,8 +584,8 @@ START_TEST(a_renewal_window_moves_it_later_but_never_into_the_margin)
 
 	ck_assert_ok(window_parse_cron("0 3 1 * *", &win.window, &err), &err);
 	win.window.duration_s = 3600;
-	c.renewal_windows = &win;
-	c.n_renewal_windows = 1;
+	shared.renewal_windows = &win;
+	shared.n_renewal_windows = 1;
 	struct wall at = renewal_time(&c, "x", nb, na);
 
 	ck_assert_int_gt(at.s, plain.s);
@@ -592,7 +593,7 @@ START_TEST(a_renewal_window_moves_it_later_but_never_into_the_margin)
 	ck_assert_ok(window_parse_cron("0 3 1 1 *", &win.window, &err), &err);
 	win.window.duration_s = 3600;
 	ck_assert_int_eq(renewal_time(&c, "x", nb, na).s, plain.s);
-	c.renewal_disabled = true;
+	shared.renewal_disabled = true;
 	ck_assert_int_eq(renewal_time(&c, "x", nb, na).s, INT64_MAX);
 }
 END_TEST

@@ -192,7 +192,7 @@ static void store_row(struct world *w, const struct want_store *ws)
 		s->host = arena_str(&w->arena, ws->host->name);
 		s->path = arena_str(&w->arena, ws->path);
 		s->format = arena_str(&w->arena, ws->format);
-		s->mode = ws->deliver->mode & 0640u;
+		s->mode = ws->deliver->shared->mode & 0640u;
 		*ARENA_PUSH(&w->arena, &w->stores) = s;
 	}
 }
@@ -385,6 +385,14 @@ void world_digest(const struct w_store *s, uint8_t out[SHA256_BYTES])
 	pki_sha256(text, (size_t)n, out);
 }
 
+const uint8_t *world_content(struct world *w, const struct w_store *s)
+{
+	uint8_t digest[SHA256_BYTES];
+
+	world_digest(s, digest);
+	return arena_copy(&w->arena, digest, sizeof(digest));
+}
+
 static struct seen_chain chain_of(struct world *w, const struct w_entry *e)
 {
 	return (struct seen_chain){
@@ -411,7 +419,7 @@ static void see_store(struct world *w, const struct w_store *s, struct obs_store
 	if (o->status != LOOK_OK) {
 		return;
 	}
-	world_digest(s, o->sha256);
+	o->sha256 = world_content(w, s);
 	for (size_t i = 0; i < s->content.n; i++) {
 		const struct w_entry *e = &s->content.v[i];
 

@@ -84,7 +84,7 @@ static void issue(struct world *w, const struct action *a)
 	struct held h = { .issuer = a->issuer->o.name,
 		          .issuer_generation = a->issuer_generation,
 		          .issued_at = w->now,
-		          .renew = a->identity->def->renew,
+		          .renew = a->identity->def->shared->renew,
 		          .has_key = true };
 	/* Two of one identity in the same second would be the same certificate. */
 	struct wall from = { w->now.s - 300 + (int64_t)(id->n % 60) };
@@ -93,7 +93,7 @@ static void issue(struct world *w, const struct action *a)
 	MUST_OK(identity_spec(a->identity, &w->arena, &spec, &err), &err);
 	cert_spec_digest(&spec, &digest);
 	memcpy(h.request_digest, digest.request, sizeof(h.request_digest));
-	memcpy(h.key_digest, digest.key, sizeof(h.key_digest));
+	h.key_digest = arena_copy(&w->arena, digest.key, sizeof(digest.key));
 	spec.key.algorithm = KEY_ED25519;
 	spec.key.bits = 0;
 	chain[0] = world_cert(w, &spec, ca, from, (struct wall){ w->now.s + spec.duration_s });
@@ -117,7 +117,7 @@ static void adopt(struct world *w, const struct action *a)
 	struct w_entry *e = world_entry(s, a->adopt_alias);
 
 	MUST(e != NULL && e->kind == KS_KEY && e->key_matches, "%s adopts nothing", a->id);
-	h.renew = a->identity->def->renew;
+	h.renew = a->identity->def->shared->renew;
 	h.chain.v = arena_copy(&w->arena, e->chain, e->n * sizeof(e->chain[0]));
 	h.chain.n = e->n;
 	const struct cert *leaf = seen_cert_parse(e->chain[0], &scratch);
@@ -245,8 +245,9 @@ static void remember_slot(struct world *w, const char *key, const char *alias, c
 		}
 	}
 	s = s == NULL ? ARENA_PUSH(&w->arena, &w->slots) : s;
-	*s = (struct slot_memory){ .store_key = key, .alias = alias, .identity = identity };
-	memcpy(s->sha256, cert->sha256, SHA256_BYTES);
+	*s = (struct slot_memory){
+		.store_key = key, .alias = alias, .identity = identity, .sha256 = cert->sha256
+	};
 	if (identity != NULL) {
 		return;
 	}
@@ -325,7 +326,7 @@ static void write_store(struct world *w, const struct action *a)
 	s->exists = true;
 	s->password = 0;
 	s->format = a->store->format;
-	s->mode = a->store->deliver->mode & 0640u;
+	s->mode = a->store->deliver->shared->mode & 0640u;
 	if (a->store->keystore != NULL && a->store->keystore->pkcs12_profile.s != NULL) {
 		s->profile = a->store->keystore->pkcs12_profile.s;
 	}
@@ -334,7 +335,7 @@ static void write_store(struct world *w, const struct action *a)
 	}
 	world_touch(s);
 	note_written(w, s, a);
-	if (a->target->n_activate == 0) {
+	if (a->target->shared->n_activate == 0) {
 		copy_content(w, &s->loaded, &s->content);
 	}
 }
@@ -351,7 +352,7 @@ static void activate(struct world *w, const struct action *a)
 		s->remembered = true;
 		s->sm.activations++;
 		s->sm.activated_at = w->now;
-		world_digest(s, s->sm.activated);
+		s->sm.activated = world_content(w, s);
 	}
 }
 

@@ -7,3 +7,4 @@
 #include "tests/unit/engine/world.h"
 
 void world_digest(const struct w_store *s, uint8_t out[SHA256_BYTES]);
+const uint8_t *world_content(struct world *w, const struct w_store *s); /* the same */

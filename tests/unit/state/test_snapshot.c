@@ -76,6 +76,14 @@ static void digest(uint8_t ret[SHA256_BYTES])
 	memset(ret, flag() ? 0 : (int)rng_below(&rng, 256), SHA256_BYTES);
 }
 
+static const uint8_t *some_digest(void)
+{
+	uint8_t d[SHA256_BYTES];
+
+	digest(d);
+	return arena_copy(&arena, d, sizeof(d));
+}
+
 static struct seen_chain chain(size_t least)
 {
 	size_t n = least + rng_below(&rng, 3);
@@ -114,7 +122,7 @@ static struct obs_entry some_entry(void)
 		               .key_matches = flag(),
 		               .warnings = rng_below(&rng, 128) };
 
-	digest(e.key_spki_sha256);
+	e.key_spki_sha256 = some_digest();
 	return e;
 }
 
@@ -138,7 +146,7 @@ static struct obs_store some_store(void)
 		               .entries = entries,
 		               .n_entries = n };
 
-	digest(s.sha256);
+	s.sha256 = some_digest();
 	for (size_t i = 0; i < n; i++) {
 		entries[i] = some_entry();
 	}
@@ -189,7 +197,7 @@ static struct held some_held(void)
 		          .compromised = flag() };
 
 	digest(h.request_digest);
-	digest(h.key_digest);
+	h.key_digest = some_digest();
 	return h;
 }
 
@@ -241,7 +249,7 @@ static struct store_memory some_store_memory(void)
 		                  .hold_revision = (int)rng_below(&rng, 9) };
 
 	digest(s.written);
-	digest(s.activated);
+	s.activated = some_digest();
 	return s;
 }
 
@@ -249,7 +257,7 @@ static struct slot_memory some_slot(void)
 {
 	struct slot_memory s = { .store_key = word(), .alias = word(), .identity = maybe_word() };
 
-	digest(s.sha256);
+	s.sha256 = some_digest();
 	return s;
 }
 
@@ -467,8 +475,12 @@ START_TEST(every_field_of_a_store_and_an_endpoint_arrives)
 	struct err err = { .code = ERR_OK };
 	struct buf text;
 
-	memset(entry.key_spki_sha256, 7, SHA256_BYTES);
-	memset(store.sha256, 8, SHA256_BYTES);
+	uint8_t digests[2][SHA256_BYTES];
+
+	memset(digests[0], 7, SHA256_BYTES);
+	memset(digests[1], 8, SHA256_BYTES);
+	entry.key_spki_sha256 = digests[0];
+	store.sha256 = digests[1];
 	write_world(&o, &crls, &text);
 	ck_assert_ok(snapshot_read(buf_view(&text), &arena, &certs, &got, &m, &err), &err);
 	ck_assert_int_eq(got->at.s, NOW);

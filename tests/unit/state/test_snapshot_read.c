@@ -106,10 +106,11 @@ static void assert_pending(const struct pending *p)
 
 START_TEST(every_field_of_an_identity_arrives)
 {
+	static const uint8_t key_digest[SHA256_BYTES] = { 6 };
 	const struct held held = { .revision = 4,
 		                   .chain = { .v = &seen, .n = 1 },
 		                   .request_digest = { 5 },
-		                   .key_digest = { 6 },
+		                   .key_digest = key_digest,
 		                   .issuer = "corp",
 		                   .issuer_generation = 7,
 		                   .issued_at = { NOW + 3 },
@@ -156,6 +157,8 @@ END_TEST
 
 START_TEST(every_field_of_a_delivery_arrives)
 {
+	static const uint8_t activated[SHA256_BYTES] = { 2 };
+	static const uint8_t put[SHA256_BYTES] = { 5 };
 	const struct store_memory store = { .key = "t@h:/p",
 		                            .target = "t",
 		                            .host = "h",
@@ -163,13 +166,13 @@ START_TEST(every_field_of_a_delivery_arrives)
 		                            .written = { 1 },
 		                            .written_at = { NOW + 1 },
 		                            .activated_at = { NOW + 2 },
-		                            .activated = { 2 },
+		                            .activated = activated,
 		                            .activations = 3,
 		                            .push = &a_backoff,
 		                            .owner = "kms",
 		                            .hold_revision = 4 };
 	const struct slot_memory slot = {
-		.store_key = "t@h:/p", .alias = "web", .identity = "w", .sha256 = { 5 }
+		.store_key = "t@h:/p", .alias = "web", .identity = "w", .sha256 = put
 	};
 	const struct anchor_memory anchor = { .store_key = "t@h:/p",
 		                              .cert = seen,

@@ -204,7 +204,7 @@ START_TEST(a_certificate_swept_while_somebody_knew_it_is_written_again)
 
 	/* Read by somebody, looked at, and gone from everywhere. */
 	seen_certs_init(&certs, &f.arena);
-	ck_assert_ok(store_observed_load(f.s, &f.arena, &certs, /* like= */ NULL, &o, &f.err),
+	ck_assert_ok(store_observed_load(f.s, &f.arena, &certs, /* known= */ NULL, &o, &f.err),
 	             &f.err);
 	c = o->stores[0].entries[0].chain.v[0];
 	ck_assert_uint_gt(seen_cert_der(c).n, 0);
@@ -216,7 +216,7 @@ START_TEST(a_certificate_swept_while_somebody_knew_it_is_written_again)
 	seen_certs_release(&certs);
 
 	seen_certs_init(&certs, &f.arena);
-	ck_assert_ok(store_observed_load(f.s, &f.arena, &certs, /* like= */ NULL, &o, &f.err),
+	ck_assert_ok(store_observed_load(f.s, &f.arena, &certs, /* known= */ NULL, &o, &f.err),
 	             &f.err);
 	ck_assert_uint_gt(seen_cert_der(o->stores[0].entries[0].chain.v[0]).n, 0);
 	observed_release(o);
@@ -254,7 +254,7 @@ START_TEST(every_row_that_names_a_certificate_keeps_it)
 	ck_assert_uint_eq(collect(&f, 1).certificates, 0);
 	seen_certs_init(&certs, &f.arena);
 	struct memory *m = fixture_memory(&f, &certs);
-	ck_assert_ok(store_observed_load(f.s, &f.arena, &certs, /* like= */ NULL, &o, &f.err),
+	ck_assert_ok(store_observed_load(f.s, &f.arena, &certs, /* known= */ NULL, &o, &f.err),
 	             &f.err);
 	ck_assert_uint_eq(m->n_anchors, 1);
 	observed_release(o);

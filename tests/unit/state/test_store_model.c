@@ -36,13 +36,15 @@ static void teardown(void)
 
 static struct obs_entry key_entry(const char *alias, struct seen_chain chain, uint8_t key)
 {
+	uint8_t spki[SHA256_BYTES] = { key };
+
 	return (struct obs_entry){ .alias = alias,
 		                   .folded = alias,
 		                   .kind = KS_KEY,
 		                   .chain = chain,
 		                   .key_opens = true,
 		                   .key_matches = true,
-		                   .key_spki_sha256 = { key } };
+		                   .key_spki_sha256 = arena_copy(&arena, spki, sizeof(spki)) };
 }
 
 static struct obs_entry trusted(const char *alias, struct seen_chain chain)

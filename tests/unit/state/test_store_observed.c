@@ -8,6 +8,7 @@ struct world {
 	struct seen_certs certs;
 	const struct seen_cert *a, *b;
 	const struct seen_cert *chain[2];
+	uint8_t key[SHA256_BYTES], content[SHA256_BYTES];
 	struct obs_entry entries[3];
 	struct obs_store stores[2];
 	struct obs_endpoint endpoints[2];
@@ -34,7 +35,8 @@ static void world_init(struct fixture *f, struct world *w)
 		                            .chain = { .v = w->chain, .n = 2 },
 		                            .key_opens = true,
 		                            .key_matches = true };
-	memset(w->entries[0].key_spki_sha256, 7, SHA256_BYTES);
+	memset(w->key, 7, SHA256_BYTES);
+	w->entries[0].key_spki_sha256 = w->key;
 	w->entries[1] = (struct obs_entry){ .alias = "ca",
 		                            .folded = "ca",
 		                            .kind = KS_TRUSTED,
@@ -55,7 +57,8 @@ static void world_init(struct fixture *f, struct world *w)
 		                           .warnings = 3,
 		                           .entries = w->entries,
 		                           .n_entries = 3 };
-	memset(w->stores[0].sha256, 9, SHA256_BYTES);
+	memset(w->content, 9, SHA256_BYTES);
+	w->stores[0].sha256 = w->content;
 	w->stores[1] = (struct obs_store){ .target = "web",
 		                           .host = "h2",
 		                           .path = "/ks",
@@ -105,7 +108,7 @@ static struct observed *reload(struct fixture *f, struct seen_certs *certs)
 	struct observed *o = NULL;
 
 	seen_certs_init(certs, &f->arena);
-	ck_assert_ok(store_observed_load(f->s, &f->arena, certs, /* like= */ NULL, &o, &f->err),
+	ck_assert_ok(store_observed_load(f->s, &f->arena, certs, /* known= */ NULL, &o, &f->err),
 	             &f->err);
 	return o;
 }
@@ -214,7 +217,7 @@ START_TEST(only_changes_make_history)
 	w.o.at.s += 60;
 	ck_assert_ok(store_observed_save(f.s, &w.o, &f.err), &f.err);
 	ck_assert_int_eq(count(&f, "SELECT count(*) FROM history"), 6);
-	w.stores[0].sha256[0] ^= 1;
+	w.content[0] ^= 1;
 	w.endpoints[0].served.n = 1;
 	w.configs[0].value = "8443";
 	w.stores[1].status = LOOK_ABSENT;
@@ -282,7 +285,7 @@ START_TEST(memory_and_observation_share_their_certificates)
 	             &f.err);
 	ck_assert_ok(store_observed_save(f.s, &w.o, &f.err), &f.err);
 	struct memory *m = fixture_memory(&f, &certs);
-	ck_assert_ok(store_observed_load(f.s, &f.arena, &certs, /* like= */ NULL, &o, &f.err),
+	ck_assert_ok(store_observed_load(f.s, &f.arena, &certs, /* known= */ NULL, &o, &f.err),
 	             &f.err);
 	ck_assert_ptr_eq(memory_identity(m, "web")->revisions[0].chain.v[0],
 	                 observed_endpoint(o, "h1:443")->served.v[0]);
@@ -317,7 +320,7 @@ START_TEST(the_changes_at_one_place_are_told_newest_first)
 	fixture_init(&f);
 	world_init(&f, &w);
 	ck_assert_ok(store_observed_save(f.s, &w.o, &f.err), &f.err);
-	w.stores[0].sha256[0] ^= 1;
+	w.content[0] ^= 1;
 	w.stores[0].at.s += 60;
 	w.stores[1].status = LOOK_ABSENT;
 	w.o.at.s += 60;
@@ -350,7 +353,7 @@ START_TEST(a_cut_history_still_knows_that_only_the_content_changed)
 	fixture_init(&f);
 	world_init(&f, &w);
 	for (int i = 0; i < 3; i++) {
-		w.stores[0].sha256[0]++;
+		w.content[0]++;
 		ck_assert_ok(store_observed_save(f.s, &w.o, &f.err), &f.err);
 	}
 	ck_assert_ok(store_history(f.s, OBSERVED_STORE, "web@h1:/ks", 1, &f.arena, &v, &f.err),
