@@ -99,7 +99,8 @@ static bool printable_ascii(struct bytes data)
  * libyaml decodes one character after the other, a sixth of all it does. Of printable ASCII the
  * decoded text is the text: put where its reader would have put it, as at the end of the file.
  * Everything else, what its reader refuses among it, goes the long way; and so does a libyaml that
- * is not the 0.x whose buffer we know.
+ * is not the 0.2 whose buffer we know (those fields of yaml_parser_t are in its header, yet its
+ * own).
  */
 static void fill(yaml_parser_t *p, struct bytes data)
 {
@@ -109,8 +110,8 @@ static void fill(yaml_parser_t *p, struct bytes data)
 	yaml_parser_set_encoding(p, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(p, data.n == 0 ? nothing : data.p, data.n);
 	yaml_get_version(&major, &minor, &patch);
-	if (major != 0 || data.n == 0 || data.n >= (size_t)(p->buffer.end - p->buffer.start) ||
-	    !printable_ascii(data)) {
+	if (major != 0 || minor != 2 || data.n == 0 ||
+	    data.n >= (size_t)(p->buffer.end - p->buffer.start) || !printable_ascii(data)) {
 		return;
 	}
 	memcpy(p->buffer.start, data.p, data.n);
