@@ -145,6 +145,7 @@ static enum err_code resolve_tries(const struct secret_context *ctx, const struc
 		struct secret *s = i == 0 ? &p->store : &p->previous[i - 1];
 		enum err_code rc =
 			secret_resolve(ctx, &f->passwords[i], &scope, w->monitor_of->name, s, err);
+		p->n_previous = i;
 		if (rc == ERR_OK) {
 			rc = check_text(s, "passwordRefs", err);
 		}
@@ -152,7 +153,6 @@ static enum err_code resolve_tries(const struct secret_context *ctx, const struc
 			return rc;
 		}
 		p->has_store = true;
-		p->n_previous = i;
 	}
 	return ERR_OK;
 }
