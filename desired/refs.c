@@ -86,9 +86,12 @@ static void unknown_placeholder(struct ref_walk *w, const struct text *t, const 
 	char word[64];
 
 	(void)snprintf(word, sizeof(word), "%.*s", (int)(p->n < 60 ? p->n : 60), p->s);
+	const char *hint =
+		diags_did_you_mean(&w->l->diags, str_nearest(word, names, ARRAY_LEN(names)));
 	loader_report_at(w->l, w->o, t->pos,
-	                 diags_did_you_mean(&w->l->diags,
-	                                    str_nearest(word, names, ARRAY_LEN(names))),
+	                 hint != NULL ? hint
+	                              : "a column of the inventory is {{var.COLUMN}}; of a host "
+	                                "there are host, host.short, host.index and otherHosts",
 	                 "{{%s}}: there is no such placeholder", word);
 }
 
