@@ -269,6 +269,10 @@ static enum err_code open_and_take(struct observer *ob, const struct look_store 
 	if (rc == ERR_INVALID && p->n_present < p->n) {
 		return take_remains(ob, look->format, row, err);
 	}
+	if (rc == ERR_DENIED && look->read_only && look->password == NULL) {
+		err_clear(&why);
+		(void)err_set(&why, rc, "it needs a password: passwordRefs names none");
+	}
 	row->status = rc == ERR_DENIED ? LOOK_WRONG_PASSWORD : LOOK_UNREADABLE;
 	row->error = observe_sentence(ob, &why);
 	return rc == ERR_NOMEM || row->error == NULL ? err_nomem(err) : ERR_OK;
@@ -383,6 +387,12 @@ enum err_code observe_store(struct observer *ob, const struct look_store *look,
 		return arena_failed(a) ? err_nomem(err) : ERR_OK;
 	}
 	take_file_facts(ob, &p, row);
+	if (look->read_only && p.view[0].n == 0) {
+		/* Nobody is to fill it: it was cut off, and what was in it is gone. */
+		row->status = LOOK_UNREADABLE;
+		row->error = arena_str(a, "the file is empty");
+		return arena_failed(a) ? err_nomem(err) : ERR_OK;
+	}
 	rc = open_and_take(ob, look, &p, row, err);
 	if (rc == ERR_OK && row->status == LOOK_OK) {
 		ask_whether_writable(ob, look, &p, row);

@@ -176,6 +176,22 @@ static void judge_item(struct files *f, const struct obs_store *os, size_t i)
 	found(f, place_of(f, os, i), it->cert, word, text == NULL ? "" : text);
 }
 
+/* Of a certificate that cannot be read nobody knows when it ends. */
+static void tell_damaged(struct files *f, const struct obs_store *os)
+{
+	bool named = os->format != NULL && format_has_aliases(os->format);
+	bool told = false;
+
+	for (size_t i = 0; i < os->n_entries && (named || !told); i++) {
+		const struct obs_entry *e = &os->entries[i];
+		if ((e->warnings & KS_WARN_BAD_CERTIFICATE) != 0) {
+			told = true;
+			found(f, named ? say(f->p, "%s, entry %s", os->path, e->alias) : os->path,
+			      /* cert= */ NULL, "Unreadable", "a certificate of it cannot be read");
+		}
+	}
+}
+
 static void judge_file(struct files *f, const struct obs_store *os)
 {
 	arena_init(&f->scratch);
@@ -183,6 +199,7 @@ static void judge_file(struct files *f, const struct obs_store *os)
 	for (size_t i = 0; i < f->items.n; i++) {
 		judge_item(f, os, i);
 	}
+	tell_damaged(f, os);
 	f->n_files++;
 	if (arena_failed(&f->scratch)) {
 		f->p->a->failed = true;

@@ -143,10 +143,25 @@ stored_is '{"*.none": "StoreStale", "absent.pem": "StoreStale", "deep/er/app.p12
 message() { json "[p['message'] for p in d['objects'][0]['stored'] if p['place'].endswith('$1')][0]"; }
 [[ $(message .none) == "no file is there that matches" ]] || fail "$(message .none)"
 [[ $(message absent.pem) == "there is no such file" ]] || fail "$(message absent.pem)"
-[[ $(message app.p12) == *password* ]] || fail "$(message app.p12)"
+json_is '[p["message"] for p in d["objects"][0]["stored"] if p["place"].endswith("app.p12")]' \
+	'["the store password is wrong, or the file was modified"]'
 [[ $(message app.jks) == *"$work/missing"* ]] || fail "$(message app.jks)"
 json_is 'd["objects"][0]["verdict"]' StoreStale
 rm "$stores/notes.txt"
+
+note "what is damaged or empty is told, also beside what can be read; a password that is none is no reason to leak another"
+printf -- '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' >"$stores/damaged.pem"
+cat "$k/good.pem" "$stores/damaged.pem" >"$stores/half.pem"
+: >"$stores/cut.jks"
+printf 'bad\377\n' >"$work/octets"
+monitor "{path: '$stores/*.pem'}" "{path: $stores/cut.jks}" "{path: $stores/damaged.pem}" \
+	"{path: $stores/deep/app.jks, passwordRefs: [{file: $work/pw}, {file: $work/octets}]}"
+expect 1 observe
+expect 0 status Certificate/stores -o json
+stored_is '{"damaged.pem": "Unreadable", "good.pem, certificate 1 (good.example)": "InSync", "good.pem, certificate 2 (ca)": "InSync", "half.pem": "Unreadable", "cut.jks": "Unreadable", "deep/app.jks": "Unreachable"}'
+json_is 'sorted(set(p["message"] or "" for p in d["objects"][0]["stored"]))' \
+	'["", "a certificate of it cannot be read", "passwordRefs: not valid UTF-8", "the file is empty"]'
+rm "$stores/damaged.pem" "$stores/half.pem" "$stores/cut.jks"
 
 note "an encrypted key beside a certificate hides no certificate; a file of keys alone has none"
 openssl pkcs8 -topk8 -in "$k/good.key" -passout pass:x1y2 -out "$work/enc.key"

@@ -202,6 +202,12 @@ START_TEST(row_A1_a_file_that_cannot_be_looked_at_is_not_one_that_is_not_there)
 	b->status = LOOK_UNREACHABLE;
 	(void)world_plan(&w);
 	ck_assert_str_eq(part_of("/etc/b.p12")->word, "Unreachable");
+	struct w_entry *e = world_entry_add(&w, world_file(&w, "web", "/etc/a.jks"), "bad",
+	                                    KS_TRUSTED, world_stranger(&w, "bad.example"));
+	e->n = 0;
+	e->warnings = KS_WARN_BAD_CERTIFICATE;
+	(void)world_plan(&w);
+	ck_assert_str_eq(part_of("/etc/a.jks, entry bad")->word, "Unreadable");
 	world_free(&w);
 }
 END_TEST

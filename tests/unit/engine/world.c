@@ -428,7 +428,8 @@ static void see_store(struct world *w, const struct w_store *s, struct obs_store
 			                   .kind = e->kind,
 			                   .chain = chain_of(w, e),
 			                   .key_opens = e->key_opens,
-			                   .key_matches = e->key_matches };
+			                   .key_matches = e->key_matches,
+			                   .warnings = e->warnings };
 	}
 	o->entries = v;
 	o->n_entries = s->content.n;

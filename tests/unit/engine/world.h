@@ -41,6 +41,7 @@ struct w_entry {
 	const struct seen_cert *chain[WORLD_CHAIN];
 	size_t n;
 	bool key_opens, key_matches;
+	unsigned warnings;
 };
 struct w_content {
 	struct w_entry *v;
