@@ -253,13 +253,16 @@ static bool is_new(struct files *f, const char *path)
 	return true;
 }
 
-static void take_file(struct files *f, const char *path)
+/* false: it was judged before, under another pattern or by its name. */
+static bool take_file(struct files *f, const char *path)
 {
 	const struct obs_store *os = seen_file(f, path);
+	bool first = is_new(f, path);
 
-	if (is_new(f, path) && !not_read(f, path, os)) {
+	if (first && !not_read(f, path, os)) {
 		judge_file(f, os);
 	}
+	return first;
 }
 
 static void take_pattern(struct files *f, const char *pattern)
@@ -267,12 +270,13 @@ static void take_pattern(struct files *f, const char *pattern)
 	const struct obs_store *os = seen_file(f, pattern);
 	size_t before = f->n_certs;
 	size_t trouble = f->n_unhealthy;
+	bool told = false;
 
 	(void)not_read(f, pattern, os);
 	for (size_t i = 0; os != NULL && i < os->n_entries; i++) {
-		take_file(f, os->entries[i].alias);
+		told = !take_file(f, os->entries[i].alias) || told;
 	}
-	if (f->n_certs == before && f->n_unhealthy == trouble) {
+	if (!told && f->n_certs == before && f->n_unhealthy == trouble) {
 		found(f, pattern, /* cert= */ NULL, "StoreStale",
 		      "no certificate is in any of the files that match");
 	}
@@ -285,11 +289,7 @@ static void take(struct files *f, const struct want_file *w)
 
 	if (fs_glob_is(w->path)) {
 		take_pattern(f, w->path);
-		return;
-	}
-	bool twice = map_get_str(&f->judged, w->path) != NULL;
-	take_file(f, w->path);
-	if (!twice && f->n_certs == before && f->n_unhealthy == trouble) {
+	} else if (take_file(f, w->path) && f->n_certs == before && f->n_unhealthy == trouble) {
 		found(f, w->path, /* cert= */ NULL, "StoreStale", "no certificate is in it");
 	}
 }

@@ -176,7 +176,12 @@ monitor "{path: $work/more/alone.key}" "{path: '$work/more/*.key'}"
 expect 0 observe
 expect 0 status Certificate/stores -o json
 json_is '[(p["place"].split("/")[-1], p["message"]) for p in d["objects"][0]["stored"]]' \
-	'[["alone.key", "no certificate is in it"], ["*.key", "no certificate is in any of the files that match"]]'
+	'[["alone.key", "no certificate is in it"]]'
+monitor "{path: '$work/more/*.key'}" "{path: '$work/more/*'}" "{path: '$work/more/s*'}"
+expect 0 observe
+expect 0 status Certificate/stores -o json
+json_is '[(p["place"].split("/")[-1], p["message"]) for p in d["objects"][0]["stored"]]' \
+	'[["*.key", "no certificate is in any of the files that match"], ["sealed.pem", null]]'
 
 note "against a CA set a stranger in a trust store is untrusted, and a chain is found through the file"
 cp "$k/ca.pem" "$fleet/ca.pem"
