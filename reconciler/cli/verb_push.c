@@ -112,6 +112,18 @@ static int done(struct cli *c, const struct order_by_hand *o, const struct apply
 	return answer(c, o, /* is_left= */ false, text);
 }
 
+/* What was recorded was seen before anything was done, and 'status' is to say what is there now.
+ * It was done, whether or not that can be seen. */
+static void look_again(struct session *s, const struct apply_result *r)
+{
+	CLEANUP(pass_release) struct pass p = { 0 };
+	struct err err = { 0 };
+
+	if (r->done > 0 && engine_observe(&s->engine, &p, &err) != ERR_OK) {
+		cli_note(s->cli, "what was done could not be looked at: %s", err.msg);
+	}
+}
+
 static void order_begin(struct order_by_hand *o, struct json_writer *w)
 {
 	buf_init(&o->args, BUF_LIMIT_TEXT);
@@ -148,6 +160,7 @@ static int run_push(struct cli *c, const struct args *a)
 		what.target = o.name;
 		what.host = o.host;
 		rc = engine_push(&s.engine, &what, &result, &err);
+		look_again(&s, &result);
 	}
 	buf_release(&o.args);
 	if (rc != ERR_OK) {
@@ -177,6 +190,7 @@ static int run_rollback(struct cli *c, const struct args *a)
 	enum err_code rc = open_or_leave(&s, &o, &is_left, &err);
 	if (rc == ERR_OK && !is_left) {
 		rc = engine_rollback(&s.engine, o.name, o.host, args_get(a, "to"), &result, &err);
+		look_again(&s, &result);
 	}
 	buf_release(&o.args);
 	if (rc != ERR_OK) {

@@ -93,6 +93,8 @@ by_hand() {
 	[[ $(fingerprint "$pem") == "$one" ]] || fail "the hold does not hold"
 	expect 0 push host
 	[[ $(fingerprint "$pem") == "$two" ]] || fail "push does not release"
+	expect 0 status -o json
+	json_is 'sorted(set(o["verdict"] for o in d["objects"]))' '["InSync"]'
 	expect 0 plan
 	expect 0 rollback host@localhost --to "$one"
 	[[ $(fingerprint "$pem") == "$one" ]] || fail "not rolled back by fingerprint"
