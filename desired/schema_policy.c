@@ -93,7 +93,7 @@ static const struct field table_authority_fields[] = {
 	    .doc = "Paths that via: local may write, as globs; '/dir/' is all below it."),
 	ROW("localRead", TEXTS, AT(authority, local_read), .min = 1,
 	    .doc = "Files a monitor may read, as globs; '/dir/' is all below it. What localWrite "
-	           "allows may be read, too."),
+	           "allows may be read, too. A link is followed to what it names."),
 	ROW("hosts", TEXTS, AT(authority, hosts), .min = 1,
 	    .doc = "Hosts that may be connected to, as globs."),
 	ROW("scan", TEXTS, AT(authority, scan), .min = 1,
