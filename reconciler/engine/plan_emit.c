@@ -315,14 +315,14 @@ static void emit_verify(struct planner *p, struct unit_plan *u)
 
 void unit_emit(struct planner *p, struct unit_plan *u)
 {
-	const struct want_config *configs = &p->w->configs[u->first_config];
-
 	emit_writes(p, u);
 	bool writes = unit_work_of(u)->first.n > 0;
 
 	for (size_t i = 0; i < u->n_configs; i++) {
-		if (config_due(p, &configs[i], writes)) {
-			emit_config(p, u, &configs[i]);
+		const struct want_config *c = &p->w->configs[u->first_config + i];
+
+		if (config_due(p, c, writes)) {
+			emit_config(p, u, c);
 		}
 	}
 	unit_work_for(p, u)->last = unit_work_of(u)->first;
