@@ -123,7 +123,7 @@ static void ours(struct document *doc, bool kind_known)
 		bad_kind(doc);
 		return;
 	}
-	/* Where it shares much with others, publish() makes it small. */
+	/* Where it shares much with others, share() in load.c makes it small. */
 	struct arena *arena = kind_table(doc->kind)->link != 0 ? &doc->l->scratch : doc->b->arena;
 
 	doc->object = arena_alloc(arena, kind_table(doc->kind)->size);
