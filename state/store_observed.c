@@ -327,8 +327,7 @@ enum err_code store_observed_save(struct store *s, const struct observed *o, str
 struct loading {
 	struct store *s;
 	struct arena *arena;
-	const struct memory *like; /* NULL: none */
-	struct known_texts *known; /* as well */
+	struct known_texts *known; /* NULL: none */
 	struct observed *o;
 	struct cert_rows certs;
 };
@@ -353,7 +352,9 @@ static enum err_code take_store(struct loading *l, struct stmt *q, const struct 
 {
 	struct row r = row_of(q, "seen_store", l->arena);
 	const struct store_memory *sm =
-		l->like == NULL ? NULL : memory_store(l->like, row_str_borrowed(&r, 15));
+		l->known == NULL || l->known->memory == NULL
+			? NULL
+			: memory_store(l->known->memory, row_str_borrowed(&r, 15));
 	enum err_code rc;
 
 	o->target = row_str_like(&r, 0, sm == NULL ? NULL : sm->target);
@@ -557,11 +558,9 @@ static enum err_code load_all(struct loading *l, struct err *err)
 enum err_code store_observed_load(struct store *s, struct arena *arena, struct seen_certs *certs,
                                   struct known_texts *known, struct observed **ret, struct err *err)
 {
-	struct loading l = { .s = s,
-		             .arena = arena,
-		             .like = known == NULL ? NULL : known->memory,
-		             .known = known,
-		             .o = ARENA_NEW(arena, struct observed) };
+	struct loading l = {
+		.s = s, .arena = arena, .known = known, .o = ARENA_NEW(arena, struct observed)
+	};
 	enum err_code rc;
 
 	if (l.o == NULL) {

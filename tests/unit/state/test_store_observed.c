@@ -113,6 +113,41 @@ static struct observed *reload(struct fixture *f, struct seen_certs *certs)
 	return o;
 }
 
+static const char mine[] = "h2:443";
+
+static const char *my_text(struct known_texts *known, const char *key)
+{
+	(void)known;
+	return strcmp(key, mine) == 0 ? mine : NULL;
+}
+
+START_TEST(texts_that_are_known_are_not_kept_twice_and_others_are)
+{
+	struct fixture f;
+	struct world w;
+	struct seen_certs certs;
+	struct known_texts known = { .endpoint_key = my_text };
+	struct observed *o = NULL;
+
+	fixture_init(&f);
+	world_init(&f, &w);
+	ck_assert_ok(store_observed_save(f.s, &w.o, &f.err), &f.err);
+	seen_certs_init(&certs, &f.arena);
+	ck_assert_ok(store_observed_load(f.s, &f.arena, &certs, &known, &o, &f.err), &f.err);
+	const struct obs_endpoint *e = observed_endpoint(o, "h2:443");
+	ck_assert_ptr_nonnull(e);
+	ck_assert_ptr_eq(e->key, mine);
+	e = observed_endpoint(o, "h1:443");
+	ck_assert_ptr_nonnull(e);
+	ck_assert_ptr_ne(e->key, mine);
+	ck_assert_ptr_null(observed_store(o, "web@h1:/ks")->entries[1].key_spki_sha256);
+	ck_assert_ptr_null(observed_store(o, "web@h2:/ks")->sha256);
+	seen_certs_release(&w.certs);
+	seen_certs_release(&certs);
+	fixture_release(&f);
+}
+END_TEST
+
 START_TEST(every_field_of_an_observation_comes_back)
 {
 	struct fixture f;
@@ -376,6 +411,7 @@ static void build(Suite *s)
 {
 	TCase *tc = tcase_create("observed");
 
+	tcase_add_test(tc, texts_that_are_known_are_not_kept_twice_and_others_are);
 	tcase_add_test(tc, every_field_of_an_observation_comes_back);
 	tcase_add_test(tc, only_changes_make_history);
 	tcase_add_test(tc, the_changes_at_one_place_are_told_newest_first);
