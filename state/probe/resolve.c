@@ -4,8 +4,9 @@
  *
  * getaddrinfo_a() would be less code, but it exists in glibc only and its request must stay in
  * memory until a cancelled lookup has ended, which is the whole difficulty. Here the thread owns
- * what was given up. Threads are detached: closing must not wait half a minute for a dead name
- * server, so whoever leaves last frees the resolver.
+ * what was given up. Closing joins the threads that wait for work and lets go of those inside a
+ * lookup: it must not wait half a minute for a dead name server. Whoever leaves last frees the
+ * resolver.
  */
 #include "state/probe/resolve.h"
 
@@ -38,12 +39,20 @@ struct lookup {
 	int rc, sys;
 };
 
+struct worker {
+	struct resolver *resolver;
+	pthread_t thread;
+	bool busy; /* inside a lookup */
+};
+
 struct resolver {
 	pthread_mutex_t lock; /* all below, and the stage and given_up of every lookup */
 	pthread_cond_t work;
 	struct lookup *head, *tail;
 	struct lookup *ended; /* and not reported */
+	struct worker workers[THREADS_MAX];
 	unsigned threads, idle;
+	unsigned users; /* who opened it, and the threads */
 	bool closing;
 	int wake;
 };
@@ -57,8 +66,14 @@ static void lookup_free(struct lookup *l)
 	free(l);
 }
 
-static void resolver_free(struct resolver *r)
+static void resolver_leave(struct resolver *r)
 {
+	(void)pthread_mutex_lock(&r->lock);
+	bool last = --r->users == 0;
+	(void)pthread_mutex_unlock(&r->lock);
+	if (!last) {
+		return;
+	}
 	(void)close(r->wake);
 	(void)pthread_cond_destroy(&r->work);
 	(void)pthread_mutex_destroy(&r->lock);
@@ -89,23 +104,34 @@ enum err_code resolver_open(struct resolver **ret, struct err *err)
 		free(r);
 		return err_nomem(err);
 	}
+	r->users = 1;
 	*ret = r;
 	return ERR_OK;
 }
 
 void resolver_close(struct resolver *r)
 {
+	pthread_t ending[THREADS_MAX];
+	unsigned n = 0;
+
 	if (r == NULL) {
 		return;
 	}
 	(void)pthread_mutex_lock(&r->lock);
 	r->closing = true;
-	bool last = r->threads == 0;
+	for (unsigned i = 0; i < r->threads; i++) {
+		if (r->workers[i].busy) {
+			(void)pthread_detach(r->workers[i].thread);
+		} else {
+			ending[n++] = r->workers[i].thread;
+		}
+	}
 	(void)pthread_cond_broadcast(&r->work);
 	(void)pthread_mutex_unlock(&r->lock);
-	if (last) {
-		resolver_free(r);
+	while (n > 0) {
+		(void)pthread_join(ending[--n], /* thread_return= */ NULL);
 	}
+	resolver_leave(r);
 }
 
 int resolver_fd(const struct resolver *r)
@@ -133,14 +159,16 @@ static void look_up(struct lookup *l)
 }
 
 /* Called and returns with the lock held. */
-static void serve(struct resolver *r, struct lookup *l)
+static void serve(struct resolver *r, struct worker *w, struct lookup *l)
 {
 	const uint64_t one = 1;
 
 	l->stage = LOOKUP_RUNNING;
+	w->busy = true;
 	(void)pthread_mutex_unlock(&r->lock);
 	look_up(l);
 	(void)pthread_mutex_lock(&r->lock);
+	w->busy = false;
 	l->stage = LOOKUP_DONE;
 	if (l->given_up) {
 		lookup_free(l);
@@ -153,7 +181,8 @@ static void serve(struct resolver *r, struct lookup *l)
 
 static void *thread_main(void *arg)
 {
-	struct resolver *r = arg;
+	struct worker *w = arg;
+	struct resolver *r = w->resolver;
 
 	(void)pthread_mutex_lock(&r->lock);
 	while (!r->closing) {
@@ -165,22 +194,18 @@ static void *thread_main(void *arg)
 			continue;
 		}
 		r->head = l->next;
-		serve(r, l);
+		serve(r, w, l);
 	}
-	r->threads--;
-	bool last = r->threads == 0;
 	(void)pthread_mutex_unlock(&r->lock);
-	if (last) {
-		resolver_free(r);
-	}
+	resolver_leave(r);
 	return NULL;
 }
 
 /* With the lock held. Signals belong to the main thread. */
 static void add_thread(struct resolver *r)
 {
+	struct worker *w = &r->workers[r->threads];
 	pthread_attr_t attr;
-	pthread_t thread;
 	sigset_t all;
 	sigset_t before;
 
@@ -188,11 +213,12 @@ static void add_thread(struct resolver *r)
 		return;
 	}
 	(void)sigfillset(&all);
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&thread, &attr, thread_main, r) == 0) {
+	w->resolver = r;
+	if (pthread_create(&w->thread, &attr, thread_main, w) == 0) {
 		r->threads++;
+		r->users++;
 	}
 	(void)pthread_sigmask(SIG_SETMASK, &before, /* oldset= */ NULL);
 	(void)pthread_attr_destroy(&attr);
