@@ -70,9 +70,9 @@ configure_and_build() {
 
 # The tests of what runs in threads, once more under the sanitizer that sees threads.
 threads() {
-	local test
-	configure_and_build threads "unit_state_resolve unit_state_probe" -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=thread
-	for test in unit_state_resolve unit_state_probe; do
+	local test tests=(unit_state_resolve unit_state_probe unit_keystores_ahead)
+	configure_and_build threads "${tests[*]}" -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=thread
+	for test in "${tests[@]}"; do
 		"$build/threads/tests/$test"
 	done
 }

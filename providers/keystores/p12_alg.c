@@ -271,7 +271,7 @@ static void pbkdf1_md5(const struct p12_alg *alg, struct bytes raw, uint8_t out[
 	secret_wipe(&ctx, sizeof(ctx));
 }
 
-enum { P12_KEY_MAX = 32, P12_IV_MAX = 16 };
+enum { P12_IV_MAX = 16 };
 
 static bool derive_pkcs12(const struct p12_alg *alg, const struct p12_spelling *pw, uint8_t key[32],
                           uint8_t iv[16])
@@ -289,15 +289,18 @@ static bool derive_pkcs12(const struct p12_alg *alg, const struct p12_spelling *
 	return alg->cipher->block == 1 || p12_kdf(&d, iv, alg->cipher->block);
 }
 
-static bool derive(const struct p12_alg *alg, const struct p12_spelling *pw, uint8_t key[32],
-                   uint8_t iv[16])
+static bool derive(const struct p12_alg *alg, const struct p12_password *password, size_t spelling,
+                   uint8_t key[32], uint8_t iv[16])
 {
+	const struct p12_spelling *pw = &password->v[spelling];
 	uint8_t both[MD5_DIGEST_SIZE];
 
 	switch (alg->scheme) {
 	case P12_PBES2:
-		p12_pbkdf2(alg->prf, secret_view(&pw->raw), alg->salt, alg->iterations, key,
-		           alg->cipher->key_n);
+		if (!p12_ahead_take(password->ahead, alg, pw, key)) {
+			p12_pbkdf2(alg->prf, secret_view(&pw->raw), alg->salt, alg->iterations, key,
+			           alg->cipher->key_n);
+		}
 		memcpy(iv, alg->iv.p, alg->cipher->block);
 		return true;
 	case P12_MD5_DES:
@@ -365,13 +368,14 @@ void p12_opened_close(const struct p12_opened *o, uint8_t *copy)
 }
 
 /* *ret_n: of the plaintext; what did not open is what it was. */
-static enum err_code try_one(const struct p12_alg *alg, const struct p12_spelling *pw,
-                             struct p12_opened *o, size_t *ret_n)
+static enum err_code try_one(const struct p12_alg *alg, const struct p12_password *pw,
+                             size_t spelling, struct p12_opened *o, size_t *ret_n)
 {
 	uint8_t key[P12_KEY_MAX + P12_IV_MAX] = { 0 };
 	enum err_code rc = ERR_NOMEM;
 
-	if (derive(alg, pw, key, key + P12_KEY_MAX) && secret_set(&o->key, key, sizeof(key)) == 0) {
+	if (derive(alg, pw, spelling, key, key + P12_KEY_MAX) &&
+	    secret_set(&o->key, key, sizeof(key)) == 0) {
 		o->cipher = alg->cipher;
 		p12_cipher_run(alg->cipher, /* encrypt= */ false, key, key + P12_KEY_MAX,
 		               bytes_of(o->p, o->n), o->p);
@@ -397,7 +401,7 @@ enum err_code p12_open(const struct p12_alg *alg, const struct p12_password *pw,
 		if (rc != ERR_OK) {
 			return rc;
 		}
-		rc = try_one(alg, &pw->v[(pw->first + i) % pw->n], o, ret_n);
+		rc = try_one(alg, pw, (pw->first + i) % pw->n, o, ret_n);
 		if (rc != ERR_DENIED) {
 			return rc == ERR_OK ? rc : err_nomem(err);
 		}
@@ -444,7 +448,7 @@ enum err_code p12_encrypt(const struct p12_alg *alg, const struct p12_password *
 	for (size_t i = 0; i < pad; i++) {
 		buf_add_byte(&padded, (uint8_t)pad);
 	}
-	if (buf_failed(&padded) || !derive(alg, &pw->v[0], key, iv)) {
+	if (buf_failed(&padded) || !derive(alg, pw, /* spelling= */ 0, key, iv)) {
 		return err_nomem(err);
 	}
 	uint8_t *p = buf_room(out, padded.len);

@@ -8,12 +8,14 @@
 #pragma once
 
 #include <nettle/nettle-meta.h>
+#include <pthread.h>
 
 #include "providers/keystores/ksutil.h"
 #include "reconciler/pki/der.h"
 
 #define P12_SALT_MAX      1024u
 #define P12_SPELLINGS_MAX 2
+#define P12_KEY_MAX       32u
 
 /* What a hostile file may cost, and what our own cost. Tests and fuzzers lower them. */
 struct p12_limits {
@@ -30,8 +32,9 @@ struct p12_spelling {
 
 struct p12_password {
 	struct p12_spelling v[P12_SPELLINGS_MAX];
-	size_t n;     /* 0: cannot happen after p12_password_init */
-	size_t first; /* the one to try first: what the MAC was right with */
+	size_t n;                /* 0: cannot happen after p12_password_init */
+	size_t first;            /* the one to try first: what the MAC was right with */
+	struct p12_ahead *ahead; /* borrowed; NULL: nothing is derived from it in advance */
 };
 
 /* NULL is read as an empty password: there are files made without one. */
@@ -51,6 +54,22 @@ struct p12_alg {
 	uint64_t iterations;
 	uint8_t fresh[64]; /* storage of salt and iv made by p12_alg_fresh() */
 };
+
+/* One key that another thread derives from a password's first spelling. */
+struct p12_ahead {
+	pthread_t thread;
+	bool running; /* and all below is the thread's */
+	struct p12_alg alg;
+	const struct p12_spelling *password;
+	uint8_t key[P12_KEY_MAX];
+};
+/* Begins where it is worth it, and tells the password; what `alg` borrows and `pw` stay until the
+ * release. */
+void p12_ahead_start(struct p12_ahead *a, const struct p12_alg *alg, struct p12_password *pw);
+/* Waits for the key, once. False: it is not this one that was begun. `a` may be NULL. */
+bool p12_ahead_take(struct p12_ahead *a, const struct p12_alg *alg, const struct p12_spelling *pw,
+                    uint8_t *key);
+void p12_ahead_release(struct p12_ahead *a);
 
 /* Words for p12_alg_make(). */
 enum p12_suite { P12_AES256, P12_3DES, P12_RC2_40 };

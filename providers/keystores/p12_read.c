@@ -12,6 +12,7 @@
 struct reading {
 	struct p12 *p12;
 	struct p12_password store, key;
+	struct p12_ahead ahead;
 	uint64_t work;
 	bool decrypted; /* some safe opened by password */
 	bool differ;    /* the key password is not the store password */
@@ -20,6 +21,7 @@ struct reading {
 
 static void reading_release(struct reading *r)
 {
+	p12_ahead_release(&r->ahead);
 	p12_password_release(&r->store);
 	p12_password_release(&r->key);
 }
@@ -113,22 +115,29 @@ static enum err_code decrypt(struct reading *r, struct p12_safe *safe, struct by
 	return rc;
 }
 
+/* EncryptedData up to its algorithm; the ciphertext follows in *ret_info. */
+static bool enter_encrypted(struct der *content, struct der *ret_info, struct bytes *ret_alg_id)
+{
+	struct der data;
+	struct bytes oid;
+	uint64_t version;
+
+	return der_enter(content, DER_SEQUENCE, &data) && der_get_u64(&data, &version) &&
+	       der_enter(&data, DER_SEQUENCE, ret_info) && der_get(ret_info, DER_OID, &oid) &&
+	       der_oid_is(oid, P12_OID_DATA) &&
+	       der_get_any(ret_info, /* ret_tag= */ NULL, /* ret_content= */ NULL, ret_alg_id);
+}
+
 static enum err_code read_encrypted(struct reading *r, struct p12_safe *safe, struct der *content)
 {
 	CLEANUP(buf_release) struct buf storage = { 0 };
-	struct der data;
 	struct der info;
 	struct bytes alg_id;
-	struct bytes oid;
 	struct bytes cipher;
 	struct bytes plain = { 0 };
-	uint64_t version;
 
 	buf_init(&storage, KEYSTORE_FILE_LIMIT);
-	if (!der_enter(content, DER_SEQUENCE, &data) || !der_get_u64(&data, &version) ||
-	    !der_enter(&data, DER_SEQUENCE, &info) || !der_get(&info, DER_OID, &oid) ||
-	    !der_oid_is(oid, P12_OID_DATA) ||
-	    !der_get_any(&info, /* ret_tag= */ NULL, /* ret_content= */ NULL, &alg_id) ||
+	if (!enter_encrypted(content, &info, &alg_id) ||
 	    !get_encrypted_content(&info, &storage, &cipher)) {
 		return damaged(r->err, "an encrypted safe is damaged");
 	}
@@ -230,6 +239,35 @@ static enum err_code read_auth_safe(struct reading *r, struct der *pfx)
 	return ERR_OK;
 }
 
+/* The key of the first encrypted safe is on its way while the MAC is checked. What is no DER here
+ * is read in its turn. */
+static void begin_first_safe(struct reading *r)
+{
+	struct der d = der_of(r->p12->auth);
+	struct der list;
+	struct der safe;
+	struct der content;
+	struct der info;
+	struct bytes oid;
+	struct bytes alg_id;
+	struct p12_alg alg;
+
+	if (!der_enter(&d, DER_SEQUENCE, &list)) {
+		return;
+	}
+	while (der_enter(&list, DER_SEQUENCE, &safe) && der_get(&safe, DER_OID, &oid)) {
+		if (!der_oid_is(oid, P12_OID_ENCRYPTED_DATA)) {
+			continue;
+		}
+		if (der_enter(&safe, DER_CONTEXT_CONSTRUCTED(0), &content) &&
+		    enter_encrypted(&content, &info, &alg_id) &&
+		    p12_alg_parse(alg_id, &alg, /* err= */ NULL) == ERR_OK) {
+			p12_ahead_start(&r->ahead, &alg, &r->store);
+		}
+		return;
+	}
+}
+
 /* ERR_DENIED after a MAC that is wrong: is it the password or the file? */
 static enum err_code judge(struct reading *r, struct err *mac_err)
 {
@@ -273,6 +311,7 @@ static enum err_code read_pfx(struct reading *r, struct bytes whole)
 	if (!der_get_any(&pfx, &tag, /* ret_content= */ NULL, &mac) || tag != DER_SEQUENCE) {
 		return damaged(r->err, "its MAC is damaged");
 	}
+	begin_first_safe(r);
 	rc = p12_mac_read(mac, r->p12->auth, &r->store, &r->work, &r->p12->mac, &mac_err);
 	if (rc == ERR_DENIED) {
 		return judge(r, &mac_err);

@@ -11,8 +11,6 @@
 #include "state/probe/resolve.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +19,9 @@
 #include <unistd.h>
 
 #include "reconciler/base/str.h"
+#include "reconciler/base/thread.h"
 
 #define THREADS_MAX 64 /* a dead name server holds each for half a minute */
-#define STACK_SIZE  ((size_t)256 << 10)
 
 enum lookup_stage { LOOKUP_QUEUED, LOOKUP_RUNNING, LOOKUP_DONE };
 
@@ -201,27 +199,16 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* With the lock held. Signals belong to the main thread. */
+/* With the lock held. */
 static void add_thread(struct resolver *r)
 {
 	struct worker *w = &r->workers[r->threads];
-	pthread_attr_t attr;
-	sigset_t all;
-	sigset_t before;
 
-	if (pthread_attr_init(&attr) != 0) {
-		return;
-	}
-	(void)sigfillset(&all);
-	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	w->resolver = r;
-	if (pthread_create(&w->thread, &attr, thread_main, w) == 0) {
+	if (thread_start(&w->thread, thread_main, w)) {
 		r->threads++;
 		r->users++;
 	}
-	(void)pthread_sigmask(SIG_SETMASK, &before, /* oldset= */ NULL);
-	(void)pthread_attr_destroy(&attr);
 }
 
 struct lookup *lookup_start(struct resolver *r, const char *host, int port, void *owner)
