@@ -18,7 +18,7 @@ packages=(
 	libgnutls28-dev nettle-dev libgmp-dev libcurl4-gnutls-dev libyaml-dev libgit2-dev
 	libinotifytools0-dev libsqlite3-dev libexpat1-dev libjansson-dev libunistring-dev zlib1g-dev
 	# unit tests and lint
-	check libsubunit-dev clang-format clang-tidy shellcheck mandoc python3 tzdata procps
+	check libsubunit-dev clang-format clang-tidy shellcheck mandoc bsdextrautils xxd python3 tzdata procps
 	# the other side of integration tests
 	gnutls-bin openssl openssh-server openssh-client nginx-light haproxy openjdk-17-jdk-headless
 	libbcprov-java strace fcgiwrap ca-certificates curl

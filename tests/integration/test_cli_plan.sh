@@ -20,7 +20,7 @@ json_has_the_keys_of_the_contract() {
 # terminal FILE STDOUT ARGUMENT...: what is said on a terminal goes to FILE; stdout, too, where STDOUT is empty.
 # (script(1) may end with its input, before all of it has come.)
 terminal() {
-	python3 - "$1" "$2" "$CERTWRIGHT" "${@:3}" <<-'END'
+	TERM=xterm python3 - "$1" "$2" "$CERTWRIGHT" "${@:3}" <<-'END'
 		import os, pty, sys
 		pid, fd = pty.fork()
 		if pid == 0:
