@@ -115,7 +115,7 @@ touched_nothing() {
 
 # Another machine: the repository and the snapshot, nothing else; it runs nothing and opens no connection.
 elsewhere() {
-	local trace=$work/trace there=$work/elsewhere
+	local trace=$work/trace there=$work/elsewhere looked
 	printf 'hunter\377\n' >"$work/password"
 	chmod 0600 "$work/password"
 	sed -i "s|format: pem|format: jks\n  passwordRef: {file: $work/password}|; s|web.pem|web.jks|" web.yaml
@@ -157,6 +157,7 @@ elsewhere() {
 	[[ $status -eq 1 || $status -eq 2 ]] || fail "plan --observed ended with $status"
 	json_is '[a["action"] for a in d["actions"] if a["name"] == "web"]' '["renew"]'
 	touched_nothing "$trace"
+	looked=$(json 'd["observedAt"]')
 	traced "$trace" --config "$work/elsewhere.yaml" --repo "$there" status --observed "$work/snapshot" --check -o json
 	[[ $status -eq 2 ]] || fail "status --observed --check ended with $status"
 	json_is '[o["verdict"] for o in d["objects"] if o["kind"] == "Target" and o["name"] == "more"]' '["Unknown"]'
@@ -165,9 +166,9 @@ elsewhere() {
 	prints "Certificate/web"
 	expect 1 status --observed "$work/none"
 	says "snapshot $work/none"
-	cw --now "$(json 'd["observedAt"]')" --config "$work/elsewhere.yaml" --repo "$there" plan --observed "$work/snapshot" -o json
+	expect 1 --now "$looked" --config "$work/elsewhere.yaml" --repo "$there" plan --observed "$work/snapshot" -o json
 	cp "$work/stdout" "$work/first"
-	cw --now "$(json 'd["observedAt"]')" --config "$work/elsewhere.yaml" --repo "$there" plan --observed "$work/snapshot" -o json
+	expect 1 --now "$looked" --config "$work/elsewhere.yaml" --repo "$there" plan --observed "$work/snapshot" -o json
 	cmp "$work/first" "$work/stdout" || fail "two plans over one snapshot differ"
 	printf 'not a snapshot\n' >"$work/bad"
 	expect 1 plan --observed "$work/bad"
