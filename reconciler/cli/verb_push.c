@@ -108,6 +108,9 @@ static int done(struct cli *c, const struct order_by_hand *o, const struct apply
 		}
 		return cli_fail(c, &err);
 	}
+	if (r->left[0] != '\0') {
+		cli_note(c, "left as it is, having no such revision: Certificate %s", r->left);
+	}
 	(void)snprintf(text, sizeof(text), "Done: %zu step%s.\n", r->done, r->done == 1 ? "" : "s");
 	return answer(c, o, /* is_left= */ false, text);
 }
@@ -279,7 +282,8 @@ const struct verb verb_rollback = {
 	.name = "rollback",
 	.synopsis = "TARGET[@HOST] [--to FINGERPRINT]",
 	.summary = "go back to the identity before, and hold it",
-	.text = "The identity stays held until 'push' or 'resume'. A revoked, compromised or expired one is never put back.",
+	.text = "The identity stays held until 'push' or 'resume'. A revoked, compromised or expired one is never put back. Of several "
+		"in one Target those go back that have such a revision.",
 	.example = "certwright rollback kms-nodes@kms2",
 	.exits = "0 done and proven, or left for the running reconciler; 1 error",
 	.options = rollback_options,

@@ -87,6 +87,7 @@ struct apply_result {
 	size_t done, failed, skipped; /* actions */
 	bool moved;                   /* the world was not as planned somewhere: plan again */
 	char first_error[1024];       /* formatted, with hint after a newline; "" when none */
+	char left[256]; /* rollback: identities without such a revision; "" when none */
 };
 /* Do the plan's actions in order: journal intent, provider, outcome, verify, rollback. Failures of
  * one object do not stop others that do not depend on it. The return code is for what stops
@@ -116,7 +117,8 @@ struct push_by_hand {
 enum err_code engine_push(struct engine *e, const struct push_by_hand *what,
                           struct apply_result *ret, struct err *err);
 /* Back to the revision before, or to one by fingerprint; holds re-push until released. Never to a
- * revoked, compromised or expired one. */
+ * revoked, compromised or expired one. An identity without such a revision stays as it is beside
+ * those that have one; ERR_NOT_FOUND: none has. */
 enum err_code engine_rollback(struct engine *e, const char *target, const char *host,
                               const char *to_fingerprint, struct apply_result *ret,
                               struct err *err);

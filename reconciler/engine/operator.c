@@ -3,6 +3,8 @@
  * operator.c - deliveries by hand: a small plan of our own making, applied like any other, so that
  * journal, backup, proof and rollback are the same.
  */
+#include <stdio.h>
+
 #include "reconciler/base/json.h"
 #include "reconciler/base/str.h"
 #include "reconciler/engine/issuing.h"
@@ -16,22 +18,28 @@ struct by_hand {
 	const char *target, *host; /* host NULL: all */
 	const uint8_t *to;         /* rollback to this leaf; NULL: the revision before */
 	bool back, activate_only;
+	struct {
+		const char **v;
+		size_t n, cap;
+	} left; /* identities that rollback leaves: they have no such revision */
 };
 
-static const struct held *revision_now(const struct identity_memory *im,
-                                       const struct obs_entry *stored)
+static const struct held *revision_there(const struct identity_memory *im,
+                                         const struct obs_entry *stored)
 {
 	for (size_t i = 0; stored != NULL && stored->chain.n > 0 && i < im->n_revisions; i++) {
 		if (im->revisions[i].chain.v[0] == stored->chain.v[0]) {
 			return &im->revisions[i];
 		}
 	}
-	return im->n_revisions > 0 ? &im->revisions[0] : NULL;
+	return NULL;
 }
 
 static const struct held *revision_before(const struct by_hand *b, const struct identity_memory *im,
-                                          const struct held *now)
+                                          const struct obs_entry *stored)
 {
+	const struct held *there = revision_there(im, stored);
+	const struct held *now = there == NULL ? &im->revisions[0] : there;
 	bool passed = false;
 
 	for (size_t i = 0; i < im->n_revisions; i++) {
@@ -55,18 +63,37 @@ static enum err_code check_return(const struct by_hand *b, const struct identity
 {
 	const struct clock *clock = b->engine->clock;
 
-	if (h == NULL) {
-		return err_set(err, ERR_NOT_FOUND, "Certificate %s has no such earlier revision",
-		               id->name);
-	}
 	if (h->revoked || h->compromised) {
-		return err_set(err, ERR_REFUSED, "Certificate %s revision %d was revoked", id->name,
-		               h->revision);
+		(void)err_set(err, ERR_REFUSED, "Certificate %s revision %d was revoked", id->name,
+		              h->revision);
+	} else if (h->chain.v[0]->not_after.s <= clock->wall(clock).s) {
+		(void)err_set(err, ERR_REFUSED, "Certificate %s revision %d has expired", id->name,
+		              h->revision);
+	} else {
+		return ERR_OK;
 	}
-	if (h->chain.v[0]->not_after.s <= clock->wall(clock).s) {
-		return err_set(err, ERR_REFUSED, "Certificate %s revision %d has expired", id->name,
-		               h->revision);
+	return err_hint(err, "such a one is never put back; --to FINGERPRINT says which one is to "
+	                     "come back, and every other Certificate is left as it is");
+}
+
+/* Of an identity without the revision asked for there is nothing to undo: what lies there stays,
+ * and does not become ours by it. */
+static enum err_code leave(struct by_hand *b, const struct want_entry *w,
+                           const struct identity_memory *im, const struct obs_entry *stored,
+                           struct entry_change *ret, struct err *err)
+{
+	ret->op = ENTRY_KEEP;
+	ret->want = im == NULL || revision_there(im, stored) == NULL ? NULL : w;
+	for (size_t i = 0; i < b->left.n; i++) {
+		if (str_equal(b->left.v[i], w->identity->name)) {
+			return ERR_OK;
+		}
 	}
+	const char **name = ARENA_PUSH(&b->pass->arena, &b->left);
+	if (name == NULL) {
+		return err_nomem(err);
+	}
+	*name = w->identity->name;
 	return ERR_OK;
 }
 
@@ -81,11 +108,13 @@ static const struct obs_entry *stored_entry(const struct obs_store *o, const str
 	return NULL;
 }
 
-static enum err_code change_of(const struct by_hand *b, const struct obs_store *o,
+static enum err_code change_of(struct by_hand *b, const struct obs_store *o,
                                const struct want_entry *w, struct entry_change *ret,
                                struct err *err)
 {
 	const struct obs_entry *stored = stored_entry(o, w);
+	const struct identity_memory *im;
+	const struct held *h;
 
 	*ret = (struct entry_change){
 		.op = ENTRY_REPLACE,
@@ -98,26 +127,28 @@ static enum err_code change_of(const struct by_hand *b, const struct obs_store *
 		ret->op = ret->from == w->anchor ? ENTRY_KEEP : ENTRY_REPLACE;
 		return ERR_OK;
 	}
-	const struct identity_memory *im = memory_identity(b->pass->memory, w->identity->name);
-	const struct held *h = im == NULL || im->n_revisions == 0 ? NULL : &im->revisions[0];
-	if (h == NULL) {
-		return err_set(err, ERR_NOT_FOUND, "Certificate %s has nothing to deliver yet",
-		               w->identity->name);
+	im = memory_identity(b->pass->memory, w->identity->name);
+	h = im == NULL || im->n_revisions == 0 ? NULL : &im->revisions[0];
+	if (h != NULL && b->back) {
+		h = revision_before(b, im, stored);
 	}
-	if (b->back) {
-		h = revision_before(b, im, revision_now(im, stored));
-		enum err_code rc = check_return(b, w->identity, h, err);
-		if (rc != ERR_OK) {
-			return rc;
-		}
+	if (h == NULL) {
+		return b->back ? leave(b, w, im, stored, ret, err)
+		               : err_set(err, ERR_NOT_FOUND,
+		                         "Certificate %s has nothing to deliver yet",
+		                         w->identity->name);
+	}
+	enum err_code rc = b->back ? check_return(b, w->identity, h, err) : ERR_OK;
+	if (rc != ERR_OK) {
+		return rc;
 	}
 	ret->revision = h->revision;
 	ret->to = h->chain.v[0];
 	return ERR_OK;
 }
 
-static enum err_code push_action(const struct by_hand *b, const struct want_store *s,
-                                 struct action *a, struct err *err)
+static enum err_code push_action(struct by_hand *b, const struct want_store *s, struct action *a,
+                                 struct err *err)
 {
 	struct arena *arena = &b->pass->arena;
 	const struct obs_store *o = observed_store(b->pass->observed, s->key);
@@ -151,6 +182,24 @@ static enum err_code push_action(const struct by_hand *b, const struct want_stor
 	return arena_failed(arena) ? err_nomem(err) : ERR_OK;
 }
 
+/* The revision that an entry of a key goes to; 0: none. */
+static int goes_to(const struct entry_change *ch)
+{
+	bool moves = ch->op == ENTRY_REPLACE && ch->want->source == ENTRY_CERTIFICATE;
+
+	return moves ? ch->revision : 0;
+}
+
+static bool goes_back(const struct action *a)
+{
+	for (size_t i = 0; i < a->n_entries; i++) {
+		if (goes_to(&a->entries[i]) > 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void activate_action(const struct by_hand *b, const struct want_store *s, struct action *a)
 {
 	*a = (struct action){
@@ -167,12 +216,53 @@ static void activate_action(const struct by_hand *b, const struct want_store *s,
 	};
 }
 
+static enum err_code names_left(const struct by_hand *b, const char **ret, struct err *err)
+{
+	const char *names = NULL;
+
+	for (size_t i = 0; i < b->left.n; i++) {
+		names = i == 0 ? b->left.v[i]
+		               : arena_printf(&b->pass->arena, "%s, %s", names, b->left.v[i]);
+		if (names == NULL) {
+			return err_nomem(err);
+		}
+	}
+	*ret = names;
+	return ERR_OK;
+}
+
+static enum err_code nothing_by_hand(const struct by_hand *b, struct err *err)
+{
+	const char *at = b->host == NULL ? "" : "@";
+	const char *host = b->host == NULL ? "" : b->host;
+	const char *names = NULL;
+
+	enum err_code rc = names_left(b, &names, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	if (names == NULL) {
+		return err_set(err, ERR_NOT_FOUND, "nothing is delivered to Target %s%s%s",
+		               b->target, at, host);
+	}
+	(void)err_set(err, ERR_NOT_FOUND,
+	              "Target %s%s%s: there is no %s revision of Certificate %s", b->target, at,
+	              host, b->to == NULL ? "earlier" : "such", names);
+	return b->to == NULL ? err_hint(err,
+	                                "what lies there is the first one, or the oldest that "
+	                                "is kept; 'certwright renew %s' makes a new one",
+	                                b->left.v[0])
+	                     : err_hint(err, "--to takes the SHA-256 fingerprint of a certificate "
+	                                     "that was issued for this Target before");
+}
+
 /* Stores of one host stand together because wants are sorted by "target@host:path". */
-static enum err_code plan_by_hand(const struct by_hand *b, struct plan *ret, struct err *err)
+static enum err_code plan_by_hand(struct by_hand *b, struct plan *ret, struct err *err)
 {
 	const struct wants *w = b->pass->wants;
 	struct action *actions = ARENA_ARRAY(&b->pass->arena, struct action, 2 * w->n_stores + 1);
 	size_t n = 0;
+	size_t of_host = 0; /* of the host in hand; an activation alone counts as one */
 
 	if (actions == NULL) {
 		return err_nomem(err);
@@ -188,18 +278,19 @@ static enum err_code plan_by_hand(const struct by_hand *b, struct plan *ret, str
 			if (rc != ERR_OK) {
 				return rc;
 			}
-			n++;
 		}
+		bool pushes = !b->activate_only && (!b->back || goes_back(&actions[n]));
+		n += pushes ? 1 : 0;
+		of_host += pushes || b->activate_only ? 1 : 0;
 		bool last = i + 1 == w->n_stores || w->stores[i + 1].target != s->target ||
 		            w->stores[i + 1].host != s->host;
-		if (last && s->target->shared->n_activate > 0) {
+		if (last && of_host > 0 && s->target->shared->n_activate > 0) {
 			activate_action(b, s, &actions[n++]);
 		}
+		of_host = last ? 0 : of_host;
 	}
 	if (n == 0) {
-		return err_set(err, ERR_NOT_FOUND, "nothing is delivered to Target %s%s%s",
-		               b->target, b->host == NULL ? "" : "@",
-		               b->host == NULL ? "" : b->host);
+		return nothing_by_hand(b, err);
 	}
 	*ret = (struct plan){ .arena = &b->pass->arena,
 		              .commit = b->engine->desired->commit,
@@ -209,16 +300,40 @@ static enum err_code plan_by_hand(const struct by_hand *b, struct plan *ret, str
 	return ERR_OK;
 }
 
+static enum err_code hold_all(const struct by_hand *b, const struct plan *plan, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; i < plan->n_actions; i++) {
+		const struct action *a = &plan->actions[i];
+		for (size_t k = 0; rc == ERR_OK && k < a->n_entries; k++) {
+			int revision = goes_to(&a->entries[k]);
+			rc = revision == 0
+			             ? rc
+			             : store_hold(b->engine->store, a->store->key, revision, err);
+		}
+	}
+	return rc;
+}
+
 static enum err_code apply_by_hand(struct by_hand *b, bool replace_unreadable,
                                    struct apply_result *ret, struct err *err)
 {
 	struct plan plan = { 0 };
+	const char *names = NULL;
 
 	enum err_code rc = plan_by_hand(b, &plan, err);
 	if (rc == ERR_OK) {
 		b->pass->plan = &plan;
 		rc = apply_plan(b->engine, b->pass, replace_unreadable, ret, err);
 		b->pass->plan = NULL;
+	}
+	if (rc == ERR_OK && b->back && ret->failed == 0) {
+		rc = hold_all(b, &plan, err);
+	}
+	if (rc == ERR_OK && b->left.n > 0) {
+		rc = names_left(b, &names, err);
+		(void)snprintf(ret->left, sizeof(ret->left), "%s", names == NULL ? "" : names);
 	}
 	return rc;
 }
@@ -251,34 +366,6 @@ enum err_code engine_push(struct engine *e, const struct push_by_hand *what,
 	return rc;
 }
 
-static enum err_code hold_all(struct engine *e, const struct pass *p, const char *target,
-                              const char *host, const struct by_hand *b, struct err *err)
-{
-	for (size_t i = 0; i < p->wants->n_stores; i++) {
-		const struct want_store *s = &p->wants->stores[i];
-		const struct obs_store *o = observed_store(p->observed, s->key);
-		struct entry_change ch;
-
-		if (!str_equal(s->target->o.name, target) ||
-		    (host != NULL && !str_equal(s->host->name, host))) {
-			continue;
-		}
-		for (size_t k = 0; k < s->n_entries; k++) {
-			if (s->entries[k].source != ENTRY_CERTIFICATE) {
-				continue;
-			}
-			enum err_code rc = change_of(b, o, &s->entries[k], &ch, err);
-			if (rc == ERR_OK) {
-				rc = store_hold(e->store, s->key, ch.revision, err);
-			}
-			if (rc != ERR_OK) {
-				return rc;
-			}
-		}
-	}
-	return ERR_OK;
-}
-
 enum err_code engine_rollback(struct engine *e, const char *target, const char *host,
                               const char *to_fingerprint, struct apply_result *ret, struct err *err)
 {
@@ -302,9 +389,6 @@ enum err_code engine_rollback(struct engine *e, const char *target, const char *
 	}
 	if (rc == ERR_OK) {
 		rc = apply_by_hand(&b, /* replace_unreadable= */ false, ret, err);
-	}
-	if (rc == ERR_OK && ret->failed == 0) {
-		rc = hold_all(e, &p, target, host, &b, err);
 	}
 	return rc;
 }

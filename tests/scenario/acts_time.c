@@ -319,6 +319,24 @@ static bool suspend(struct stage *st, const struct statement *s, struct err *err
 	return store_suspend(st->lab.store, &x, err) == ERR_OK;
 }
 
+/* "web#1", as --to takes it; what nobody signed is taken as it stands. */
+static const char *fingerprint_of(struct stage *st, const char *name)
+{
+	struct world *w = st->lab.world;
+	char text[80];
+
+	for (size_t i = 0; name != NULL && i < w->n_names; i++) {
+		if (str_equal(names_text(w, w->names[i].sha256, text), name)) {
+			char *hex = arena_alloc(&st->arena, CERT_FINGERPRINT_TEXT);
+			if (hex != NULL) {
+				fingerprint_format(w->names[i].sha256, hex);
+			}
+			return hex;
+		}
+	}
+	return name;
+}
+
 static enum err_code by_hand(struct stage *st, const struct statement *s, const char *target,
                              const char *host, struct err *err)
 {
@@ -331,10 +349,11 @@ static enum err_code by_hand(struct stage *st, const struct statement *s, const 
 	};
 	struct engine *e = &st->lab.engine;
 
-	enum err_code rc = str_equal(s->v[0], "push")
-	                           ? engine_push(e, &what, &result, err)
-	                           : engine_rollback(e, target, host, /* to_fingerprint= */ NULL,
-	                                             &result, err);
+	enum err_code rc =
+		str_equal(s->v[0], "push")
+			? engine_push(e, &what, &result, err)
+			: engine_rollback(e, target, host, fingerprint_of(st, word_after(s, "to")),
+	                                  &result, err);
 	if (rc == ERR_OK && result.failed > 0) {
 		return err_set(err, ERR_REFUSED, "%s", result.first_error);
 	}
