@@ -133,10 +133,10 @@ app=$(served "$jks")
 it "a service that is down is reported, not restarted for ever"
 stop p12
 before=$(facts "$work/p12.id")
-cw "${now[@]}" plan || true
+expect 0 "${now[@]}" plan
 says ServiceDown
-cw "${now[@]}" apply --yes || true
-cw "${now[@]}" apply --yes || true
+expect 0 "${now[@]}" apply --yes
+expect 0 "${now[@]}" apply --yes
 says ServiceDown
 same "the store" "$(facts "$work/p12.id")" "$before"
 
