@@ -23,6 +23,8 @@ struct looking_at {
 };
 
 static const struct option_spec options[] = { OPTION_PASSWORD, OPTION_KEY_PASSWORD, OPTION_FORMAT };
+/* Keys stay closed: their password would change nothing. */
+static const struct option_spec list_options[] = { OPTION_PASSWORD, OPTION_FORMAT };
 
 /* One thing wrong; alias NULL: with the store. */
 struct findings {
@@ -315,12 +317,12 @@ const struct verb verb_keystore_list = {
 	.name = "keystore list",
 	.synopsis = "FILE... [--password-ref REF]",
 	.summary = "the entries of keystores, one line each",
-	.text = "JKS, JCEKS, PKCS#12, BCFKS, PEM, DER, P7B and ZIP, found by content; BKS, UBER and KDB are named and refused. Private keys stay closed: whether they open and belong to their certificate is what 'keystore verify' judges. Without --password-ref a store that can be read without a password is; for others it is asked for.",
+	.text = "JKS, JCEKS, PKCS#12, BCFKS, PEM, DER, P7B and ZIP, found by content; BKS, UBER and KDB are named and refused. Private keys stay closed and need no password: whether they open and belong to their certificate is what 'keystore verify' judges. Without --password-ref a store that can be read without a password is; for others it is asked for.",
 	.example =
 		"certwright keystore list /etc/tomcat/keystore.jks --password-ref file:/etc/tomcat/password",
 	.exits = "0, 1 a file could not be read",
-	.options = options,
-	.n_options = ARRAY_LEN(options),
+	.options = list_options,
+	.n_options = ARRAY_LEN(list_options),
 	.min_words = 1,
 	.max_words = 1000,
 	.run = run_list,

@@ -325,6 +325,8 @@ expect 2 keystore verify k.jks "${pw[@]}"
 says "web: key-unreadable"
 ks list k.jks "${pw[@]}"
 ! grep key-unreadable "$out" || fail "list opens keys"
+expect 64 keystore list k.jks "${pw[@]}" --key-password-ref "file:$fleet/keypw"
+says "there is no option --key-password-ref"
 ks list k.jks "${pw[@]}" -o json
 json_is 'sorted(d[0]["entries"][0])' '["alias", "chain", "created", "kind", "warnings"]'
 json_is '[len(e["chain"]) for e in d[0]["entries"]]' '[1, 1]'
