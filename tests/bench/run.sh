@@ -186,11 +186,21 @@ row14() {
 }
 
 row_status() {
-	local ours first
+	local ours cat events read first
+	local repo=$work/targets/repo.git ids=$work/targets/ids
 	fleet "$work/targets" $((2 * targets + 1))
-	read -r ours _ < <(cpu "$rounds" "$bin/certwright" --config "$work/targets/certwright.yaml" --repo "$work/targets/repo.git" \
-		--now 2030-01-10T10:00:00Z status)
+	{
+		read -r ours _
+		read -r cat _
+		read -r events _
+		read -r read _
+	} < <(cpu "$rounds" "$bin/certwright" --config "$work/targets/certwright.yaml" --repo "$repo" --now 2030-01-10T10:00:00Z status -- \
+		"@$ids" git -C "$repo" cat-file --batch --buffer -- \
+		"$bin/bench_yaml_model" "$repo" events -- \
+		"$bin/bench_yaml_model" "$repo" read)
 	limit status "$ours" "seconds of CPU" 1
+	# A second where cat-file and the events of 100,000 definitions took 1.42 (performance.md, row 7).
+	row status-read "$ours" "$(sum "$cat" "$events" "$read")" 3.5
 	# As many endpoints that are others', each with a certificate of its own; judged once already, as after a look.
 	fleet "$work/monitored" "$targets" monitored
 	local base=("$bin/certwright" --config "$work/monitored/certwright.yaml" --repo "$work/monitored/repo.git"
