@@ -164,3 +164,62 @@ enum err_code observed_rename(struct observed *o, const struct rename *v, size_t
 	}
 	return arena_failed(o->arena) ? err_nomem(err) : observed_index(o, err);
 }
+
+/* Not NULL for no rows: then only running out of memory is. */
+static void *rows_of(struct arena *a, const void *v, size_t n, size_t size)
+{
+	return n == 0 ? arena_alloc(a, size) : arena_copy(a, v, n * size);
+}
+
+#define COPY_ROWS(a, v, n) ((v) = rows_of((a), (v), (n), sizeof(*(v))))
+
+static enum err_code copy_rows(struct arena *a, struct memory *m, struct observed *o,
+                               struct err *err)
+{
+	struct identity_memory *identities =
+		rows_of(a, m->identities, m->n_identities, sizeof(*m->identities));
+
+	for (size_t i = 0; identities != NULL && i < m->n_identities; i++) {
+		COPY_ROWS(a, identities[i].revisions, identities[i].n_revisions);
+	}
+	m->identities = identities;
+	COPY_ROWS(a, m->issuers, m->n_issuers);
+	COPY_ROWS(a, m->stores, m->n_stores);
+	COPY_ROWS(a, m->slots, m->n_slots);
+	COPY_ROWS(a, m->anchors, m->n_anchors);
+	COPY_ROWS(a, m->suspensions, m->n_suspensions);
+	COPY_ROWS(a, o->stores, o->n_stores);
+	COPY_ROWS(a, o->configs, o->n_configs);
+	m->arena = a;
+	o->arena = a;
+	return arena_failed(a) ? err_nomem(err) : ERR_OK;
+}
+
+enum err_code renames_undone(const struct memory *m, const struct observed *o, struct arena *arena,
+                             struct memory *ret_m, struct observed *ret_o, struct err *err)
+{
+	struct rename *back = ARENA_ARRAY(arena, struct rename, m->n_renames + 1);
+	struct memory was = *m;
+	struct observed seen = *o;
+
+	if (back == NULL) {
+		return err_nomem(err);
+	}
+	for (size_t i = 0; i < m->n_renames; i++) {
+		const struct rename *r = &m->renames[i];
+		back[i] = (struct rename){ .what = r->what, .from = r->to, .to = r->from };
+	}
+	was.n_renames = 0;
+	enum err_code rc = copy_rows(arena, &was, &seen, err);
+	if (rc == ERR_OK) {
+		rc = memory_rename(&was, back, m->n_renames, err);
+	}
+	if (rc == ERR_OK) {
+		rc = observed_rename(&seen, back, m->n_renames, err);
+	}
+	if (rc == ERR_OK) {
+		*ret_m = was;
+		*ret_o = seen;
+	}
+	return rc;
+}

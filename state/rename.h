@@ -26,3 +26,7 @@ enum err_code memory_rename(struct memory *m, const struct rename *v, size_t n, 
 /* The same for what was seen: Targets are part of its keys. */
 enum err_code observed_rename(struct observed *o, const struct rename *v, size_t n,
                               struct err *err);
+/* Copies under the names that the store has, before m->renames: for whoever finds the renames
+ * himself, from the desired state of his own. Only what names stand in is copied. */
+enum err_code renames_undone(const struct memory *m, const struct observed *o, struct arena *arena,
+                             struct memory *ret_m, struct observed *ret_o, struct err *err);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "reconciler/base/str.h"
+#include "state/rename.h"
 #include "state/snapshot_rows.h"
 
 struct line {
@@ -462,10 +463,20 @@ enum err_code snapshot_write(const struct observed *o, const struct memory *m, s
 {
 	static const struct memory nothing = { .state_id = NULL };
 	CLEANUP(writer_release) struct writer w = { .out = out };
+	struct memory kept;
+	struct observed seen;
 
 	arena_init(&w.scratch);
 	map_init(&w.known);
 	m = m == NULL ? &nothing : m;
+	if (m->n_renames > 0) {
+		enum err_code rc = renames_undone(m, o, &w.scratch, &kept, &seen, err);
+		if (rc != ERR_OK) {
+			return rc;
+		}
+		m = &kept;
+		o = &seen;
+	}
 	if (!collect(&w, o, m)) {
 		return err_nomem(err);
 	}

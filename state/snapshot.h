@@ -7,7 +7,9 @@
  * one object a line, each with "row": certificate | store | endpoint | config | identity |
  * storeMemory | slot | anchor | issuer | imported | suspension | caSource | crl. Rows are sorted;
  * the same observation is the same bytes. Certificates stand once, by SHA-256, with their DER in
- * base64. Reading bounds every line and count and refuses what it does not know.
+ * base64. What has another name in the repository by now stands under the one it has in the store,
+ * so that who reads it finds the same renames. Reading bounds every line and count and refuses what
+ * it does not know.
  */
 #pragma once
 

@@ -175,6 +175,33 @@ elsewhere() {
 	says "snapshot $work/bad"
 }
 
+# What is renamed by the commit that was looked at with is renamed by a plan from that look, too.
+renamed() (
+	local looked
+	export CERTWRIGHT_STATE=$work/other-state
+	write_fleet pem "$work/out/another.pem"
+	commit "as it began"
+	expect 0 apply --yes
+	sed -i 's/{name: web, labels/{name: site, formerNames: [web], labels/; s/certificateRef: web/certificateRef: site/
+		s/{name: host, labels/{name: machine, formerNames: [host], labels/' web.yaml
+	commit "other names"
+	expect 0 observe --out "$work/snapshot"
+	expect 2 plan --observed "$work/snapshot" -o json
+	json_is 'sorted((r["kind"], r["from"], r["to"]) for r in d["renames"])' \
+		'[["Certificate", "web", "site"], ["Target", "host", "machine"]]'
+	json_is 'd["actions"]' '[]'
+	looked=$(json 'd["observedAt"]')
+	expect 2 --now "$looked" plan --observed "$work/snapshot"
+	cp "$work/stdout" "$work/first"
+	expect 2 --now "$looked" plan --recorded
+	cmp "$work/first" "$work/stdout" || fail "a snapshot says something else than the look it was taken of"
+	prints "2 to rename"
+	expect 0 apply --yes
+	expect 0 observe --out "$work/snapshot"
+	expect 0 plan --observed "$work/snapshot"
+	prints_not "to rename"
+)
+
 # A server that takes connections and stays silent: looking at it lasts as long as it may.
 progress() {
 	local port
@@ -213,4 +240,5 @@ json_has_the_keys_of_the_contract
 texts
 saved_plans
 elsewhere
+renamed
 echo "plans are as promised"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "reconciler/base/str.h"
+#include "state/rename.h"
 #include "state/snapshot.h"
 #include "tests/unit/state/tls_server.h"
 #include "tests/unit/unit.h"
@@ -255,6 +256,77 @@ START_TEST(every_field_of_an_issuer_and_a_suspension_arrives)
 }
 END_TEST
 
+/* As a pass has it that found out about them: the rows are const, and stay what they are. */
+START_TEST(what_waits_for_another_name_is_passed_on_under_the_one_it_has)
+{
+	static const struct rename renames[] = {
+		{ RENAMED_IDENTITY, "web@h", "site@h" },
+		{ RENAMED_ISSUER, "corp", "lab" },
+		{ RENAMED_TARGET, "www", "front" },
+	};
+	const struct held held = { .revision = 1,
+		                   .chain = { .v = &seen, .n = 1 },
+		                   .issuer = "lab" };
+	const struct identity_memory identities[] = {
+		{ .name = "else" },
+		{ .name = "site@h", .revisions = &held, .n_revisions = 1 },
+	};
+	static const struct issuer_memory issuer = { .name = "lab" };
+	static const struct store_memory store = {
+		.key = "front@h:/p", .target = "front", .host = "h", .path = "/p"
+	};
+	static const struct slot_memory slot = { .store_key = "front@h:/p",
+		                                 .alias = "x",
+		                                 .identity = "site@h" };
+	const struct anchor_memory anchor = { .store_key = "front@h:/p", .cert = seen };
+	static const struct suspension suspension = { .kind = "Target", .name = "front@h" };
+	static const struct obs_store seen_store = { .target = "front", .host = "h", .path = "/p" };
+	static const struct obs_config config = { .key = "front@h#0" };
+	const struct memory m = {
+		.identities = identities,
+		.n_identities = 2,
+		.issuers = &issuer,
+		.n_issuers = 1,
+		.stores = &store,
+		.n_stores = 1,
+		.slots = &slot,
+		.n_slots = 1,
+		.anchors = &anchor,
+		.n_anchors = 1,
+		.suspensions = &suspension,
+		.n_suspensions = 1,
+		.renames = renames,
+		.n_renames = ARRAY_LEN(renames),
+	};
+	const struct observed o = {
+		.stores = &seen_store, .n_stores = 1, .configs = &config, .n_configs = 1
+	};
+	CLEANUP(buf_release) struct buf text = { 0 };
+	struct observed *got_o = NULL;
+	struct memory *got = NULL;
+	struct err err = { .code = ERR_OK };
+
+	buf_init(&text, LIMIT);
+	ck_assert_ok(snapshot_write(&o, &m, &text, &err), &err);
+	ck_assert_str_eq(identities[1].name, "site@h");
+	ck_assert_str_eq(held.issuer, "lab");
+	ck_assert_ok(snapshot_read(buf_view(&text), &arena, &certs, &got_o, &got, &err), &err);
+	ck_assert_uint_eq(got->n_identities, 2);
+	ck_assert_ptr_nonnull(memory_identity(got, "else"));
+	ck_assert_ptr_nonnull(memory_identity(got, "web@h"));
+	ck_assert_str_eq(memory_identity(got, "web@h")->revisions[0].issuer, "corp");
+	ck_assert_ptr_nonnull(memory_issuer(got, "corp"));
+	ck_assert_str_eq(memory_store(got, "www@h:/p")->target, "www");
+	ck_assert_str_eq(memory_slot(got, "www@h:/p", "x")->identity, "web@h");
+	ck_assert_str_eq(got->anchors[0].store_key, "www@h:/p");
+	ck_assert_str_eq(got->suspensions[0].name, "www@h");
+	ck_assert_ptr_nonnull(observed_store(got_o, "www@h:/p"));
+	ck_assert_ptr_nonnull(observed_config(got_o, "www@h#0"));
+	observed_release(got_o);
+	done(got);
+}
+END_TEST
+
 #define HEAD(rows)                                                                                 \
 	"{\"certwright\":\"snapshot\",\"formatVersion\":\"1.1\",\"newestJournal\":null,"           \
 	"\"observedAt\":\"2030-01-01T00:00:00Z\",\"rows\":" rows ",\"stateId\":null}\n"
@@ -412,6 +484,7 @@ static void build(Suite *s)
 	tcase_add_test(t, every_field_of_an_identity_arrives);
 	tcase_add_test(t, every_field_of_a_delivery_arrives);
 	tcase_add_test(t, every_field_of_an_issuer_and_a_suspension_arrives);
+	tcase_add_test(t, what_waits_for_another_name_is_passed_on_under_the_one_it_has);
 	tcase_add_test(t, what_the_writer_writes_is_read);
 	tcase_add_test(t, the_first_line_must_be_the_one_known);
 	tcase_add_test(t, a_snapshot_cut_short_is_noticed);
