@@ -362,61 +362,6 @@ enum err_code session_accept(struct session *s, struct err *err)
 	return store_accepted_set(s->store, id, s->accepted.commit, err);
 }
 
-enum err_code session_identity(struct session *s, const char *name, struct err *err)
-{
-	const struct desired *d = s->accepted.desired;
-	const char **names = NULL;
-
-	if (desired_identity(d, name) != NULL) {
-		return ERR_OK;
-	}
-	names = ARENA_ARRAY(&s->arena, const char *, d->n_identities + 1);
-	for (size_t i = 0; names != NULL && i < d->n_identities; i++) {
-		names[i] = d->identities[i].name;
-	}
-	(void)err_set(err, ERR_NOT_FOUND, "no Certificate is called '%s'", name);
-	cli_nearest(err, name, names, names == NULL ? 0 : d->n_identities);
-	(void)err_hint(err, "'certwright get certificates' lists them");
-	return ERR_NOT_FOUND;
-}
-
-static enum err_code known_host(struct session *s, const struct target *t, const char *host,
-                                struct err *err)
-{
-	const char **names = ARENA_ARRAY(&s->arena, const char *, t->n_hosts + 1);
-
-	for (size_t i = 0; i < t->n_hosts; i++) {
-		if (str_equal(t->hosts[i].name, host)) {
-			return ERR_OK;
-		}
-		if (names != NULL) {
-			names[i] = t->hosts[i].name;
-		}
-	}
-	(void)err_set(err, ERR_NOT_FOUND, "Target %s has no host '%s'", t->o.name, host);
-	cli_nearest(err, host, names, names == NULL ? 0 : t->n_hosts);
-	return ERR_NOT_FOUND;
-}
-
-enum err_code session_target(struct session *s, const char *name, const char *host, struct err *err)
-{
-	const struct desired *d = s->accepted.desired;
-	const struct target *t = desired_target(d, name);
-	const char **names = NULL;
-
-	if (t != NULL) {
-		return host == NULL ? ERR_OK : known_host(s, t, host, err);
-	}
-	names = ARENA_ARRAY(&s->arena, const char *, d->n_targets + 1);
-	for (size_t i = 0; names != NULL && i < d->n_targets; i++) {
-		names[i] = d->targets[i]->o.name;
-	}
-	(void)err_set(err, ERR_NOT_FOUND, "no Target is called '%s'", name);
-	cli_nearest(err, name, names, names == NULL ? 0 : d->n_targets);
-	(void)err_hint(err, "'certwright get targets' lists them");
-	return ERR_NOT_FOUND;
-}
-
 /* Closing a file that was open for writing is what a watch sees; what is in it says nothing. */
 void session_wake(const struct session *s)
 {

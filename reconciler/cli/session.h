@@ -53,6 +53,8 @@ enum err_code session_accept(struct session *s, struct err *err);
 enum err_code session_identity(struct session *s, const char *name, struct err *err);
 enum err_code session_target(struct session *s, const char *name, const char *host,
                              struct err *err);
+/* The name in NAME or KIND/NAME, for a verb that is about one kind; ERR_INVALID: of another. */
+enum err_code session_name_of(enum kind k, const char *word, const char **ret, struct err *err);
 /* A reconciler that runs on this state shall look at once, because something was left for it. */
 void session_wake(const struct session *s);
 /* Where the state lies, into s->state_dir. */

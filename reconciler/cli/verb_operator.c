@@ -48,14 +48,18 @@ static int on_identity(struct cli *c, const struct args *a, const char *done,
                                                struct err *err))
 {
 	CLEANUP(session_release) struct session s = { 0 };
+	const char *name = NULL;
 	struct err err = { 0 };
 
 	session_init(&s, c, a);
-	enum err_code rc = open_operator(&s, &err);
+	enum err_code rc = session_name_of(KIND_CERTIFICATE, a->words[0], &name, &err);
 	if (rc == ERR_OK) {
-		rc = record(&s, a->words[0], &err);
+		rc = open_operator(&s, &err);
 	}
-	return rc != ERR_OK ? cli_fail(c, &err) : recorded(&s, done, a->words[0]);
+	if (rc == ERR_OK) {
+		rc = record(&s, name, &err);
+	}
+	return rc != ERR_OK ? cli_fail(c, &err) : recorded(&s, done, name);
 }
 
 /* An approval given when nothing waits would be spent on a change that nobody has seen yet. */
@@ -338,6 +342,7 @@ const struct verb verb_approve = {
 	.name = "approve",
 	.synopsis = "CERTIFICATE",
 	.summary = "allow what waits for approval",
+	.text = "CERTIFICATE is NAME or Certificate/NAME.",
 	.example = "certwright approve kms-server",
 	.exits = "0 recorded, 1 error",
 	.min_words = 1,
@@ -349,6 +354,7 @@ const struct verb verb_renew = {
 	.name = "renew",
 	.synopsis = "CERTIFICATE",
 	.summary = "renew at the next pass, due or not",
+	.text = "CERTIFICATE is NAME or Certificate/NAME.",
 	.example = "certwright renew pdu-web@pdu01.dc1.example",
 	.exits = "0 recorded, 1 error",
 	.min_words = 1,

@@ -17,12 +17,19 @@ struct order_by_hand {
 	bool of_identity;        /* name is a Certificate, not a Target */
 };
 
-static void split_host(struct session *s, const char *word, struct order_by_hand *o)
+static enum err_code split_host(struct session *s, const char *word, struct order_by_hand *o,
+                                struct err *err)
 {
-	const char *at = strchr(word, '@');
+	const char *name = NULL;
 
-	o->name = at == NULL ? word : arena_strn(&s->arena, word, (size_t)(at - word));
+	enum err_code rc = session_name_of(KIND_TARGET, word, &name, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	const char *at = strchr(name, '@');
+	o->name = at == NULL ? name : arena_strn(&s->arena, name, (size_t)(at - name));
 	o->host = at == NULL ? NULL : at + 1;
+	return o->name == NULL ? err_nomem(err) : ERR_OK;
 }
 
 static enum err_code load_and_check(struct session *s, const struct order_by_hand *o,
@@ -153,7 +160,9 @@ static int run_push(struct cli *c, const struct args *a)
 		                     .replace_unreadable = args_has(a, "replace-unreadable") };
 
 	session_init(&s, c, a);
-	split_host(&s, a->words[0], &o);
+	if (split_host(&s, a->words[0], &o, &err) != ERR_OK) {
+		return cli_fail(c, &err);
+	}
 	order_begin(&o, &w);
 	json_member_bool(&w, "activateOnly", what.activate_only);
 	json_member_bool(&w, "replaceUnreadable", what.replace_unreadable);
@@ -186,7 +195,9 @@ static int run_rollback(struct cli *c, const struct args *a)
 	bool is_left = false;
 
 	session_init(&s, c, a);
-	split_host(&s, a->words[0], &o);
+	if (split_host(&s, a->words[0], &o, &err) != ERR_OK) {
+		return cli_fail(c, &err);
+	}
 	order_begin(&o, &w);
 	json_member_str(&w, "to", args_get(a, "to"));
 	json_end_object(&w);
@@ -236,7 +247,7 @@ static int run_revoke(struct cli *c, const struct args *a)
 {
 	CLEANUP(session_release) struct session s = { 0 };
 	CLEANUP(cleanup_free) char *text = NULL;
-	struct order_by_hand o = { .verb = "revoke", .name = a->words[0], .of_identity = true };
+	struct order_by_hand o = { .verb = "revoke", .of_identity = true };
 	struct err err = { 0 };
 	struct json_writer w;
 	unsigned reason = 0;
@@ -247,6 +258,9 @@ static int run_revoke(struct cli *c, const struct args *a)
 		                 reason_option.help);
 	}
 	session_init(&s, c, a);
+	if (session_name_of(KIND_CERTIFICATE, a->words[0], &o.name, &err) != ERR_OK) {
+		return cli_fail(c, &err);
+	}
 	order_begin(&o, &w);
 	json_member_int(&w, "reason", reason);
 	json_end_object(&w);
@@ -269,6 +283,7 @@ const struct verb verb_push = {
 	.name = "push",
 	.synopsis = "TARGET[@HOST] [--activate-only] [--replace-unreadable]",
 	.summary = "deliver once by hand",
+	.text = "TARGET is NAME or Target/NAME.",
 	.example = "certwright push powerchute@ups-host7",
 	.exits = "0 done and proven, or left for the running reconciler; 1 error",
 	.options = push_options,
@@ -283,7 +298,7 @@ const struct verb verb_rollback = {
 	.synopsis = "TARGET[@HOST] [--to FINGERPRINT]",
 	.summary = "go back to the identity before, and hold it",
 	.text = "The identity stays held until 'push' or 'resume'. A revoked, compromised or expired one is never put back. Of several "
-		"in one Target those go back that have such a revision.",
+		"in one Target those go back that have such a revision. TARGET is NAME or Target/NAME.",
 	.example = "certwright rollback kms-nodes@kms2",
 	.exits = "0 done and proven, or left for the running reconciler; 1 error",
 	.options = rollback_options,
@@ -297,6 +312,7 @@ const struct verb verb_revoke = {
 	.name = "revoke",
 	.synopsis = "CERTIFICATE [--reason WORD]",
 	.summary = "revoke at the issuer; a new one follows",
+	.text = "CERTIFICATE is NAME or Certificate/NAME.",
 	.example = "certwright revoke web --reason keyCompromise",
 	.exits = "0 revoked, or left for the running reconciler; 1 error",
 	.options = revoke_options,

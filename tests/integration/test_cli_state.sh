@@ -48,7 +48,7 @@ revoking() {
 	number=$(openssl crl -in "$work/crl.pem" -noout -crlnumber)
 	expect 1 revoke wev
 	says "did you mean 'web'?"
-	expect 0 revoke web --reason keyCompromise
+	expect 0 revoke Certificate/web --reason keyCompromise
 	prints "the next pass issues a new one"
 	expect 2 plan
 	prints "Revoked"
@@ -71,11 +71,31 @@ revoking() {
 	[[ $(openssl crl -in "$work/stdout" -noout -text | grep -c 'Serial Number:') -eq 2 ]] || fail "two revocations expected"
 }
 
+# Words as the outputs of others say them; what is of another kind is no name that nobody has.
+kinds_are_told_apart() {
+	local verb
+	for verb in renew approve revoke; do
+		expect 1 $verb Target/host
+		says "'Target/host' is no Certificate"
+		says "hint: say NAME or Certificate/NAME"
+		expect 1 $verb Certificate/wev
+		says "no Certificate is called 'wev'"
+	done
+	for verb in push rollback; do
+		expect 1 $verb Certificate/web@localhost
+		says "'Certificate/web@localhost' is no Target"
+		expect 1 $verb Target/host@elsewhere
+		says "Target host has no host 'elsewhere'"
+	done
+}
+
 by_hand() {
 	local one two
 	expect 0 renew web
 	prints "Renewal asked for"
 	expect 0 renew web -o json
+	json_is 'd' '{"verb": "renew", "object": "web", "recorded": true}'
+	expect 0 renew certificate/web -o json
 	json_is 'd' '{"verb": "renew", "object": "web", "recorded": true}'
 	expect 2 plan
 	prints "ManuallyTriggered"
@@ -91,12 +111,12 @@ by_hand() {
 	expect 2 apply --yes
 	prints "Held"
 	[[ $(fingerprint "$pem") == "$one" ]] || fail "the hold does not hold"
-	expect 0 push host
+	expect 0 push Target/host
 	[[ $(fingerprint "$pem") == "$two" ]] || fail "push does not release"
 	expect 0 status -o json
 	json_is 'sorted(set(o["verdict"] for o in d["objects"]))' '["InSync"]'
 	expect 0 plan
-	expect 0 rollback host@localhost --to "$one"
+	expect 0 rollback Target/host@localhost --to "$one"
 	[[ $(fingerprint "$pem") == "$one" ]] || fail "not rolled back by fingerprint"
 	expect 0 resume Target/host
 	expect 2 plan
@@ -105,6 +125,7 @@ by_hand() {
 	expect 1 resume Target/host
 	says "neither suspended nor held"
 	expect 1 rollback host --to 00
+	kinds_are_told_apart
 	expect 0 suspend Target/host --until 1h --reason 'disk swap'
 	rm "$pem"
 	expect 2 apply --yes
@@ -126,7 +147,7 @@ by_hand() {
 	commit "asks for approval"
 	expect 2 apply --yes
 	prints "ApprovalPending"
-	expect 0 approve web
+	expect 0 approve Certificate/web
 	expect 0 apply --yes
 	openssl x509 -in "$pem" -noout -ext subjectAltName | grep x.example >/dev/null || fail "approved, but not issued"
 }
