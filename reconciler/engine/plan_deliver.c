@@ -6,14 +6,15 @@
 #include "reconciler/engine/planner.h"
 
 void slot_waits(struct planner *p, struct slot *s, const char *row, const char *what_for,
-                const char *message)
+                const char *message, struct wall until)
 {
 	struct waiting w = { .object_kind = KIND_TARGET,
 		             .row = row,
 		             .name = s->sp->ws->target->o.name,
 		             .host = s->sp->ws->host->name,
 		             .what_for = what_for,
-		             .message = message };
+		             .message = message,
+		             .until = until };
 
 	s->sp->unit->waits_for = what_for;
 	report_waiting(p, &w);
@@ -66,7 +67,8 @@ static bool key_may_go(struct planner *p, struct slot *s, const char *row)
 	}
 	slot_waits(p, s, row, "ApprovalPending",
 	           say(p, "KeyRelease: the key of %s was never on this host; approve %s",
-	               s->id->id->name, s->id->id->name));
+	               s->id->id->name, s->id->id->name),
+	           (struct wall){ 0 });
 	return false;
 }
 
@@ -144,7 +146,8 @@ static bool trust_allows(struct planner *p, struct slot *s, const struct held *n
 	if (why == NULL) {
 		return true;
 	}
-	slot_waits(p, s, row, "TrustPending", say(p, "%s: %s", s->id->id->name, why));
+	slot_waits(p, s, row, "TrustPending", say(p, "%s: %s", s->id->id->name, why),
+	           (struct wall){ 0 });
 	return false;
 }
 

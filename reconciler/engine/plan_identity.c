@@ -249,7 +249,7 @@ static bool may_issue(struct planner *p, const struct case_of *c, uint8_t inputs
 	const struct pending *pend = ip->mem == NULL ? NULL : ip->mem->pending;
 
 	if (ip->suspended != NULL) {
-		wait_for(p, c, "Suspended", ip->suspended, (struct wall){ 0 });
+		wait_for(p, c, "Suspended", ip->suspended->why, ip->suspended->until);
 		return false;
 	}
 	if (!has_a_place(p, c) || !issuer_ready(p, c) || !issuer_grants(p, c)) {
@@ -316,7 +316,7 @@ static void draft_adopt(struct planner *p, const struct case_of *c)
 	struct reason r = { .row = c->d.row, .code = c->d.code };
 
 	if (ip->suspended != NULL) {
-		wait_for(p, c, "Suspended", ip->suspended, (struct wall){ 0 });
+		wait_for(p, c, "Suspended", ip->suspended->why, ip->suspended->until);
 		return;
 	}
 	if (c->f.adopt) {
@@ -436,19 +436,6 @@ static void act(struct planner *p, struct case_of *c)
 	}
 }
 
-static const char *identity_suspended(struct planner *p, const struct id_plan *ip)
-{
-	const struct object *o = &ip->id->def->o;
-
-	if (o->suspend) {
-		return "spec.suspend";
-	}
-	return p->in->memory->n_suspensions == 0
-	               ? NULL
-	               : suspended(p, KIND_CERTIFICATE, o->name,
-	                           ip->id->host == NULL ? NULL : ip->id->host->name);
-}
-
 static bool is_urgent(const struct planner *p, const struct id_plan *ip)
 {
 	if (ip->cur == NULL) {
@@ -463,7 +450,8 @@ static void plan_identity(struct planner *p, struct id_plan *ip)
 {
 	struct case_of c = { .ip = ip };
 
-	ip->suspended = identity_suspended(p, ip);
+	ip->suspended =
+		suspended(p, &ip->id->def->o, ip->id->host == NULL ? NULL : ip->id->host->name);
 	ip->urgent = is_urgent(p, ip);
 	settle_issuer(p, ip);
 	identity_facts_gather(p, ip, &c.f, &c.field, &c.digest);

@@ -177,16 +177,23 @@ static void lost(struct planner *p, struct issuer_plan *ip, const char *message)
 	report_conflict(p, &c);
 }
 
-static void wait_issuer(struct planner *p, struct issuer_plan *ip, const char *code,
-                        const char *message)
+static void wait_issuer_until(struct planner *p, struct issuer_plan *ip, const char *code,
+                              const char *message, struct wall until)
 {
 	struct waiting w = { .object_kind = KIND_ISSUER,
 		             .name = ip->def->o.name,
 		             .what_for = code,
-		             .message = message };
+		             .message = message,
+		             .until = until };
 
 	ip->blocked = true;
 	report_waiting(p, &w);
+}
+
+static void wait_issuer(struct planner *p, struct issuer_plan *ip, const char *code,
+                        const char *message)
+{
+	wait_issuer_until(p, ip, code, message, (struct wall){ 0 });
 }
 
 /* NULL: held back, or no memory. */
@@ -350,11 +357,10 @@ static void plan_issuer(struct planner *p, struct issuer_plan *ip)
 	}
 	ip->wanted = ca->generation;
 	g = generation_of(ip, ip->wanted);
-	const char *frozen = ip->def->o.suspend ? "spec.suspend"
-	                                        : suspended(p, KIND_ISSUER, ip->def->o.name, NULL);
+	const struct halt *frozen = suspended(p, &ip->def->o, /* host= */ NULL);
 
 	if (frozen != NULL && (g == NULL || g->cert == NULL)) {
-		wait_issuer(p, ip, "Suspended", frozen);
+		wait_issuer_until(p, ip, "Suspended", frozen->why, frozen->until);
 	} else if (frozen != NULL) {
 		ip->blocked = true;
 	} else if (g == NULL) {

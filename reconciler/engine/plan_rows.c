@@ -93,29 +93,52 @@ static bool covers(const struct suspension *s, const char *kind, const char *nam
 	       (host != NULL && s->name[n] == '@' && str_equal(s->name + n + 1, host));
 }
 
-static const char *suspension_words(struct planner *p, const struct suspension *s)
+static const struct halt *halt_new(struct planner *p, const char *why, struct wall until)
+{
+	static const struct halt no_memory = { .why = "suspended" };
+	struct halt *h = ARENA_NEW(p->a, struct halt);
+
+	if (h == NULL || why == NULL) {
+		return &no_memory; /* the arena has failed, and so does the plan */
+	}
+	*h = (struct halt){ .why = why, .until = until };
+	return h;
+}
+
+static const struct halt *halted(struct planner *p, const struct suspension *s)
 {
 	const char *reason = s->reason == NULL ? "suspended" : s->reason;
 	char until[WHEN_TEXT_MAX];
 
 	if (s->until.s == 0) {
-		return reason;
+		return halt_new(p, reason, s->until);
 	}
 	when_format_short(s->until, until);
-	return say(p, "%s, until %s", reason, until);
+	return halt_new(p, say(p, "%s, until %s", reason, until), s->until);
 }
 
-const char *suspended(struct planner *p, enum kind kind, const char *name, const char *host)
+const struct halt *suspended_by(struct planner *p, const struct object *o, const struct halt *h)
 {
+	return h == NULL ? NULL
+	                 : halt_new(p, say(p, "%s %s: %s", kind_name(o->kind), o->name, h->why),
+	                            h->until);
+}
+
+const struct halt *suspended(struct planner *p, const struct object *o, const char *host)
+{
+	static const struct halt for_ever = { .why = "spec.suspend" };
 	const struct memory *m = p->in->memory;
 
+	if (o->suspend) {
+		return &for_ever;
+	}
 	for (size_t i = 0; i < m->n_suspensions; i++) {
 		const struct suspension *s = &m->suspensions[i];
 
-		if (covers(s, kind_name(kind), name, host) &&
+		if (covers(s, kind_name(o->kind), o->name, host) &&
 		    (s->until.s == 0 || s->until.s > p->now.s)) {
 			wake_at(p, s->until);
-			return suspension_words(p, s);
+			return halted(p, s);
 		}
 	}
 	return NULL;
@@ -241,10 +264,7 @@ static void unit_rows(struct planner *p)
 			u->target = t;
 			u->host = &t->hosts[h];
 			u->selected = selected;
-			u->suspended = t->o.suspend ? "spec.suspend" : NULL;
-			if (u->suspended == NULL && p->in->memory->n_suspensions > 0) {
-				u->suspended = suspended(p, KIND_TARGET, t->o.name, u->host->name);
-			}
+			u->suspended = suspended(p, &t->o, u->host->name);
 		}
 	}
 }

@@ -190,7 +190,8 @@ static void activate(struct planner *p, struct slot *s, const struct slot_decisi
 	}
 	if (activations(sp) >= ACTIVATIONS_MAX) {
 		slot_waits(p, s, d->row, "Held",
-		           say(p, "activated %u times without effect", activations(sp)));
+		           say(p, "activated %u times without effect", activations(sp)),
+		           (struct wall){ 0 });
 		return;
 	}
 	if (work_of(sp)->activate.code == NULL) {
@@ -489,7 +490,8 @@ static void plan_suspended(struct planner *p, struct slot *s, struct slot_facts 
 	if (s->stored != STORED_CURRENT && s->stored != STORED_OPAQUE) {
 		slot_waits(p, s, s->stored == STORED_ABSENT ? "B2" : "B4", "Suspended",
 		           say(p, "%s: Certificate %s: %s", s->sp->ws->path, s->id->id->name,
-		               s->id->suspended));
+		               s->id->suspended->why),
+		           s->id->suspended->until);
 	}
 	slot_keep(p, s, /* ours= */ s->sm != NULL);
 }

@@ -197,20 +197,17 @@ static bool safe_to_load(const struct store_plan *sp)
 	return true;
 }
 
-const char *store_suspended(struct planner *p, const struct store_plan *sp)
+const struct halt *store_suspended(struct planner *p, const struct store_plan *sp)
 {
 	const struct keystore_def *ks = sp->ws->keystore;
-	const char *why = ks == NULL ? NULL
-	                  : ks->o.suspend
-	                          ? "spec.suspend"
-	                          : suspended(p, KIND_KEYSTORE, ks->o.name, sp->ws->host->name);
 
-	return why == NULL ? NULL : say(p, "Keystore %s: %s", ks->o.name, why);
+	return ks == NULL ? NULL
+	                  : suspended_by(p, &ks->o, suspended(p, &ks->o, sp->ws->host->name));
 }
 
 static void gate_store(struct planner *p, struct unit_plan *u, struct store_plan *sp)
 {
-	const char *frozen;
+	const struct halt *frozen;
 
 	sp->need_load = sp->need_load && (sp->write || safe_to_load(sp));
 	if (!wants_something(sp)) {
@@ -218,8 +215,9 @@ static void gate_store(struct planner *p, struct unit_plan *u, struct store_plan
 	}
 	frozen = store_suspended(p, sp);
 	if (frozen != NULL) {
-		struct waiting w = waiting_of(u, "Suspended", frozen);
+		struct waiting w = waiting_of(u, "Suspended", frozen->why);
 
+		w.until = frozen->until;
 		u->waits_for = w.what_for;
 		report_waiting(p, &w);
 		give_up(sp);
@@ -324,8 +322,9 @@ bool unit_ready(struct planner *p, struct unit_plan *u)
 		return false;
 	}
 	if (u->suspended != NULL) {
-		struct waiting w = waiting_of(u, "Suspended", u->suspended);
+		struct waiting w = waiting_of(u, "Suspended", u->suspended->why);
 
+		w.until = u->suspended->until;
 		u->waits_for = w.what_for;
 		report_waiting(p, &w);
 		return false;

@@ -408,22 +408,19 @@ static const char *own_word(const struct planner *p, const struct id_plan *ip)
 }
 
 /* A suspension with nothing due holds up nothing today, and is told all the same. */
-static void say_suspended(struct verdict *v, const char *why)
+static void say_suspended(struct verdict *v, const struct halt *h)
 {
-	if (why != NULL && v->waits_for == NULL) {
+	if (h != NULL && v->waits_for == NULL) {
 		v->waits_for = "Suspended";
-		v->message = v->message == NULL ? why : v->message;
+		v->message = v->message == NULL ? h->why : v->message;
 	}
 }
 
-static const char *issuer_suspended(struct planner *p, const struct id_plan *ip)
+static const struct halt *issuer_suspended(struct planner *p, const struct id_plan *ip)
 {
 	const struct object *o = ip->issuer == NULL ? NULL : &ip->issuer->o;
-	const char *why = o == NULL    ? NULL
-	                  : o->suspend ? "spec.suspend"
-	                               : suspended(p, KIND_ISSUER, o->name, /* host= */ NULL);
 
-	return why == NULL ? NULL : say(p, "Issuer %s: %s", o->name, why);
+	return o == NULL ? NULL : suspended_by(p, o, suspended(p, o, /* host= */ NULL));
 }
 
 /* Its own trouble first, then that of the first host in trouble. */
@@ -474,14 +471,14 @@ static void identity_verdict(struct planner *p, struct id_plan *ip, const struct
 	verdict_add(p, &v);
 }
 
-static const char *unit_suspended(struct planner *p, const struct unit_plan *u)
+static const struct halt *unit_suspended(struct planner *p, const struct unit_plan *u)
 {
-	const char *why = u->suspended;
+	const struct halt *h = u->suspended;
 
-	for (size_t i = 0; i < u->n_stores && why == NULL; i++) {
-		why = store_suspended(p, &p->stores[u->first_store + i]);
+	for (size_t i = 0; i < u->n_stores && h == NULL; i++) {
+		h = store_suspended(p, &p->stores[u->first_store + i]);
 	}
-	return why;
+	return h;
 }
 
 static void unit_verdict(struct planner *p, const struct unit_plan *u)

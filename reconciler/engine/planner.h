@@ -65,6 +65,12 @@ struct endpoint_ref {
 	struct endpoint_ref *next, *next_of_identity;
 };
 
+/* What is suspended: why, and until when (0: until somebody says so). */
+struct halt {
+	const char *why;
+	struct wall until;
+};
+
 struct id_plan {
 	const struct identity *id;
 	const struct identity_memory *mem; /* NULL */
@@ -78,8 +84,8 @@ struct id_plan {
 	bool adopting; /* draft is an adoption: slots are the next pass's */
 	bool usable;   /* what is held may be delivered */
 	bool urgent, selected;
-	const char *suspended; /* reason; NULL: not */
-	bool braked;           /* counts against the budget of issues */
+	const struct halt *suspended; /* NULL: not */
+	bool braked;                  /* counts against the budget of issues */
 	struct wall due;
 	struct wall ends; /* monitored: the first that was seen; 0: none was */
 	const char *row, *word, *message, *waits_for; /* verdict so far */
@@ -147,7 +153,7 @@ struct unit_plan {
 	const struct target *target;
 	const struct host *host;
 	struct endpoint_ref *endpoints;
-	const char *suspended; /* reason; NULL: not */
+	const struct halt *suspended; /* NULL: not */
 	const char *waits_for;
 	const struct said *said;          /* NULL: nothing yet */
 	struct unit_work *work;           /* NULL: none; unit_work_of() and unit_work_for() */
@@ -240,8 +246,11 @@ struct id_plan *plan_of_identity(const struct planner *p, const struct identity 
 struct issuer_plan *plan_of_issuer(const struct planner *p, const char *name);
 struct unit_plan *plan_of_unit(const struct planner *p, const struct target *t,
                                const struct host *h);
-/* The memory's suspension that covers it now, as a reason; NULL: none. Notes when it ends. */
-const char *suspended(struct planner *p, enum kind kind, const char *name, const char *host);
+/* By the repository, or by the memory's suspension that covers it now; NULL: it is not. Notes when
+ * it ends. */
+const struct halt *suspended(struct planner *p, const struct object *o, const char *host);
+/* The same of something that depends on it: "Keystore app: reason". Of NULL it is NULL. */
+const struct halt *suspended_by(struct planner *p, const struct object *o, const struct halt *h);
 /* Does the back-off hold this action now? Says so in a waiting row. */
 bool held_back(struct planner *p, const struct backoff *b, const uint8_t inputs[SHA256_BYTES],
                struct waiting w);
@@ -304,7 +313,7 @@ enum stored slot_stored(struct planner *p, struct slot *s);
 const struct held *slot_revision(const struct id_plan *ip, const struct seen_cert *leaf);
 /* plan_deliver.c */
 void slot_waits(struct planner *p, struct slot *s, const char *row, const char *what_for,
-                const char *message);
+                const char *message, struct wall until);
 void slot_reason(struct planner *p, struct slot *s, const struct slot_decision *d,
                  const struct held *next);
 void slot_keep(struct planner *p, struct slot *s, bool ours);
@@ -332,8 +341,8 @@ void unit_emit(struct planner *p, struct unit_plan *u);
 /* Does anything of the unit change now, past the gates of suspension, back-off and windows? */
 bool unit_ready(struct planner *p, struct unit_plan *u);
 bool unit_activates(const struct planner *p, const struct unit_plan *u);
-/* Why its Keystore is suspended; NULL: it is not. */
-const char *store_suspended(struct planner *p, const struct store_plan *sp);
+/* As its Keystore is. */
+const struct halt *store_suspended(struct planner *p, const struct store_plan *sp);
 void plan_urgency(struct planner *p);
 
 void plan_leftovers(struct planner *p); /* plan_leftover.c: A12, B17 */

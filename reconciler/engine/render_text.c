@@ -184,6 +184,19 @@ static void put_action(const struct view *v, const struct action *a, const struc
 	}
 }
 
+/* The message may have said "in 5h" already, or the moment itself. */
+static void put_moment(const struct view *v, const char *message, const char *relative,
+                       const char *when)
+{
+	bool near = message != NULL && strstr(message, relative) != NULL;
+	bool at = message != NULL && strstr(message, when) != NULL;
+
+	if (!near || !at) {
+		buf_printf(v->out, " (%s%s%s)", near ? "" : relative, near || at ? "" : ", ",
+		           at ? "" : when);
+	}
+}
+
 static void put_waitings(const struct view *v)
 {
 	char when[WHEN_TEXT_MAX];
@@ -202,10 +215,7 @@ static void put_waitings(const struct view *v)
 		if (w->until.s != 0) {
 			when_format_short(w->until, when);
 			when_format_relative(w->until, v->p->made_at, relative, sizeof(relative));
-			/* The message may have said "in 5h" already. */
-			bool said = w->message != NULL && strstr(w->message, relative) != NULL;
-			buf_printf(v->out, " (%s%s%s)", said ? "" : relative, said ? "" : ", ",
-			           when);
+			put_moment(v, w->message, relative, when);
 		}
 		buf_add_str(v->out, "\n");
 	}

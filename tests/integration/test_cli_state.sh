@@ -131,6 +131,8 @@ by_hand() {
 	expect 2 apply --yes
 	prints "Suspended"
 	prints "disk swap"
+	expect 2 plan -o json
+	json_is '[(x["for"], x["until"] is not None) for x in d["waiting"]]' '[["Suspended", true]]'
 	expect 1 resume Target/host@localhost
 	says "neither suspended nor held"
 	expect 0 suspend team=a --until 1h --reason 'by labels'

@@ -92,13 +92,19 @@ START_TEST(a_moment_is_told_once_relative_and_once_absolute)
 		                 .name = "app",
 		                 .what_for = "BackOff",
 		                 .message = "no answer",
-		                 .until = { WORLD_START + 3 * 3600 } } };
-	struct plan p = { .made_at = { WORLD_START }, .waitings = v, .n_waitings = 2 };
+		                 .until = { WORLD_START + 3 * 3600 } },
+		               { .object_kind = KIND_TARGET,
+		                 .name = "db",
+		                 .what_for = "Suspended",
+		                 .message = "disk swap, until 2026-01-01 08:00Z",
+		                 .until = { WORLD_START + 8 * 3600 } } };
+	struct plan p = { .made_at = { WORLD_START }, .waitings = v, .n_waitings = ARRAY_LEN(v) };
 
 	buf_init(&out, BUF_LIMIT_TEXT);
 	plan_render_text(&p, /* color= */ false, &out);
 	ck_assert(says("www: WindowClosed: opens its window in 5h (2"));
 	ck_assert(says("app: BackOff: no answer (in 3h, 2"));
+	ck_assert(says("db: Suspended: disk swap, until 2026-01-01 08:00Z (in 8h)\n"));
 	buf_release(&out);
 }
 END_TEST

@@ -72,6 +72,57 @@ START_TEST(a_missing_store_of_a_suspended_certificate_waits_for_it)
 }
 END_TEST
 
+/* Whose suspension it is that holds a missing store up, its end is the moment that is waited for.
+ */
+START_TEST(what_waits_for_the_end_of_a_suspension_says_when_that_is)
+{
+	static const struct suspension holds[] = {
+		{ .kind = "Target", .name = "www", .reason = "disk swap" },
+		{ .kind = "Target", .name = "www@h1", .reason = "disk swap" },
+		{ .kind = "Certificate", .name = "web", .reason = "audit" },
+		{ .kind = "Keystore", .name = "store", .reason = "audit" },
+	};
+	struct suspension *s;
+
+	settled(FLEET);
+	store->exists = false;
+	s = ARENA_PUSH(&w.arena, &w.suspensions);
+	for (size_t i = 0; i < ARRAY_LEN(holds); i++) {
+		*s = holds[i];
+		(void)world_plan(&w);
+		ck_assert_ptr_nonnull(plan_waiting(w.plan, "Suspended"));
+		ck_assert_int_eq(plan_waiting(w.plan, "Suspended")->until.s, 0);
+		s->until = (struct wall){ WORLD_START + 30 * WORLD_DAY };
+		(void)world_plan(&w);
+		ck_assert_int_eq(plan_waiting(w.plan, "Suspended")->until.s, s->until.s);
+		ck_assert_int_le(w.plan->wake.s, s->until.s);
+	}
+	world_free(&w);
+}
+END_TEST
+
+/* An Issuer and a Certificate that have yet to be made. */
+START_TEST(what_is_not_issued_for_a_suspension_says_when_that_ends)
+{
+	static const char *const kinds[][2] = { { "Issuer", "ca" }, { "Certificate", "web" } };
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		world_init(&w);
+		*ARENA_PUSH(&w.arena, &w.suspensions) =
+			(struct suspension){ .kind = kinds[i][0],
+			                     .name = kinds[i][1],
+			                     .reason = "audit",
+			                     .until = { WORLD_START + 30 * WORLD_DAY } };
+		world_desire(&w, FLEET);
+		(void)world_plan(&w);
+		ck_assert_ptr_nonnull(plan_waiting(w.plan, "Suspended"));
+		ck_assert_int_eq(plan_waiting(w.plan, "Suspended")->until.s,
+		                 WORLD_START + 30 * WORLD_DAY);
+		world_free(&w);
+	}
+}
+END_TEST
+
 START_TEST(a_suspension_shows_in_the_status_with_nothing_due)
 {
 	settled(FLEET);
@@ -254,6 +305,8 @@ static void build(Suite *s)
 
 	tcase_add_test(t, a_missing_store_of_a_suspended_certificate_waits_for_it);
 	tcase_add_test(t, a_suspension_shows_in_the_status_with_nothing_due);
+	tcase_add_test(t, what_waits_for_the_end_of_a_suspension_says_when_that_is);
+	tcase_add_test(t, what_is_not_issued_for_a_suspension_says_when_that_ends);
 	tcase_add_test(t, a_host_whose_certificate_is_due_is_not_unknown);
 	tcase_add_test(t, a_store_nobody_looked_at_is_unknown_and_counted);
 	tcase_add_test(t, an_alias_of_a_ca_not_made_yet_is_pushed_in_the_first_plan);
