@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "providers/keystores/jks_store.h"
-#include "reconciler/base/map.h"
 #include "reconciler/base/str.h"
 
 struct jks *jks_of(struct keystore *ks)
@@ -33,6 +32,7 @@ enum err_code jks_new(const struct keystore_ops *ops, struct jks **ret, struct e
 		             .version = 2,
 		             .magic = ops == &keystore_jceks ? JCEKS_MAGIC : JKS_MAGIC };
 	arena_init(&jks->arena);
+	map_init(&jks->names);
 	*ret = jks;
 	return ERR_OK;
 }
@@ -55,6 +55,7 @@ void jks_free(struct jks *jks)
 	secret_release(&jks->file);
 	secret_release(&jks->store_password);
 	secret_release(&jks->key_password);
+	map_release(&jks->names);
 	arena_release(&jks->arena);
 	free(jks);
 }

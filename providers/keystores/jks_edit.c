@@ -91,17 +91,62 @@ static size_t drop(struct jks *jks, const char *folded)
 	return place == SIZE_MAX ? jks->n : place;
 }
 
+static bool note_name(struct jks *jks, const char *folded, size_t at, void **ret_old)
+{
+	return map_put_str(&jks->names, folded, (void *)(uintptr_t)(at + 1), ret_old) == 0;
+}
+
+/* Of each of ten thousand that are put into a store it is asked whether it is there. */
+static bool note_names(struct jks *jks)
+{
+	for (size_t i = 0; !jks->has_names && i < jks->n; i++) {
+		void *old = NULL;
+
+		if (!note_name(jks, jks->entries[i].folded, i, &old)) {
+			return false;
+		}
+		jks->twice = jks->twice || old != NULL;
+	}
+	jks->has_names = true;
+	return true;
+}
+
+/* The only entry of that alias; the end, when there is none; SIZE_MAX: it has to be looked for,
+ * because one was erased before it. */
+static size_t known_place(const struct jks *jks, const char *folded)
+{
+	size_t place = (size_t)(uintptr_t)map_get_str(&jks->names, folded);
+
+	if (place == 0) {
+		return jks->n;
+	}
+	return !jks->twice && place <= jks->n && str_equal(jks->entries[place - 1].folded, folded)
+	               ? place - 1
+	               : SIZE_MAX;
+}
+
 /* `e` is complete: from here on only memory can fail, and before anything is dropped. */
 static enum err_code replace(struct jks *jks, struct jks_entry *e, struct err *err)
 {
+	struct jks_entry *place;
+
 	if (jks->n == KS_ENTRIES_MAX) {
 		return err_set(err, ERR_INVALID, "more than 100,000 entries in one store");
 	}
-	if (jks_insert(jks, jks->n) == NULL) {
+	if (!note_names(jks) || jks_insert(jks, jks->n) == NULL) {
 		return err_nomem(err);
 	}
 	jks->n--;
-	struct jks_entry *place = jks_insert(jks, drop(jks, e->folded));
+	size_t at = known_place(jks, e->folded);
+	if (!note_name(jks, e->folded, at == SIZE_MAX ? jks->n : at, /* ret_old= */ NULL)) {
+		return err_nomem(err);
+	}
+	if (at < jks->n) {
+		place = &jks->entries[at];
+		jks_entry_release(place);
+	} else {
+		place = jks_insert(jks, at == SIZE_MAX ? drop(jks, e->folded) : at);
+	}
 	*place = *e;
 	e->key = (struct secret){ 0 };
 	e->own = (struct secret){ 0 };
@@ -204,6 +249,10 @@ enum err_code jks_rename(struct keystore *ks, const char *from, const char *to, 
 		return err_set(err, ERR_CONFLICT, "there is an entry '%s' already", renamed.folded);
 	}
 	rc = build_head(jks, &renamed, err);
+	if (rc == ERR_OK && jks->has_names &&
+	    !note_name(jks, renamed.folded, (size_t)(e - jks->entries), /* ret_old= */ NULL)) {
+		rc = err_nomem(err);
+	}
 	if (rc == ERR_OK) {
 		renamed.warnings &= ~(unsigned)KS_WARN_UNREACHABLE_ALIAS;
 		*e = renamed;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "providers/keystores/ksutil.h"
+#include "reconciler/base/map.h"
 
 #define JKS_MAGIC   0xfeedfeedu
 #define JCEKS_MAGIC 0xcecececeu
@@ -47,6 +48,9 @@ struct jks {
 	uint32_t magic, version;
 	struct jks_entry *entries; /* heap: the keys inside are wiped one by one */
 	size_t n, cap;
+	struct map names; /* once one was set: folded aliases, to place + 1; some are gone again */
+	bool has_names;
+	bool twice; /* one of them names several entries */
 	unsigned warnings;
 	struct secret store_password, key_password; /* given to decode */
 	bool has_store_password, has_key_password;

@@ -405,13 +405,16 @@ static bool is_there(const struct p12 *p12, const char *folded, struct bytes cer
 	return same == 1 && other == 0;
 }
 
-/* The bag itself comes to stand in the store. A trust store of 10,000 is filled one by one: the
- * model is built anew only when it must. */
+/* The bag itself comes to stand in the store. A trust store of 10,000 is filled, or replaced, one
+ * by one: the model is built anew only when it must. */
 static enum err_code add_trusted(struct p12 *p12, struct p12_bag *bag, struct err *err)
 {
 	struct place key_at;
 	struct place cert_at;
 
+	if (p12_model_replace_trusted(p12, bag)) {
+		return ERR_OK;
+	}
 	clear_alias(p12, bag->folded, &key_at, &cert_at);
 	bool fresh = key_at.safe == SIZE_MAX && cert_at.safe == SIZE_MAX;
 	size_t n = p12->n;

@@ -471,3 +471,38 @@ bool p12_model_add_trusted(struct p12 *p12, struct p12_bag *bag)
 		                                             .bag = bag };
 	return true;
 }
+
+static void mark_edited(struct p12 *p12, const struct p12_bag *bag)
+{
+	for (size_t i = 0; i < p12->n; i++) {
+		struct p12_safe *safe = &p12->safes[i];
+		uintptr_t at = (uintptr_t)bag;
+
+		safe->edited = safe->edited || (at >= (uintptr_t)safe->bags &&
+		                                at < (uintptr_t)(safe->bags + safe->n));
+	}
+	p12->edited = true;
+}
+
+bool p12_model_replace_trusted(struct p12 *p12, const struct p12_bag *by)
+{
+	struct p12_bag *bag = map_get_str(&p12->names, by->folded);
+	struct p12_entry *e = NULL;
+
+	for (size_t i = 0; bag != NULL && i < p12->n_entries; i++) {
+		if (p12->entries[i].bag == bag) {
+			e = &p12->entries[i];
+		}
+	}
+	if (e == NULL || e->kind != KS_TRUSTED || !str_equal(e->folded, by->folded) ||
+	    (e->warnings & KS_WARN_DUPLICATE_ALIAS) != 0 || concerns_keys(p12, bag) ||
+	    concerns_keys(p12, by)) {
+		return false;
+	}
+	*bag = *by;
+	mark_edited(p12, bag);
+	e->alias = bag->alias;
+	e->folded = bag->folded;
+	e->warnings = bag->warnings;
+	return true;
+}

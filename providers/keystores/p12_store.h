@@ -121,6 +121,9 @@ enum err_code p12_model_build(struct p12 *p12, struct err *err);
 /* Instead, for a trusted certificate under a new alias that was put at the very end and belongs to
  * no chain. false: it has to be built anew. */
 bool p12_model_add_trusted(struct p12 *p12, struct p12_bag *bag);
+/* Instead, for a trusted certificate in the place of another under its alias, neither of which
+ * belongs to a chain: takes `by` into the bag that is there. false: nothing was changed. */
+bool p12_model_replace_trusted(struct p12 *p12, const struct p12_bag *by);
 /* Once, after reading: Java's names for what has none, and its guesses at key identifiers. */
 enum err_code p12_name_bags(struct p12 *p12, struct err *err);
 

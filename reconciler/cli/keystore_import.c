@@ -11,6 +11,7 @@
 #include "reconciler/base/str.h"
 #include "reconciler/cli/keystore_tool.h"
 #include "reconciler/cli/material.h"
+#include "reconciler/cli/store_aliases.h"
 #include "reconciler/pki/key.h"
 
 static const struct option_spec options[] = {
@@ -33,11 +34,15 @@ struct importing {
 	struct material material;
 	struct piece **v; /* those to import */
 	size_t n;
+	struct map nameless; /* how many got a name made of this one so far */
+	struct store_aliases aliases;
 	bool replace;
 };
 
 static void importing_release(struct importing *x)
 {
+	map_release(&x->nameless);
+	store_aliases_release(&x->aliases);
 	material_release(&x->material);
 	store_file_release(&x->f);
 	store_tool_release(&x->tool);
@@ -101,25 +106,36 @@ static enum err_code choose(struct importing *x, struct err *err)
 	return ERR_OK;
 }
 
-static const char *name_for(struct importing *x, size_t i)
+/* The next of those that share a name; 0: no memory. */
+static size_t number_of(struct importing *x, const char *shared)
+{
+	size_t *n = map_get_str(&x->nameless, shared);
+
+	if (n == NULL) {
+		n = ARENA_NEW(&x->tool.arena, size_t);
+		if (n == NULL || map_put_str(&x->nameless, shared, n, /* ret_old= */ NULL) < 0) {
+			return 0;
+		}
+	}
+	return ++*n;
+}
+
+static const char *name_for(struct importing *x, const struct piece *p)
 {
 	const struct args *a = x->tool.args;
 	struct arena *arena = &x->tool.arena;
-	const char *name = args_get(a, "as");
-	size_t same = 1;
+	const char *as = args_get(a, "as");
+	const char *given = as != NULL ? as : args_get(a, "alias");
 
-	if (name == NULL) {
-		name = x->v[i]->alias[0] != '\0' ? x->v[i]->alias : args_get(a, "alias");
+	if (p->alias[0] != '\0') {
+		return as != NULL ? as : p->alias;
 	}
-	if (name == NULL) {
-		name = material_stem(arena, x->v[i]->file);
+	size_t n = number_of(x, given != NULL ? "" : p->file);
+	const char *name = given != NULL ? given : material_stem(arena, p->file);
+	if (n == 0 || name == NULL) {
+		return NULL;
 	}
-	for (size_t k = 0; k < i; k++) {
-		same += x->v[i]->alias[0] == '\0' && x->v[k]->alias[0] == '\0' &&
-		        (args_has(a, "as") || args_has(a, "alias") ||
-		         str_equal(x->v[k]->file, x->v[i]->file));
-	}
-	return same == 1 || name == NULL ? name : arena_printf(arena, "%s-%zu", name, same);
+	return n == 1 ? name : arena_printf(arena, "%s-%zu", name, n);
 }
 
 static enum err_code ders_of(struct importing *x, const struct chain *c, struct bytes **ret,
@@ -168,11 +184,22 @@ static enum err_code taken(const char *alias, struct err *err)
 	return err_hint(err, "--replace puts the new entry in its place");
 }
 
-/* Where an entry would go: by alias; the one key of a format without. */
-static bool find_place(const struct keystore *ks, const char *alias, bool key, size_t *ret)
+/* Of an edit; passed on. */
+static enum err_code edited(struct importing *x, const char *alias, enum err_code rc)
 {
+	if (rc == ERR_OK) {
+		store_aliases_set(&x->aliases, alias);
+	}
+	return rc;
+}
+
+/* Where an entry would go: by alias; the one key of a format without. */
+static bool find_place(struct importing *x, const char *alias, bool key, size_t *ret)
+{
+	const struct keystore *ks = x->f.ks;
+
 	if (ks->ops->has_aliases) {
-		return store_find_alias(ks, alias, ret);
+		return store_aliases_find(&x->aliases, alias, ret);
 	}
 	for (size_t i = 0; key && i < ks->ops->count(ks); i++) {
 		struct keystore_entry e = { .alias = NULL };
@@ -247,7 +274,7 @@ static enum err_code put_identity(struct importing *x, const struct piece *p, co
 	size_t at = 0;
 	enum err_code rc = complete_chain(x, &chain, err);
 
-	if (rc == ERR_OK && find_place(ks, alias, /* key= */ true, &at)) {
+	if (rc == ERR_OK && find_place(x, alias, /* key= */ true, &at)) {
 		ks->ops->entry(ks, at, &e);
 		if (e.kind == KS_KEY && same_chain(&e, &chain) &&
 		    same_key(ks, at, &p->pkcs8, chain.v[0])) {
@@ -260,9 +287,11 @@ static enum err_code put_identity(struct importing *x, const struct piece *p, co
 	if (rc == ERR_OK) {
 		rc = ders_of(x, &p->chain, &ders, err);
 	}
-	return rc == ERR_OK ? ks->ops->set_key(ks, alias, &p->pkcs8, ders, p->chain.n,
-	                                       store_tool_now_ms(&x->tool), err)
-	                    : rc;
+	if (rc == ERR_OK) {
+		rc = ks->ops->set_key(ks, alias, &p->pkcs8, ders, p->chain.n,
+		                      store_tool_now_ms(&x->tool), err);
+	}
+	return edited(x, alias, rc);
 }
 
 static enum err_code put_reply(struct importing *x, const struct piece *p, const char *alias,
@@ -294,9 +323,11 @@ static enum err_code put_reply(struct importing *x, const struct piece *p, const
 		return err_hint(err, "import it under another alias, or delete the key first");
 	}
 	rc = ders_of(x, &chain, &ders, err);
-	return rc == ERR_OK ? ks->ops->set_key(ks, alias, &key, ders, chain.n,
-	                                       store_tool_now_ms(&x->tool), err)
-	                    : rc;
+	if (rc == ERR_OK) {
+		rc = ks->ops->set_key(ks, alias, &key, ders, chain.n, store_tool_now_ms(&x->tool),
+		                      err);
+	}
+	return edited(x, alias, rc);
 }
 
 static enum err_code put_certificate(struct importing *x, const struct piece *p, const char *alias,
@@ -306,7 +337,7 @@ static enum err_code put_certificate(struct importing *x, const struct piece *p,
 	struct keystore_entry e = { .alias = NULL };
 	size_t at = 0;
 
-	if (find_place(ks, alias, /* key= */ false, &at)) {
+	if (find_place(x, alias, /* key= */ false, &at)) {
 		ks->ops->entry(ks, at, &e);
 		if (e.kind == KS_KEY) {
 			return put_reply(x, p, alias, at, err);
@@ -318,8 +349,9 @@ static enum err_code put_certificate(struct importing *x, const struct piece *p,
 			return taken(alias, err);
 		}
 	}
-	return ks->ops->set_trusted(ks, alias, p->chain.v[0]->der, store_tool_now_ms(&x->tool),
-	                            err);
+	return edited(x, alias,
+	              ks->ops->set_trusted(ks, alias, p->chain.v[0]->der,
+	                                   store_tool_now_ms(&x->tool), err));
 }
 
 static enum err_code put_secret(struct importing *x, const struct piece *p, const char *alias,
@@ -329,7 +361,7 @@ static enum err_code put_secret(struct importing *x, const struct piece *p, cons
 	struct keystore_secret_key old = { .algorithm = "" };
 	size_t at = 0;
 
-	if (find_place(ks, alias, /* key= */ false, &at)) {
+	if (find_place(x, alias, /* key= */ false, &at)) {
 		bool same = ks->ops->secret(ks, at, &old, /* err= */ NULL) == ERR_OK &&
 		            secret_equal(&old.key, &p->secret.key) &&
 		            str_casecmp_ascii(old.algorithm, p->secret.algorithm) == 0;
@@ -341,17 +373,13 @@ static enum err_code put_secret(struct importing *x, const struct piece *p, cons
 			return taken(alias, err);
 		}
 	}
-	return ks->ops->set_secret(ks, alias, &p->secret, store_tool_now_ms(&x->tool), err);
+	return edited(x, alias,
+	              ks->ops->set_secret(ks, alias, &p->secret, store_tool_now_ms(&x->tool), err));
 }
 
-static enum err_code put(struct importing *x, size_t i, struct err *err)
+static enum err_code put_under(struct importing *x, const struct piece *p, const char *alias,
+                               struct err *err)
 {
-	const struct piece *p = x->v[i];
-	const char *alias = name_for(x, i);
-
-	if (alias == NULL) {
-		return err_nomem(err);
-	}
 	if (alias[0] == '\0' && x->f.ks->ops->has_aliases) {
 		(void)err_set(err, ERR_INVALID, "%s: the alias is empty", p->file);
 		return err_hint(err, "--as ALIAS names the entry");
@@ -370,6 +398,14 @@ static enum err_code put(struct importing *x, size_t i, struct err *err)
 	return err_hint(err, "name the file of its certificate, too");
 }
 
+static enum err_code put(struct importing *x, const struct piece *p, struct err *err)
+{
+	const char *alias = name_for(x, p);
+	enum err_code rc = alias == NULL ? err_nomem(err) : put_under(x, p, alias, err);
+
+	return rc == ERR_OK ? rc : err_wrap(err, "%s", x->f.shown);
+}
+
 static enum err_code import(struct importing *x, bool *ret_written, struct err *err)
 {
 	struct store_file *f = &x->f;
@@ -386,9 +422,11 @@ static enum err_code import(struct importing *x, bool *ret_written, struct err *
 		rc = f->ks == NULL ? store_file_create(f, &store_words_own, err)
 		                   : store_file_note(f, err);
 	}
+	if (rc == ERR_OK) {
+		store_aliases_init(&x->aliases, f->ks);
+	}
 	for (size_t i = 0; rc == ERR_OK && i < x->n; i++) {
-		rc = put(x, i, err);
-		rc = rc == ERR_OK ? rc : err_wrap(err, "%s", f->shown);
+		rc = put(x, x->v[i], err);
 	}
 	if (rc != ERR_OK) {
 		return rc;

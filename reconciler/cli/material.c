@@ -223,30 +223,98 @@ static struct piece *certificate_of(struct material *m, const struct piece *key)
 	return NULL;
 }
 
-static bool in_chain(const struct chain *c, const struct cert *cert)
+struct matching {
+	struct material *m;
+	struct map by_sha256; /* certificates on their own, to the first piece */
+	struct map issuers;   /* names of those that certified one of the pool */
+	const struct cert **pool;
+	size_t n_pool; /* only what has such a name */
+};
+
+static void matching_release(struct matching *x)
 {
-	for (size_t i = 0; i < c->n; i++) {
-		if (memcmp(c->v[i]->sha256, cert->sha256, SHA256_BYTES) == 0) {
-			return true;
+	map_release(&x->by_sha256);
+	map_release(&x->issuers);
+}
+
+/* What may be above another in a chain: of ten thousand certificates a few. */
+static enum err_code find_issuers(struct matching *x, struct err *err)
+{
+	const struct material *m = x->m;
+
+	for (size_t i = 0; i < m->n_pool; i++) {
+		const struct cert *c = m->pool[i];
+		if (!c->self_issued && map_put(&x->issuers, c->issuer_der, &x->issuers,
+		                               /* ret_old= */ NULL) < 0) {
+			return err_nomem(err);
 		}
 	}
-	return false;
+	x->pool = ARENA_ARRAY(&m->tool->arena, const struct cert *, m->n_pool);
+	for (size_t i = 0; x->pool != NULL && i < m->n_pool; i++) {
+		if (map_get(&x->issuers, m->pool[i]->subject_der) != NULL) {
+			x->pool[x->n_pool++] = m->pool[i];
+		}
+	}
+	return x->pool == NULL ? err_nomem(err) : ERR_OK;
+}
+
+static enum err_code build_chains(struct matching *x, struct err *err)
+{
+	for (size_t i = 0; i < x->m->n; i++) {
+		struct piece *p = &x->m->v[i];
+		if ((p->kind != PIECE_IDENTITY && p->kind != PIECE_CERTIFICATE) ||
+		    p->chain.n != 1 || p->trusted) {
+			continue;
+		}
+		p->chain = chain_build(p->chain.v[0], x->pool, x->n_pool, &x->m->tool->arena);
+		if (p->chain.n == 0) {
+			return err_nomem(err);
+		}
+	}
+	return ERR_OK;
+}
+
+static bool is_bare(const struct piece *p)
+{
+	return p->kind == PIECE_CERTIFICATE && !p->trusted;
+}
+
+static enum err_code find_same(struct matching *x, struct err *err)
+{
+	for (size_t i = 0; i < x->m->n; i++) {
+		struct piece *p = &x->m->v[i];
+		void *old = NULL;
+
+		if (is_bare(p)) {
+			struct bytes key = bytes_of(p->chain.v[0]->sha256, SHA256_BYTES);
+			if (map_put(&x->by_sha256, key, p, &old) < 0) {
+				return err_nomem(err);
+			}
+			p->same = old;
+		}
+	}
+	return ERR_OK;
 }
 
 /* What is an issuer in somebody's chain, or the same once more, is nothing of its own. */
-static void mark_used(struct material *m, const struct piece *by)
+static void mark_used(const struct matching *x, const struct piece *by)
 {
-	for (size_t i = 0; i < m->n; i++) {
-		struct piece *p = &m->v[i];
-		if (p != by && !p->used && p->kind == PIECE_CERTIFICATE && !p->trusted &&
-		    in_chain(&by->chain, p->chain.v[0])) {
-			p->used = true;
+	for (size_t i = 0; i < by->chain.n; i++) {
+		struct bytes key = bytes_of(by->chain.v[i]->sha256, SHA256_BYTES);
+		struct piece *p = map_get(&x->by_sha256, key);
+
+		for (; p != NULL; p = p->same) {
+			p->used = p->used || p != by;
 		}
 	}
 }
 
 enum err_code material_match(struct material *m, struct err *err)
 {
+	CLEANUP(matching_release) struct matching x = { .m = m };
+
+	map_init(&x.by_sha256);
+	map_init(&x.issuers);
 	for (size_t i = 0; i < m->n; i++) {
 		struct piece *key = &m->v[i];
 		struct piece *cert = key->kind == PIECE_KEY ? certificate_of(m, key) : NULL;
@@ -256,28 +324,24 @@ enum err_code material_match(struct material *m, struct err *err)
 			cert->used = true;
 		}
 	}
-	for (size_t i = 0; i < m->n; i++) {
-		struct piece *p = &m->v[i];
-		if ((p->kind != PIECE_IDENTITY && p->kind != PIECE_CERTIFICATE) ||
-		    p->chain.n != 1 || p->trusted) {
-			continue;
-		}
-		p->chain = chain_build(p->chain.v[0], m->pool, m->n_pool, &m->tool->arena);
-		if (p->chain.n == 0) {
-			return err_nomem(err);
-		}
+	enum err_code rc = find_issuers(&x, err);
+	if (rc == ERR_OK) {
+		rc = build_chains(&x, err);
 	}
-	for (size_t i = 0; i < m->n; i++) {
+	if (rc == ERR_OK) {
+		rc = find_same(&x, err);
+	}
+	for (size_t i = 0; rc == ERR_OK && i < m->n; i++) {
 		if (m->v[i].kind == PIECE_IDENTITY) {
-			mark_used(m, &m->v[i]);
+			mark_used(&x, &m->v[i]);
 		}
 	}
-	for (size_t i = 0; i < m->n; i++) {
-		if (m->v[i].kind == PIECE_CERTIFICATE && !m->v[i].used && !m->v[i].trusted) {
-			mark_used(m, &m->v[i]);
+	for (size_t i = 0; rc == ERR_OK && i < m->n; i++) {
+		if (is_bare(&m->v[i]) && !m->v[i].used) {
+			mark_used(&x, &m->v[i]);
 		}
 	}
-	return ERR_OK;
+	return rc;
 }
 
 const char *material_stem(struct arena *arena, const char *path)

@@ -26,6 +26,7 @@ struct piece {
 	struct chain chain; /* leaf first; a certificate: itself and the issuers found */
 	bool trusted;       /* a trusted entry of a store with aliases */
 	bool used;          /* part of another piece's chain */
+	struct piece *same; /* the next of the same certificate, once they are matched */
 	int64_t created_ms; /* -1 unknown */
 	struct keystore_secret_key secret;
 };

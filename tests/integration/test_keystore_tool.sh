@@ -66,6 +66,29 @@ for format in jks p12; do
 	done
 done
 
+it "import: certificates of one file are numbered, and each alias is known after every step"
+for root in r1 r2 r3; do
+	openssl req -x509 -key web.key -out $root.pem -subj "/CN=$root" -days 90
+done
+mkdir order
+cat r1.pem r2.pem r1.pem r3.pem >roots.pem
+cat r3.pem r2.pem r1.pem >order/roots.pem
+for format in jks p12; do
+	ks import "n.$format" web.key web.pem --as web "${pw[@]}"
+	ks import "n.$format" roots.pem ca.pem "${pw[@]}"
+	same "aliases in n.$format" "$(aliases "n.$format" changeit)" "ca roots roots-2 roots-3 web "
+	unchanged "n.$format" import "n.$format" roots.pem ca.pem "${pw[@]}"
+	refuses import "n.$format" order/roots.pem "${pw[@]}"
+	says "'roots' is there already"
+	ks import "n.$format" order/roots.pem --replace "${pw[@]}"
+	same "aliases in n.$format" "$(aliases "n.$format" changeit)" "ca roots roots-2 roots-3 web "
+	same "the first" "$(der_of "n.$format" changeit roots)" "$(openssl x509 -in r3.pem -outform DER | sha256sum)"
+	same "the last" "$(der_of "n.$format" changeit roots-3)" "$(openssl x509 -in r1.pem -outform DER | sha256sum)"
+	refuses import "n.$format" r1.pem r2.pem --as new "${pw[@]}" --source-format jks
+	ks import "n.$format" r1.pem r2.pem --as new "${pw[@]}"
+	same "aliases in n.$format" "$(aliases "n.$format" changeit)" "ca new new-2 roots roots-2 roots-3 web "
+done
+
 it "import: what is there is kept unless --replace; a reply must be for the key"
 before=$(facts s.jks)
 refuses import s.jks api.pem --as root "${pw[@]}"
