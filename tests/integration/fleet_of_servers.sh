@@ -311,7 +311,8 @@ prosody_server() {
 
 xrdp_server() {
 	mkdir -p "$work/xrdp"
-	cp /etc/xrdp/rsakeys.ini /etc/xrdp/xrdp_keyboard.ini /etc/xrdp/km-00000409.ini "$work/xrdp"
+	cp /etc/xrdp/xrdp_keyboard.ini /etc/xrdp/km-00000409.ini "$work/xrdp"
+	xrdp-keygen xrdp "$work/xrdp/rsakeys.ini" >/dev/null # the package's own is not for everybody to read
 	cat >"$work/xrdp/xrdp.ini" <<-END
 		[Globals]
 		ini_version=1

@@ -121,7 +121,7 @@ stop xrdp
 expect 0 observe
 says "$((${#doors[@]} - 1)) seen, 1 absent"
 expect 2 status --check
-for words in "slapd ServedForeign" "vsftpd Expired" "xrdp ServiceDown" "dovecot InSync"; do
+for words in "slapd ServedForeign" "vsftpd Expired" "xrdp ServiceDown" "apache InSync"; do
 	read -r name word <<<"$words"
 	grep -E "certificate/$name +$word" -i "$out" >/dev/null || fail "$name is not $word"
 done
@@ -159,6 +159,10 @@ expect 0 observe
 word_of apache Untrusted
 word_of haproxy InSync
 
+if ! have_dovecot; then
+	note "a managed one behind STARTTLS: left out, as dovecot starts for root only"
+	exit 0
+fi
 it "a managed one behind STARTTLS: delivered, reloaded, proven through the dialog"
 dovecot=${port_of[dovecot]}
 {
