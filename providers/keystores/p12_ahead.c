@@ -12,7 +12,6 @@
 #include "providers/keystores/p12_crypto.h"
 #include "reconciler/base/thread.h"
 
-#define ITERATIONS_MIN 4096
 #define ITERATIONS_MAX 1000000
 
 static void *run(void *arg)
@@ -26,8 +25,8 @@ static void *run(void *arg)
 
 void p12_ahead_start(struct p12_ahead *a, const struct p12_alg *alg, struct p12_password *pw)
 {
-	if (alg->scheme != P12_PBES2 || alg->iterations < ITERATIONS_MIN ||
-	    alg->iterations > ITERATIONS_MAX) {
+	if (alg->scheme != P12_PBES2 || alg->iterations < p12_limits.ahead ||
+	    alg->iterations > ITERATIONS_MAX || alg->iterations > p12_limits.iterations) {
 		return;
 	}
 	a->alg = *alg;

@@ -22,6 +22,7 @@ struct p12_limits {
 	uint64_t iterations; /* of one derivation */
 	uint64_t work;       /* hash blocks times iterations over one file */
 	uint64_t written;    /* iterations of what we write by a profile */
+	uint64_t ahead;      /* iterations that are worth a thread */
 };
 extern struct p12_limits p12_limits;
 

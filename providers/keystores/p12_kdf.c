@@ -15,8 +15,10 @@
 #define HASH_MAX  64
 #define BLOCK_MAX 128
 
-/* Java's cap; about four seconds of hashing for a whole file; Java's default. */
-struct p12_limits p12_limits = { .iterations = 5000000, .work = 40000000, .written = 10000 };
+/* Java's cap; about four seconds of hashing for a whole file; Java's default; a millisecond. */
+struct p12_limits p12_limits = {
+	.iterations = 5000000, .work = 40000000, .written = 10000, .ahead = 2048
+};
 
 static const struct {
 	const struct nettle_hash *hash;
