@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "desired/yaml.h"
 #include "reconciler/base/str.h"
 
 #define LINE_COLUMNS 200u
@@ -149,6 +150,7 @@ static void add_lines(struct diags *d, diags_file *file, void *arg)
 		if (path == NULL || strcmp(path, v->file) != 0) {
 			path = v->file;
 			have = file(path, &data, arg);
+			data = yml_without_mark(data);
 		}
 		if (have && v->pos.line > 0 && data.n > 0 && v->line != hidden) {
 			v->line = line_of(d->arena, data, v->pos, &v->caret);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "desired/loader.h"
+#include "desired/yaml.h"
 #include "reconciler/base/map.h"
 #include "reconciler/base/str.h"
 #include "reconciler/pki/names.h"
@@ -428,6 +429,7 @@ static void add_inventory(struct expansion *x)
 		loader_report(x->l, &x->t->o, "inventory", /* hint= */ NULL, "inventory: %s", text);
 		return;
 	}
+	data = yml_without_mark(data);
 	struct csv c = { .x = x,
 		         .file = path->s,
 		         .at = (const char *)data.p,

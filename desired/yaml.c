@@ -121,6 +121,16 @@ static void fill(yaml_parser_t *p, struct bytes data)
 	p->eof = 1;
 }
 
+struct bytes yml_without_mark(struct bytes data)
+{
+	static const uint8_t mark[] = { 0xef, 0xbb, 0xbf };
+
+	if (data.n < sizeof(mark) || memcmp(data.p, mark, sizeof(mark)) != 0) {
+		return data;
+	}
+	return (struct bytes){ data.p + sizeof(mark), data.n - sizeof(mark) };
+}
+
 enum err_code yml_open(struct bytes data, struct arena *arena, struct yml **ret, struct err *err)
 {
 	struct yml *y = malloc(sizeof(*y));
@@ -133,10 +143,10 @@ enum err_code yml_open(struct bytes data, struct arena *arena, struct yml **ret,
 		free(y);
 		return err_nomem(err);
 	}
-	y->data = data;
+	y->data = yml_without_mark(data);
 	y->arena = arena;
 	map_init(&y->anchors);
-	fill(&y->parser, data);
+	fill(&y->parser, y->data);
 	*ret = y;
 	return ERR_OK;
 }

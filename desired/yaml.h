@@ -48,6 +48,9 @@ struct yml_node {
 
 struct yml;
 
+/* Without the byte order mark that editors on Windows put in front: it is no part of the text. */
+struct bytes yml_without_mark(struct bytes data);
+
 enum err_code yml_open(struct bytes data, struct arena *arena, struct yml **ret, struct err *err);
 void yml_close(struct yml *y); /* accepts NULL */
 void cleanup_yml(struct yml **y);

@@ -338,6 +338,30 @@ START_TEST(the_caret_stands_below_its_place_whatever_was_escaped_before_it)
 }
 END_TEST
 
+START_TEST(a_byte_order_mark_in_front_is_no_part_of_the_text)
+{
+	static const char good[] = "\xef\xbb\xbf" CORP_CA API "kind: Target\nmetadata: {name: t}\n"
+				   "spec: {inventory: hosts.csv, via: {local: {}}}\n";
+	static const char bad[] =
+		"\xef\xbb\xbf{apiVersion: certwright/v1, kind: CASet, metadata: {name: s}, sp: {}}\n";
+	const struct memory_file files[] = {
+		{ "fleet.yaml", bytes_of_str(good) },
+		{ "hosts.csv", bytes_of_str("\xef\xbb\xbfhost,rack\r\na.example,1\r\n") },
+	};
+	CLEANUP(buf_release) struct buf out = { 0 };
+
+	ck_assert_ok(load_memory(&l, files, ARRAY_LEN(files)), &l.err);
+	ck_assert_uint_eq(l.d->n_targets, 1);
+	teardown();
+	ck_assert_int_eq(load_text(&l, bad), ERR_INVALID);
+	buf_init(&out, 4096);
+	diagnostic_format(&l.diag.v[l.diag.n - 1], &out);
+	ck_assert_msg(strstr(buf_str(&out), "fleet.yaml:1:63: unknown key 'sp'") != NULL &&
+	                      strstr(buf_str(&out), "    {apiVersion") != NULL,
+	              "%s", buf_str(&out));
+}
+END_TEST
+
 START_TEST(a_secret_written_out_is_not_repeated)
 {
 	static const char *const secrets[] = { "password: hunter2", "passwordRef: hunter2",
@@ -381,6 +405,7 @@ static void build(Suite *s)
 	tcase_add_test(tc, more_than_a_thousand_errors_are_counted);
 	tcase_add_test(tc, an_error_is_shown_with_its_line_a_caret_and_a_hint);
 	tcase_add_test(tc, the_caret_stands_below_its_place_whatever_was_escaped_before_it);
+	tcase_add_test(tc, a_byte_order_mark_in_front_is_no_part_of_the_text);
 	tcase_add_test(tc, a_secret_written_out_is_not_repeated);
 	suite_add_tcase(s, tc);
 }

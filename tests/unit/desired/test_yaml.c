@@ -92,6 +92,9 @@ static bool same_next(struct yml *y, yaml_parser_t *peer, yaml_event_t *e)
 /* An alias ends it: from there on ours plays back what libyaml does not. */
 static void compare(struct bytes text)
 {
+	/* With the encoding given libyaml takes a byte order mark for text; without, columns move.
+	 */
+	struct bytes bare = yml_without_mark(text);
 	struct yml *y = NULL;
 	struct arena arena;
 	struct err err = { 0 };
@@ -103,7 +106,7 @@ static void compare(struct bytes text)
 	ck_assert_ok(yml_open(text, &arena, &y, &err), &err);
 	ck_assert_int_eq(yaml_parser_initialize(&peer), 1);
 	yaml_parser_set_encoding(&peer, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&peer, text.n > 0 ? text.p : (const uint8_t *)"", text.n);
+	yaml_parser_set_input_string(&peer, bare.n > 0 ? bare.p : (const uint8_t *)"", bare.n);
 	while (more) {
 		more = memchr(text.p, '*', text.n) == NULL && same_next(y, &peer, &e);
 		if (more) {
