@@ -184,7 +184,8 @@ static int run(struct cli *c, const struct args *a)
 	}
 	buf_init(&out, BUF_LIMIT_TEXT);
 	buf_printf(&out,
-	           "Made a repository in %s. Next: cd there, edit web.yaml, 'certwright plan'.\n",
+	           "Made a repository in %s. Next: cd there, edit web.yaml, commit, 'certwright "
+	           "plan'.\n",
 	           dir);
 	return cli_print(c, &out);
 }

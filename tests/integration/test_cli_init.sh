@@ -8,6 +8,7 @@ set -euo pipefail
 starter() {
 	expect 0 init "$work/start"
 	prints "Made a repository in $work/start."
+	prints "edit web.yaml, commit, 'certwright plan'" # what is not committed is not planned
 	[[ $(git -C "$work/start" status --porcelain) == "" ]] || fail "init leaves something uncommitted"
 	(cd "$work/start" && expect 0 validate && silent) || exit 1
 	(cd "$work/start" && expect 2 plan) || exit 1
