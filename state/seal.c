@@ -155,7 +155,8 @@ static enum err_code make_parent(const char *path, struct err *err)
 		return parent == NULL ? err_nomem(err) : ERR_OK;
 	}
 	*slash = 0;
-	return access(parent, F_OK) == 0 ? ERR_OK : fs_make_dirs(parent, 0700, err);
+	/* Others may pass: the configuration lies there too, and the key has a mode of its own. */
+	return access(parent, F_OK) == 0 ? ERR_OK : fs_make_dirs(parent, 0755, err);
 }
 
 static enum err_code write_key(int fd, const char *path, const uint8_t *key, struct err *err)

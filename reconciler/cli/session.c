@@ -66,6 +66,11 @@ static enum err_code check_config_file(const char *path, struct err *err)
 	struct fs_facts f;
 	enum err_code rc = fs_stat(path, &f, err);
 
+	if (rc == ERR_DENIED) {
+		return err_hint(err,
+		                "let uid %u look into its directory, or name another: --config",
+		                (unsigned)geteuid());
+	}
 	if (rc != ERR_OK || !f.exists) {
 		return rc;
 	}

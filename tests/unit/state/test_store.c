@@ -89,6 +89,26 @@ START_TEST(the_id_is_made_once_and_is_sixteen_hex_digits)
 }
 END_TEST
 
+START_TEST(a_directory_made_for_the_master_key_may_be_passed_and_the_key_not_read)
+{
+	struct fixture f = { .tmp = unit_tmpdir() };
+	struct stat st;
+	mode_t before = umask(022);
+
+	(void)snprintf(f.dir, sizeof(f.dir), "%s/state", f.tmp);
+	(void)snprintf(f.master, sizeof(f.master), "%s/etc/certwright/master.key", f.tmp);
+	clock_manual_init(&f.clock, T0);
+	fixture_open(&f, STORE_RECONCILER);
+	(void)umask(before);
+	ck_assert_int_eq(stat(f.master, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	*strrchr(f.master, '/') = '\0';
+	ck_assert_int_eq(stat(f.master, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0755);
+	fixture_release(&f);
+}
+END_TEST
+
 START_TEST(reading_makes_nothing_and_says_that_there_is_nothing)
 {
 	struct fixture f = { .tmp = unit_tmpdir() };
@@ -502,6 +522,7 @@ static void build(Suite *s)
 	tcase_add_test(tc, everything_made_is_for_our_eyes_only_whatever_the_umask);
 	tcase_add_test(tc, a_state_that_others_can_read_is_refused_with_the_cure);
 	tcase_add_test(tc, the_id_is_made_once_and_is_sixteen_hex_digits);
+	tcase_add_test(tc, a_directory_made_for_the_master_key_may_be_passed_and_the_key_not_read);
 	tcase_add_test(tc, reading_makes_nothing_and_says_that_there_is_nothing);
 	tcase_add_test(tc, a_reader_sees_and_does_not_write);
 	tcase_add_test(tc, a_second_process_is_told_the_pid_that_has_the_lock);
