@@ -11,6 +11,8 @@
 #include "reconciler/engine/want_build.h"
 #include "reconciler/pki/dn.h"
 
+#define CA_END_EARLY_S (INT64_C(90) * 86400)
+
 const struct ca_generation *generation_of(const struct issuer_plan *ip, int generation)
 {
 	for (size_t i = 0; ip->mem != NULL && i < ip->mem->n_generations; i++) {
@@ -262,6 +264,44 @@ static void make_ca(struct planner *p, struct issuer_plan *ip, bool first)
 	}
 }
 
+static const char *way_on(struct planner *p, const struct issuer_plan *ip)
+{
+	return is_external(ip)
+	               ? say(p, "commit a new certificate of its key to %s",
+	                     ip->def->private_ca->external_certificate.s)
+	               : "raise privateCA.generation: what was issued stays trusted meanwhile";
+}
+
+/* Nobody looks at a CA until nothing can be issued any more: said early, and no step is planned
+ * that could only fail. */
+static void judge_end(struct planner *p, struct issuer_plan *ip, const struct seen_cert *cert)
+{
+	int64_t third = (cert->not_after.s - cert->not_before.s) / 3;
+	int64_t early = third < CA_END_EARLY_S ? third : CA_END_EARLY_S;
+
+	if (cert->not_after.s <= p->now.s) {
+		report_conflict(p, &(struct conflict){
+					   .object_kind = KIND_ISSUER,
+					   .name = ip->def->o.name,
+					   .code = "Expired",
+					   .message = say(p, "the CA's own certificate expired %s",
+		                                          say_when(p, cert->not_after)),
+					   .hint = way_on(p, ip) });
+		ip->blocked = true;
+		return;
+	}
+	if (cert->not_after.s - early > p->now.s) {
+		wake_at(p, (struct wall){ cert->not_after.s - early });
+		return;
+	}
+	report_drift(p, &(struct drift){ .object_kind = KIND_ISSUER,
+	                                 .name = ip->def->o.name,
+	                                 .verdict = "Expiring",
+	                                 .message = say(p, "the CA itself ends %s; %s",
+	                                                say_when(p, cert->not_after),
+	                                                way_on(p, ip)) });
+}
+
 static void await_commit(struct planner *p, struct issuer_plan *ip)
 {
 	const struct private_ca *ca = ip->def->private_ca;
@@ -294,13 +334,13 @@ static void plan_external(struct planner *p, struct issuer_plan *ip, const struc
 		wait_issuer(p, ip, "WaitingForCA", say(p, "%s", why.msg));
 		return;
 	}
-	if (c.n == 0) {
-		if (g->cert == NULL) {
-			await_commit(p, ip);
-		}
+	if (c.n == 0 && g->cert == NULL) {
+		await_commit(p, ip);
 		return;
 	}
-	if (g->cert != NULL && memcmp(g->cert->sha256, c.v[0]->sha256, SHA256_BYTES) == 0) {
+	if (c.n == 0 ||
+	    (g->cert != NULL && memcmp(g->cert->sha256, c.v[0]->sha256, SHA256_BYTES) == 0)) {
+		judge_end(p, ip, g->cert);
 		return;
 	}
 	if (g->cert != NULL) {
@@ -373,6 +413,8 @@ static void plan_issuer(struct planner *p, struct issuer_plan *ip)
 		wait_issuer(p, ip, "WaitingForCA",
 		            "its certificate was asked of a CA elsewhere: write external again, or "
 		            "raise generation");
+	} else {
+		judge_end(p, ip, g->cert);
 	}
 }
 
