@@ -12,9 +12,12 @@
 #include "reconciler/cli/planfile.h"
 #include "reconciler/cli/session.h"
 #include "reconciler/cli/verbs.h"
+#include "reconciler/engine/ending.h"
 #include "reconciler/engine/render.h"
 
 #define ROUNDS_DEFAULT 10
+
+static const char ending_note[] = "ending after the step in hand; once more ends at once\n";
 
 static const struct option_spec options[] = {
 	{ "yes", 'y', NULL, "do not ask" },
@@ -128,13 +131,30 @@ static enum err_code open_all(struct session *s, struct err *err)
 	return rc == ERR_OK ? session_engine(s, /* probes= */ true, err) : rc;
 }
 
+static void put_left(struct cli *c, const struct converge_result *r, const struct plan *p,
+                     struct buf *out)
+{
+	if (r->ended && p->n_actions == 0) {
+		buf_add_str(out,
+		            "Nothing of the plan is left; what comes next was not looked at.\n");
+	} else if (!p->in_sync || p->n_unobserved > 0 || p->n_drifts > 0) {
+		buf_add_str(out, "What is left:\n");
+		plan_render_text(p, c->color_out, out);
+	}
+}
+
 static int finish(struct cli *c, const struct converge_result *r, const struct pass *p)
 {
 	CLEANUP(buf_release) struct buf out = { 0 };
 
 	buf_init(&out, BUF_LIMIT_TEXT);
 	if (c->output == OUTPUT_TEXT) {
-		if (r->done == 0 && r->failed == 0) {
+		if (r->ended) {
+			buf_printf(&out,
+			           "Ended by a signal: %zu done, %zu failed; "
+			           "'certwright apply' goes on from here.\n",
+			           r->done, r->failed);
+		} else if (r->done == 0 && r->failed == 0) {
 			buf_add_str(&out, p->plan->in_sync && p->plan->n_unobserved == 0
 			                          ? "Nothing to do.\n"
 			                          : "Nothing could be done now.\n");
@@ -142,10 +162,7 @@ static int finish(struct cli *c, const struct converge_result *r, const struct p
 			buf_printf(&out, "Applied: %zu done, %zu failed, in %zu round%s.\n",
 			           r->done, r->failed, r->rounds, r->rounds == 1 ? "" : "s");
 		}
-		if (!p->plan->in_sync || p->plan->n_unobserved > 0 || p->plan->n_drifts > 0) {
-			buf_add_str(&out, "What is left:\n");
-			plan_render_text(p->plan, c->color_out, &out);
-		}
+		put_left(c, r, p->plan, &out);
 	} else {
 		plan_print(c, p->plan, &out);
 	}
@@ -153,7 +170,7 @@ static int finish(struct cli *c, const struct converge_result *r, const struct p
 	if (printed != EXIT_FINE) {
 		return printed;
 	}
-	bool whole = r->converged && r->failed == 0 && p->plan->n_unobserved == 0;
+	bool whole = r->converged && !r->ended && r->failed == 0 && p->plan->n_unobserved == 0;
 	return whole ? EXIT_FINE : EXIT_CHANGES;
 }
 
@@ -179,7 +196,10 @@ static int run(struct cli *c, const struct args *a)
 	}
 	enum err_code rc = open_all(&s, &err);
 	s.engine.listener = &x.listener;
+	s.engine.ends = ending_asked;
 	if (rc == ERR_OK) {
+		/* Not before: what only reads may end at once. */
+		ending_catch(c->verbosity < 0 ? NULL : ending_note);
 		rc = engine_converge(&s.engine, (unsigned)rounds, &result, &last, &err);
 	}
 	if (x.declined) {
@@ -194,7 +214,7 @@ const struct verb verb_apply = {
 	.synopsis = "[PLANFILE] [--yes] [--max-rounds N] [-l SEL] [--target NAME]",
 	.summary = "make the machines agree with the repository",
 	.text = "Observes, plans, does and verifies until nothing is left to do now. A saved plan is applied exactly, and refused "
-		"when the world has moved since.",
+		"when the world has moved since. SIGINT and SIGTERM end it after the step in hand, a second one at once.",
 	.example = "certwright apply --yes",
 	.exits = "0 converged, 2 partly (some targets failed, or wait), 1 error",
 	.options = options,

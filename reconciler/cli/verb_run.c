@@ -73,7 +73,7 @@ const struct verb verb_run = {
 	.synopsis = "[--interval D] [--once]",
 	.summary = "the reconcile loop: git changes, file changes, timers",
 	.text = "Wakes for commits, for changes of the files it delivered, and when something becomes due. SIGHUP looks at once, "
-		"SIGTERM ends after the step in hand. What the repository asks for must be allowed by authority in the "
+		"SIGTERM ends after the step in hand, a second one at once. What the repository asks for must be allowed by authority in the "
 		"configuration.",
 	.example = "certwright --config /etc/certwright/certwright.yaml run",
 	.exits = "0 on SIGTERM; with --once also 2 when something failed or waits; 1 error",

@@ -229,6 +229,61 @@ static bool is_due(const struct run *r, const struct action *a)
 	return a->not_before.s <= r->engine->clock->wall(r->engine->clock).s;
 }
 
+bool engine_ends(struct engine *e)
+{
+	return e->ends != NULL && e->ends(e);
+}
+
+static bool is_ended(const struct run *r)
+{
+	return !r->how.whole && engine_ends(r->engine);
+}
+
+static enum err_code drop_done(struct run *r, const struct map *index, struct action *a,
+                               struct err *err)
+{
+	const char **v = ARENA_ARRAY(&r->pass->arena, const char *, a->n_depends_on + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; v != NULL && i < a->n_depends_on; i++) {
+		const struct action *dep = map_get_str(index, a->depends_on[i]);
+		if (dep == NULL || r->status[dep - r->plan->actions] != STEP_DONE) {
+			v[n++] = a->depends_on[i];
+		}
+	}
+	a->depends_on = v;
+	a->n_depends_on = n;
+	return v == NULL ? err_nomem(err) : ERR_OK;
+}
+
+/* What a plan that was cut short leaves, in its place: nobody looks again only to tell. */
+static enum err_code keep_rest(struct run *r, const struct map *index, struct err *err)
+{
+	struct arena *arena = &r->pass->arena;
+	struct plan *rest = ARENA_NEW(arena, struct plan);
+	struct action *v = ARENA_ARRAY(arena, struct action, r->plan->n_actions + 1);
+	enum err_code rc = rest == NULL || v == NULL ? err_nomem(err) : ERR_OK;
+	size_t n = 0;
+
+	for (size_t i = 0; rc == ERR_OK && i < r->plan->n_actions; i++) {
+		r->result->skipped += r->status[i] == STEP_WAITING ? 1 : 0;
+		if (r->status[i] != STEP_DONE) {
+			v[n] = r->plan->actions[i];
+			rc = drop_done(r, index, &v[n++], err);
+		}
+	}
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	*rest = *r->plan;
+	rest->actions = v;
+	rest->n_actions = n;
+	rest->n_renames = 0;
+	r->pass->plan = rest;
+	r->result->ended = true;
+	return ERR_OK;
+}
+
 /* One sweep over what waits; *ret_progress tells whether another is worth it. */
 static enum err_code sweep(struct run *r, const struct map *index, size_t *members,
                            bool *ret_progress, struct err *err)
@@ -247,6 +302,10 @@ static enum err_code sweep(struct run *r, const struct map *index, size_t *membe
 		}
 		if (ready == BLOCKED) {
 			continue;
+		}
+		if (is_ended(r)) {
+			*ret_progress = false;
+			return ERR_OK;
 		}
 		enum err_code rc = is_delivery(a) ? do_delivery(r, index, i, members, err)
 		                                  : do_single(r, i, err);
@@ -270,16 +329,12 @@ static enum err_code index_actions(const struct plan *p, struct map *ret, struct
 	return ERR_OK;
 }
 
-enum err_code apply_plan(struct engine *e, struct pass *p, bool replace_unreadable,
+enum err_code apply_plan(struct engine *e, struct pass *p, struct apply_how how,
                          struct apply_result *ret, struct err *err)
 {
 	CLEANUP(map_release) struct map index = { 0 };
 	size_t n = p->plan->n_actions + 1;
-	struct run r = { .engine = e,
-		         .pass = p,
-		         .plan = p->plan,
-		         .result = ret,
-		         .replace_unreadable = replace_unreadable };
+	struct run r = { .engine = e, .pass = p, .plan = p->plan, .result = ret, .how = how };
 	size_t *members = ARENA_ARRAY(&p->arena, size_t, n);
 	bool progress = true;
 
@@ -297,11 +352,11 @@ enum err_code apply_plan(struct engine *e, struct pass *p, bool replace_unreadab
 		progress = false;
 		rc = sweep(&r, &index, members, &progress, err);
 	}
-	return rc;
+	return rc == ERR_OK && is_ended(&r) ? keep_rest(&r, &index, err) : rc;
 }
 
 enum err_code engine_apply(struct engine *e, struct pass *p, struct apply_result *ret,
                            struct err *err)
 {
-	return apply_plan(e, p, /* replace_unreadable= */ false, ret, err);
+	return apply_plan(e, p, (struct apply_how){ 0 }, ret, err);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * converge.c - pass after pass until a plan has nothing that can be done now. Two guards end it:
- * the number of rounds, and a round in which nothing succeeded.
+ * the number of rounds, and a round in which nothing succeeded; and whoever asks for it, between
+ * two steps.
  */
 #include "reconciler/engine/issuing.h"
 #include "reconciler/engine/rename.h"
@@ -54,6 +55,10 @@ static enum err_code one_pass(struct engine *e, struct pass *p, struct converge_
 
 	*last = (struct apply_result){ 0 };
 	enum err_code rc = look_and_plan(e, p, ret, err);
+	if (rc == ERR_OK && engine_ends(e)) {
+		ret->ended = p->plan->n_actions > 0 || p->plan->n_renames > 0;
+		return ERR_OK;
+	}
 	if (rc == ERR_OK && e->listener != NULL) {
 		rc = e->listener->planned(e->listener, p->plan, err);
 	}
@@ -72,6 +77,7 @@ static enum err_code one_pass(struct engine *e, struct pass *p, struct converge_
 	last->done += renamed;
 	ret->done += last->done;
 	ret->failed += last->failed;
+	ret->ended = last->ended;
 	return rc;
 }
 
@@ -99,7 +105,7 @@ enum err_code engine_converge(struct engine *e, unsigned max_rounds, struct conv
 	if (rc == ERR_OK) {
 		rc = forget_what_is_old(e, err);
 	}
-	while (rc == ERR_OK && ret->rounds < max_rounds) {
+	while (rc == ERR_OK && ret->rounds < max_rounds && !ret->ended) {
 		pass_release(p);
 		rc = one_pass(e, p, ret, err);
 		ret->rounds += 1;
@@ -112,11 +118,12 @@ enum err_code engine_converge(struct engine *e, unsigned max_rounds, struct conv
 	}
 	memcpy(ret->last.first_error, first.first_error, sizeof(first.first_error));
 	/* What is told at the end is what is left and when it is due, not what was just tried. */
-	if (rc == ERR_OK && p->plan != NULL && (p->plan->n_actions > 0 || p->plan->n_renames > 0)) {
+	if (rc == ERR_OK && !ret->ended && p->plan != NULL &&
+	    (p->plan->n_actions > 0 || p->plan->n_renames > 0)) {
 		pass_release(p);
 		rc = look_and_plan(e, p, ret, err);
 	}
-	if (rc == ERR_OK && p->wants != NULL && e->store != NULL && !e->read_only) {
+	if (rc == ERR_OK && !ret->ended && p->wants != NULL && e->store != NULL && !e->read_only) {
 		rc = backups_sweep(e, p, err);
 	}
 	if (rc != ERR_OK || ret_last == NULL) {

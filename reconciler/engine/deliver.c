@@ -107,7 +107,7 @@ static enum err_code write_store(struct work *w, const struct action *a, struct 
 		.action = a,
 		.fresh = r->fresh,
 		.n_fresh = r->n_fresh,
-		.start_anew = r->replace_unreadable,
+		.start_anew = r->how.replace_unreadable,
 	};
 
 	struct image_swap swap = { .engine = r->engine,

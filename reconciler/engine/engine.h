@@ -34,6 +34,8 @@ struct engine {
 	bool no_verdicts;     /* nobody asks how each object is */
 	/* Wait between looks while a server comes up; tests move their clock instead. */
 	void (*pause_ms)(struct engine *e, int64_t ms);
+	/* Asked before each step: true when no other one may begin. NULL: never. */
+	bool (*ends)(struct engine *e);
 	/* Asked before and told of each step; NULL: nobody listens. */
 	struct engine_listener *listener;
 	struct look_progress *progress; /* told while looking; NULL */
@@ -86,8 +88,9 @@ void engine_keep_paths(const struct pass *p, struct store *s);
 struct apply_result {
 	size_t done, failed, skipped; /* actions */
 	bool moved;                   /* the world was not as planned somewhere: plan again */
-	char first_error[1024];       /* formatted, with hint after a newline; "" when none */
-	char left[256]; /* rollback: identities without such a revision; "" when none */
+	bool ended;             /* by engine.ends: the plan of the pass is now what is left of it */
+	char first_error[1024]; /* formatted, with hint after a newline; "" when none */
+	char left[256];         /* rollback: identities without such a revision; "" when none */
 };
 /* Do the plan's actions in order: journal intent, provider, outcome, verify, rollback. Failures of
  * one object do not stop others that do not depend on it. The return code is for what stops
@@ -98,6 +101,7 @@ enum err_code engine_apply(struct engine *e, struct pass *p, struct apply_result
 struct converge_result {
 	size_t rounds, done, failed;
 	bool converged;   /* the last plan was in sync */
+	bool ended;       /* by engine.ends: the last plan is what is left, as far as it is known */
 	struct wall wake; /* when something becomes due; 0: nothing known */
 	struct apply_result last;
 };

@@ -19,35 +19,29 @@
 #include "reconciler/base/fs.h"
 #include "reconciler/base/fs_glob.h"
 #include "reconciler/base/str.h"
+#include "reconciler/engine/ending.h"
 #include "reconciler/engine/notify.h"
 #include "reconciler/engine/watch.h"
 
 #define CLOCK_JUMP_S  3600
 #define WATCH_SLICE_S 1
 
-static volatile sig_atomic_t asked_to_end;
 static volatile sig_atomic_t asked_to_look;
 
-static void on_signal(int sig)
+static void on_hangup(int sig)
 {
-	if (sig == SIGHUP) {
-		asked_to_look = 1;
-	} else {
-		asked_to_end = 1;
-	}
+	(void)sig;
+	asked_to_look = 1;
 }
 
 static void catch_signals(void)
 {
 	/* Without SA_RESTART: a wait must end when one arrives. */
-	struct sigaction sa = { .sa_handler = on_signal };
-	const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	struct sigaction sa = { .sa_handler = on_hangup };
 
-	asked_to_end = 0;
 	asked_to_look = 0;
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
-		(void)sigaction(signals[i], &sa, /* oldact= */ NULL);
-	}
+	(void)sigaction(SIGHUP, &sa, /* oldact= */ NULL);
+	ending_catch(/* note= */ NULL);
 }
 
 static void watch_failed(struct loop *l, const char *path, const struct err *why)
@@ -396,7 +390,7 @@ static void wait_for_cause(struct telling *t, struct watch *w, struct wall wake)
 	int64_t until = c->mono(c).ms + l->interval_s * 1000;
 	struct wall scan = { 0 };
 
-	while (!asked_to_end && !asked_to_look && c->mono(c).ms < until) {
+	while (!ending_asked(l->engine) && !asked_to_look && c->mono(c).ms < until) {
 		watchdog_feed(&t->watchdog);
 		if (wake.s != 0 && c->wall(c).s >= wake.s) {
 			return;
@@ -441,7 +435,7 @@ static enum err_code loop_body(struct telling *t, struct accepted *a, struct wat
 	uint64_t told = 0;
 	bool ready = false;
 
-	while (!asked_to_end) {
+	while (!ending_asked(l->engine)) {
 		struct err why = { 0 };
 		watchdog_feed(&t->watchdog);
 		watch_everything(l, w, a->desired);
@@ -463,7 +457,7 @@ static enum err_code loop_body(struct telling *t, struct accepted *a, struct wat
 		}
 		if (l->once) {
 			struct wall scan = { 0 };
-			while (!asked_to_end && scan_some(l, &scan)) {
+			while (!ending_asked(l->engine) && scan_some(l, &scan)) {
 			}
 			return only_once(&result, err);
 		}
@@ -497,9 +491,11 @@ enum err_code loop_run(struct loop *l, struct err *err)
 	}
 	l->engine->listener = &telling.listener;
 	l->engine->progress = &telling.progress;
+	l->engine->ends = ending_asked;
 	rc = loop_body(&telling, &a, &watch, err);
 	l->engine->listener = NULL;
 	l->engine->progress = NULL;
+	l->engine->ends = NULL;
 	l->engine->desired = NULL;
 	watch_close(&watch);
 	discovering_free(l->discovering);

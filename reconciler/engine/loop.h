@@ -3,8 +3,8 @@
  * loop.h - converge, and wake for what happens: a commit, a file that changes, a timer, a signal.
  * While nothing does, the Discoveries that are due are scanned, a batch at a time.
  *
- * SIGTERM and SIGINT end it after the step in hand; SIGHUP looks at once. Readiness and status are
- * told to systemd. The only place besides cli/ that logs.
+ * SIGTERM and SIGINT end it after the step in hand, a second one at once; SIGHUP looks at once.
+ * Readiness and status are told to systemd. The only place besides cli/ that logs.
  */
 #pragma once
 

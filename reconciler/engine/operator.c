@@ -319,13 +319,14 @@ static enum err_code hold_all(const struct by_hand *b, const struct plan *plan, 
 static enum err_code apply_by_hand(struct by_hand *b, bool replace_unreadable,
                                    struct apply_result *ret, struct err *err)
 {
+	const struct apply_how how = { .replace_unreadable = replace_unreadable, .whole = true };
 	struct plan plan = { 0 };
 	const char *names = NULL;
 
 	enum err_code rc = plan_by_hand(b, &plan, err);
 	if (rc == ERR_OK) {
 		b->pass->plan = &plan;
-		rc = apply_plan(b->engine, b->pass, replace_unreadable, ret, err);
+		rc = apply_plan(b->engine, b->pass, how, ret, err);
 		b->pass->plan = NULL;
 	}
 	if (rc == ERR_OK && b->back && ret->failed == 0) {
@@ -550,7 +551,7 @@ enum err_code engine_take_requests(struct engine *e, struct err *err)
 
 	arena_init(&arena);
 	enum err_code rc = store_requests_open(e->store, &arena, &rows, &n, err);
-	for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+	for (size_t i = 0; rc == ERR_OK && i < n && !engine_ends(e); i++) {
 		struct err why = { 0 };
 		char result[1024] = "done";
 		enum err_code taken = take_request(e, &rows[i], &why);

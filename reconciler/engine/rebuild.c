@@ -89,7 +89,7 @@ enum err_code engine_rebuild(struct engine *e, struct rebuild_result *ret, struc
 	}
 	const struct plan *whole = p.plan;
 	p.plan = &adoptions;
-	rc = apply_plan(e, &p, /* replace_unreadable= */ false, &result, err);
+	rc = engine_apply(e, &p, &result, err);
 	p.plan = whole;
 	ret->adopted = result.done;
 	ret->failed = result.failed;

@@ -8,6 +8,12 @@
 
 enum step_status { STEP_WAITING, STEP_DONE, STEP_FAILED, STEP_SKIPPED };
 
+struct apply_how {
+	bool replace_unreadable; /* the operator's word: a store that does not open is replaced,
+	                          * with backup */
+	bool whole;              /* one step to whoever asked for it: engine.ends is not asked */
+};
+
 struct run {
 	struct engine *engine;
 	struct pass *pass;
@@ -18,16 +24,15 @@ struct run {
 	int64_t *seq;             /* open journal intents, 0: none */
 	struct fresh *fresh;
 	size_t n_fresh;
-	bool replace_unreadable;
+	struct apply_how how;
 };
 
 /* What the plan learned and the state shall keep; before anything is applied. */
 enum err_code record_marks(struct engine *e, struct pass *p, struct err *err);
 
-/* engine_apply() with the operator's word that a store that does not open may be replaced (with
- * backup). */
-enum err_code apply_plan(struct engine *e, struct pass *p, bool replace_unreadable,
+enum err_code apply_plan(struct engine *e, struct pass *p, struct apply_how how,
                          struct apply_result *ret, struct err *err);
+bool engine_ends(struct engine *e);
 
 /* Journal and listener around one action. run_end records the outcome (err NULL: fine) and the
  * action's status. Their own failure stops everything: what is not journalled is not done. */

@@ -223,6 +223,19 @@ static bool act_converge(struct stage *st, const struct statement *s)
 	return true;
 }
 
+/* end after N: somebody asks the next converge to end when N steps are done. */
+static bool act_end(struct stage *st, const struct statement *s)
+{
+	int64_t n = 0;
+
+	if (s->n != 3 || !str_equal(s->v[1], "after") || !str_to_i64(s->v[2], 0, 100, &n)) {
+		return say_failed(s, "end after N");
+	}
+	st->lab.will_end = true;
+	st->lab.end_after = (size_t)n;
+	return true;
+}
+
 /* loop DURATION every DURATION: converge, sleep until woken or the interval is over, ... */
 static bool act_loop(struct stage *st, const struct statement *s)
 {
@@ -476,28 +489,14 @@ static const struct {
 	const char *word;
 	act *act;
 } acts[] = {
-	{ "at", act_at },
-	{ "pass", act_pass },
-	{ "desired", act_desired },
-	{ "commit", act_commit },
-	{ "profile", act_profile },
-	{ "authority", act_authority },
-	{ "budget", act_budget },
-	{ "plan", act_plan },
-	{ "converge", act_converge },
-	{ "loop", act_loop },
-	{ "restart", act_restart },
-	{ "delete", act_delete },
-	{ "forget", act_operator },
-	{ "import", act_operator },
-	{ "renew", act_operator },
-	{ "approve", act_operator },
-	{ "release", act_operator },
-	{ "revoke", act_operator },
-	{ "suspend", act_operator },
-	{ "resume", act_operator },
-	{ "push", act_operator },
-	{ "rollback", act_operator },
+	{ "at", act_at },           { "pass", act_pass },         { "desired", act_desired },
+	{ "commit", act_commit },   { "profile", act_profile },   { "authority", act_authority },
+	{ "budget", act_budget },   { "plan", act_plan },         { "converge", act_converge },
+	{ "end", act_end },         { "loop", act_loop },         { "restart", act_restart },
+	{ "delete", act_delete },   { "forget", act_operator },   { "import", act_operator },
+	{ "renew", act_operator },  { "approve", act_operator },  { "release", act_operator },
+	{ "revoke", act_operator }, { "suspend", act_operator },  { "resume", act_operator },
+	{ "push", act_operator },   { "rollback", act_operator },
 };
 
 bool act_on_time(struct stage *st, const struct statement *s, bool *ret_known)

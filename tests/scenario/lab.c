@@ -21,6 +21,13 @@ static void pause_ms(struct engine *e, int64_t ms)
 	c->wall_now.s += c->mono_now.ms / 1000 - before;
 }
 
+static bool ends(struct engine *e)
+{
+	const struct lab *l = CONTAINER_OF(e, struct lab, engine);
+
+	return l->will_end && l->steps >= l->end_after;
+}
+
 void lab_action_text(const struct action *a, struct buf *out)
 {
 	buf_printf(out, "%s %s/%s", action_word(a->kind), kind_name(a->object_kind), a->name);
@@ -38,6 +45,7 @@ static void note_step(struct engine_listener *base, const struct action *a, bool
 	if (begins) {
 		return;
 	}
+	l->steps += 1;
 	if (err != NULL) {
 		err_format(err, text, sizeof(text));
 	}
@@ -86,6 +94,7 @@ void lab_open(struct lab *l, struct world *w, const char *dir, uint64_t seed)
 		.prober = &l->prober.base,
 		.clock = &w->clock.clock,
 		.pause_ms = pause_ms,
+		.ends = ends,
 		.listener = &l->listener,
 	};
 	rng_seed(&l->engine.rng, seed);
@@ -237,18 +246,20 @@ void lab_converge(struct lab *l, unsigned rounds)
 	struct err err = { 0 };
 
 	begin(l);
+	l->steps = 0;
 	enum err_code rc = lab_store(l, &err);
 	if (rc == ERR_OK) {
 		rc = engine_converge(&l->engine, rounds, &l->result, &l->pass, &err);
 		l->has_pass = rc == ERR_OK;
 	}
+	l->will_end = false;
 	if (rc != ERR_OK) {
 		set_error(l, &err);
 		return;
 	}
 	(void)snprintf(l->error, sizeof(l->error), "%s", l->result.last.first_error);
-	bool whole =
-		l->result.converged && l->result.failed == 0 && l->pass.plan->n_unobserved == 0;
+	bool whole = l->result.converged && !l->result.ended && l->result.failed == 0 &&
+	             l->pass.plan->n_unobserved == 0;
 	l->status = whole ? 0 : 2;
 	if (l->renders) {
 		lab_render(l);

@@ -20,6 +20,9 @@ struct lab {
 	struct store *store;
 	struct arena arena; /* of the desired state */
 	const struct desired *desired;
+	bool will_end;    /* engine.ends says so after ... */
+	size_t end_after; /* ... so many steps of the next converge */
+	size_t steps;
 	struct buf done;  /* what the last converge did: "issue Certificate/web; push ..." */
 	struct buf said;  /* errors and step events as they would be shown; plans, too, when ... */
 	bool renders;     /* ... this is set */
