@@ -14,7 +14,7 @@ enum err_code load_memory(struct loading *l, const struct memory_file *files, si
 	arena_init(&l->arena);
 	buf_init(&out, (size_t)1 << 20);
 	rc = desired_load_files(files, n, &l->arena, &l->d, &l->diag, &l->err);
-	diagnostics_print(&l->diag, &out);
+	diagnostics_print(&l->diag, /* hints= */ false, &out);
 	l->text = str_dup(buf_str(&out));
 	buf_release(&out);
 	return rc;

@@ -80,7 +80,7 @@ void repository_release(struct repository *r)
 	free(r->expect);
 }
 
-void diagnostics_print(const struct diagnostics *d, struct buf *out)
+void diagnostics_print(const struct diagnostics *d, bool hints, struct buf *out)
 {
 	for (size_t i = 0; i < d->n; i++) {
 		const struct diagnostic *v = &d->v[i];
@@ -89,6 +89,9 @@ void diagnostics_print(const struct diagnostics *d, struct buf *out)
 			           v->message);
 		} else {
 			buf_printf(out, "%s: %s\n", v->file, v->message);
+		}
+		if (hints && v->hint != NULL) {
+			buf_printf(out, "    hint: %s\n", v->hint);
 		}
 	}
 }

@@ -19,5 +19,5 @@ char *tests_path(const char *name);
 /* Every file below `dir`, in path order; aborts the test when it cannot. */
 void repository_read(const char *dir, struct repository *ret);
 void repository_release(struct repository *r);
-/* "file:line:col: message" lines. */
-void diagnostics_print(const struct diagnostics *d, struct buf *out);
+/* "file:line:col: message" lines, with their "    hint: ..." lines below them. */
+void diagnostics_print(const struct diagnostics *d, bool hints, struct buf *out);

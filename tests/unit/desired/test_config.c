@@ -100,7 +100,7 @@ START_TEST(mistakes_are_told_with_their_place)
 	ck_assert_int_eq(load("repositry: /srv/x\nstate: relative\nauthority: {program: [a]}\n"),
 	                 ERR_INVALID);
 	ck_assert_uint_eq(diag.n, 3);
-	diagnostics_print(&diag, &out);
+	diagnostics_print(&diag, /* hints= */ false, &out);
 	ck_assert_ptr_nonnull(
 		strstr(buf_str(&out), ":1:1: unknown key 'repositry' in configuration\n"));
 	ck_assert_ptr_nonnull(strstr(buf_str(&out), ":2:8: state: expected an absolute path"));
@@ -172,7 +172,7 @@ START_TEST(mistakes_in_variables_name_the_variable_and_change_nothing)
 	ck_assert_ok(load("interval: 1m\n"), &err);
 	ck_assert_int_eq(config_from_environment(broken, &arena, &config, &diag, &err),
 	                 ERR_INVALID);
-	diagnostics_print(&diag, &out);
+	diagnostics_print(&diag, /* hints= */ false, &out);
 	ck_assert_ptr_nonnull(strstr(buf_str(&out), "CERTWRIGHT_INTERVAL:1:1: "));
 	ck_assert_ptr_nonnull(strstr(buf_str(&out), "CERTWRIGHT_INBOX:1:1: inbox: expected"));
 	ck_assert_ptr_nonnull(strstr(buf_str(&out), "CERTWRIGHT_WATCH:2:1: "));
