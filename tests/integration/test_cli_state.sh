@@ -231,8 +231,47 @@ forgetting() {
 	prints "done        collect"
 }
 
+# Of two Certificates of one Target, one was renewed: that one goes back, and the other one is named.
+one_of_two() (
+	export CERTWRIGHT_STATE=$work/two
+	cat >two.yaml <<-END
+		apiVersion: certwright/v1
+		kind: Certificate
+		metadata: {name: mail}
+		spec: {issuerRef: {name: ca}, dnsNames: [mail.example], duration: 90d}
+		---
+		apiVersion: certwright/v1
+		kind: Target
+		metadata: {name: two}
+		spec:
+		  host: localhost
+		  via: {local: {}}
+		  deliver:
+		    - {certificateRef: mail, path: $work/out/mail.pem}
+		    - {certificateRef: web, path: $work/out/two.pem}
+	END
+	rm "$pem"
+	commit "two of them"
+	expect 0 apply --yes
+	expect 1 rollback two
+	says "Target two: there is no earlier revision of Certificate mail, web"
+	says "hint: what lies there is the first one"
+	expect 0 renew web
+	expect 0 apply --yes
+	expect 0 rollback two
+	prints "Done: 1 step."
+	says "left as it is, having no such revision: Certificate mail"
+	expect 1 rollback two --to "$(fingerprint "$work/ca.pem")"
+	says "hint: --to takes the SHA-256 fingerprint of a certificate that was issued for this Target before"
+	rm "$pem" "$work/out/mail.pem" "$work/out/two.pem" two.yaml
+	commit "one of them"
+)
+
 the_ca
 note "the CA"
+one_of_two
+expect 0 apply --yes
+note "one of two"
 revoking
 note "revoking"
 by_hand
