@@ -323,6 +323,10 @@ enum err_code store_begin(struct store *s, enum store_tx kind, struct err *err)
 		return err_set(err, ERR_DENIED, "only the reconciler that holds %s writes this",
 		               s->dir);
 	}
+	enum err_code rc = lock ? store_lock_holds(s->dir, s->lock_fd, err) : ERR_OK;
+	if (rc != ERR_OK) {
+		return rc;
+	}
 	s->collections_read = false;
 	s->noted = kind == TX_OPERATOR || kind == TX_RECONCILER;
 	return db_begin(s->db, write, err);

@@ -41,6 +41,8 @@ struct wall store_now(const struct store *s);
 
 /* store_lock.c: the lock, and the pid in its text. */
 enum err_code store_lock(const char *dir, int *ret_fd, struct err *err);
+/* ERR_CONFLICT: the lock is no longer the one of the directory, which was removed or replaced. */
+enum err_code store_lock_holds(const char *dir, int fd, struct err *err);
 
 /* store_certs.c */
 /* One certificate, found or written. Inside a transaction. */

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "reconciler/base/fs.h"
@@ -68,4 +69,29 @@ enum err_code store_lock(const char *dir, int *ret_fd, struct err *err)
 	}
 	*ret_fd = give_away(&fd);
 	return ERR_OK;
+}
+
+/* A removed file takes writes without a word: keys would be gone with the process, and somebody
+ * else could hold the new lock. */
+enum err_code store_lock_holds(const char *dir, int fd, struct err *err)
+{
+	CLEANUP(cleanup_free) char *path = str_printf("%s/lock", dir);
+	struct stat ours;
+	struct stat there;
+
+	if (path == NULL) {
+		return err_nomem(err);
+	}
+	if (fstat(fd, &ours) != 0) {
+		return err_set_sys(err, errno, "look at lock %s", path);
+	}
+	bool gone = stat(path, &there) != 0;
+	if (gone && errno != ENOENT) {
+		return err_set_sys(err, errno, "look at lock %s", path);
+	}
+	if (!gone && there.st_ino == ours.st_ino && there.st_dev == ours.st_dev) {
+		return ERR_OK;
+	}
+	(void)err_set(err, ERR_CONFLICT, "the state in %s was removed or replaced meanwhile", dir);
+	return err_hint(err, "put it back as it was, then start again; nothing was written");
 }

@@ -3,6 +3,7 @@
  * test_store.c - opening: directory, lock, versions, modes, damage, a full disk.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -161,6 +162,30 @@ START_TEST(a_second_process_is_told_the_pid_that_has_the_lock)
 	int status = 1;
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
+	fixture_release(&f);
+}
+END_TEST
+
+START_TEST(a_state_that_was_removed_or_replaced_is_not_written_to)
+{
+	struct fixture f;
+	char lock[300];
+	char away[300];
+
+	fixture_init(&f);
+	(void)snprintf(lock, sizeof(lock), "%s/lock", f.dir);
+	(void)snprintf(away, sizeof(away), "%s/away", f.tmp);
+	ck_assert_ok(store_succeeded(f.s, "push:x", &f.err), &f.err);
+	ck_assert_int_eq(rename(f.dir, away), 0);
+	ck_assert_int_eq(store_succeeded(f.s, "push:x", &f.err), ERR_CONFLICT);
+	ck_assert_ptr_nonnull(strstr(f.err.msg, "removed or replaced"));
+	err_clear(&f.err);
+	ck_assert_int_eq(rename(away, f.dir), 0);
+	ck_assert_ok(store_succeeded(f.s, "push:x", &f.err), &f.err);
+	ck_assert_int_eq(unlink(lock), 0);
+	ck_assert_int_eq(close(open(lock, O_CREAT | O_WRONLY, 0600)), 0);
+	ck_assert_int_eq(store_succeeded(f.s, "push:x", &f.err), ERR_CONFLICT);
+	ck_assert(f.err.hint[0] != 0);
 	fixture_release(&f);
 }
 END_TEST
@@ -526,6 +551,7 @@ static void build(Suite *s)
 	tcase_add_test(tc, reading_makes_nothing_and_says_that_there_is_nothing);
 	tcase_add_test(tc, a_reader_sees_and_does_not_write);
 	tcase_add_test(tc, a_second_process_is_told_the_pid_that_has_the_lock);
+	tcase_add_test(tc, a_state_that_was_removed_or_replaced_is_not_written_to);
 	tcase_add_test(tc, the_lock_dies_with_the_process_that_held_it);
 	tcase_add_test(tc, an_operator_writes_requests_beside_the_reconciler_and_nothing_else);
 	tcase_add_test(tc, an_empty_database_file_is_a_first_run);
