@@ -435,28 +435,20 @@ enum err_code p12_decrypt(const struct p12_alg *alg, const struct p12_password *
 	return ERR_OK;
 }
 
-enum err_code p12_encrypt(const struct p12_alg *alg, const struct p12_password *pw,
-                          struct bytes plain, struct buf *out, struct err *err)
+enum err_code p12_encrypt(const struct p12_alg *alg, const struct p12_password *pw, struct buf *io,
+                          struct err *err)
 {
-	CLEANUP(buf_release) struct buf padded = { 0 };
 	uint8_t key[32] = { 0 };
 	uint8_t iv[16] = { 0 };
-	size_t pad = alg->cipher->block - plain.n % alg->cipher->block;
+	size_t pad = alg->cipher->block - io->len % alg->cipher->block;
 
-	buf_init_secret(&padded, KEYSTORE_FILE_LIMIT);
-	buf_add_bytes(&padded, plain);
 	for (size_t i = 0; i < pad; i++) {
-		buf_add_byte(&padded, (uint8_t)pad);
+		buf_add_byte(io, (uint8_t)pad);
 	}
-	if (buf_failed(&padded) || !derive(alg, pw, /* spelling= */ 0, key, iv)) {
+	if (buf_failed(io) || !derive(alg, pw, /* spelling= */ 0, key, iv)) {
 		return err_nomem(err);
 	}
-	uint8_t *p = buf_room(out, padded.len);
-	if (p == NULL) {
-		return err_nomem(err);
-	}
-	p12_cipher_run(alg->cipher, /* encrypt= */ true, key, iv, buf_view(&padded), p);
-	buf_grew(out, padded.len);
+	p12_cipher_run(alg->cipher, /* encrypt= */ true, key, iv, buf_view(io), io->p);
 	secret_wipe(key, sizeof(key));
 	secret_wipe(iv, sizeof(iv));
 	return ERR_OK;

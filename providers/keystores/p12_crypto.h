@@ -105,9 +105,10 @@ void p12_opened_close(const struct p12_opened *o, uint8_t *copy);
  * what is left of p12_limits.work. */
 enum err_code p12_decrypt(const struct p12_alg *alg, const struct p12_password *pw,
                           struct bytes data, uint64_t *work, struct secret *ret, struct err *err);
-/* Encrypt with the first spelling. */
-enum err_code p12_encrypt(const struct p12_alg *alg, const struct p12_password *pw,
-                          struct bytes plain, struct buf *out, struct err *err);
+/* Encrypt with the first spelling, in place: a store of ten thousand certificates is not held
+ * twice. What fails leaves `io` to be released. */
+enum err_code p12_encrypt(const struct p12_alg *alg, const struct p12_password *pw, struct buf *io,
+                          struct err *err);
 
 /* RFC 7292 appendix B. false: out of memory. */
 struct p12_derivation {

@@ -16,6 +16,9 @@ const struct p12_profile p12_profiles[4] = {
 	{ "LegacyRC2", P12_3DES, P12_RC2_40, false, &nettle_sha1 },
 };
 
+/* What comes around the certificates of a store, and behind them: one buffer for all of it. */
+#define AROUND 512u
+
 struct writing {
 	const struct p12 *p12;
 	const struct p12_profile *profile; /* NULL: keep what is there */
@@ -206,9 +209,10 @@ static enum err_code seal(const struct writing *w, const struct p12_bag *bag, st
 		             "a PKCS#12 store with a private key needs a password");
 	}
 	p12_alg_fresh(alg_like(w, bag), &alg);
-	buf_init(&cipher, KEYSTORE_FILE_LIMIT);
+	buf_init_secret(&cipher, KEYSTORE_FILE_LIMIT);
 	if (rc == ERR_OK) {
-		rc = p12_encrypt(&alg, pw, secret_view(&bag->plain), &cipher, err);
+		buf_add_bytes(&cipher, secret_view(&bag->plain));
+		rc = p12_encrypt(&alg, pw, &cipher, err);
 	}
 	if (rc != ERR_OK) {
 		return rc;
@@ -254,11 +258,22 @@ static enum err_code write_bag(const struct writing *w, const struct p12_bag *ba
 	return der_writer_finish(&der, out, err);
 }
 
+/* As a SEQUENCE; takes them away. */
+static enum err_code wrap_all(struct buf *elements, struct buf *out, struct err *err)
+{
+	CLEANUP(der_writer_release) struct der_writer der = { 0 };
+
+	der_writer_init(&der);
+	size_t whole = der_mark(&der);
+	der_take_raw(&der, elements);
+	der_wrap(&der, DER_SEQUENCE, whole);
+	return der_writer_finish(&der, out, err);
+}
+
 /* The SafeContents of a safe, whole. */
 static enum err_code write_contents(const struct writing *w, const struct p12_safe *safe,
                                     struct buf *out, struct err *err)
 {
-	CLEANUP(der_writer_release) struct der_writer der = { 0 };
 	CLEANUP(buf_release) struct buf bags = { 0 };
 	enum err_code rc = ERR_OK;
 	size_t total = 0;
@@ -267,7 +282,8 @@ static enum err_code write_contents(const struct writing *w, const struct p12_sa
 	for (size_t k = 0; k < safe->n; k++) {
 		total += safe->bags[k].raw.n;
 	}
-	(void)buf_room(&bags, total + safe->n); /* at once: what grows is there twice */
+	/* At once: what grows is there twice. */
+	(void)buf_room(&bags, total + safe->n + AROUND);
 	for (size_t k = 0; rc == ERR_OK && k < safe->n; k++) {
 		rc = write_bag(w, &safe->bags[k], &bags, err);
 	}
@@ -277,45 +293,40 @@ static enum err_code write_contents(const struct writing *w, const struct p12_sa
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	der_writer_init(&der);
-	der_put(&der, DER_SEQUENCE, buf_view(&bags));
-	buf_release(&bags);
-	return der_writer_finish(&der, out, err);
+	return wrap_all(&bags, out, err);
 }
 
-static enum err_code write_data(struct bytes contents, struct buf *out, struct err *err)
+/* Takes the contents away, as the next one does. */
+static enum err_code write_data(struct buf *contents, struct buf *out, struct err *err)
 {
 	CLEANUP(der_writer_release) struct der_writer der = { 0 };
 
 	der_writer_init(&der);
 	size_t whole = der_mark(&der);
-	der_put(&der, DER_OCTET_STRING, contents);
+	der_take_raw(&der, contents);
+	der_wrap(&der, DER_OCTET_STRING, whole);
 	der_wrap(&der, DER_CONTEXT_CONSTRUCTED(0), whole);
 	der_put_oid(&der, P12_OID_DATA);
 	der_wrap(&der, DER_SEQUENCE, whole);
 	return der_writer_finish(&der, out, err);
 }
 
-/* Takes the contents away: they are as large as what is written. */
 static enum err_code write_encrypted(const struct writing *w, const struct p12_safe *safe,
                                      struct buf *contents, struct buf *out, struct err *err)
 {
 	CLEANUP(der_writer_release) struct der_writer der = { 0 };
-	CLEANUP(buf_release) struct buf cipher = { 0 };
 	bool keep = w->profile == NULL && safe->alg != NULL && p12_alg_is_writable(safe->alg);
 	struct p12_alg alg;
 
 	p12_alg_fresh(keep ? safe->alg : &w->cert_like, &alg);
-	buf_init(&cipher, KEYSTORE_FILE_LIMIT);
-	enum err_code rc = p12_encrypt(&alg, &w->store, buf_view(contents), &cipher, err);
-	buf_release(contents);
+	enum err_code rc = p12_encrypt(&alg, &w->store, contents, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
 	der_writer_init(&der);
 	size_t whole = der_mark(&der);
-	der_put(&der, DER_CONTEXT(0), buf_view(&cipher));
-	buf_release(&cipher);
+	der_take_raw(&der, contents);
+	der_wrap(&der, DER_CONTEXT(0), whole);
 	p12_alg_write(&alg, &der);
 	der_put_oid(&der, P12_OID_DATA);
 	der_wrap(&der, DER_SEQUENCE, whole);
@@ -368,13 +379,12 @@ static enum err_code write_safe(const struct writing *w, const struct p12_safe *
 		return rc;
 	}
 	return encrypt ? write_encrypted(w, safe, &contents, out, err)
-	               : write_data(buf_view(&contents), out, err);
+	               : write_data(&contents, out, err);
 }
 
 /* The AuthenticatedSafe, whole. */
 static enum err_code write_auth(const struct writing *w, struct buf *out, struct err *err)
 {
-	CLEANUP(der_writer_release) struct der_writer der = { 0 };
 	CLEANUP(buf_release) struct buf safes = { 0 };
 	enum err_code rc = ERR_OK;
 
@@ -388,10 +398,7 @@ static enum err_code write_auth(const struct writing *w, struct buf *out, struct
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	der_writer_init(&der);
-	der_put(&der, DER_SEQUENCE, buf_view(&safes));
-	buf_release(&safes);
-	return der_writer_finish(&der, out, err);
+	return wrap_all(&safes, out, err);
 }
 
 /* What the MAC is to be; not present: none. */
@@ -414,31 +421,45 @@ static struct p12_mac mac_like(const struct writing *w)
 	return mac;
 }
 
+/* The MAC stands behind what it is of: *ret_n octets are appended, none without. */
+static enum err_code add_mac(const struct writing *w, struct buf *auth, size_t *ret_n,
+                             struct err *err)
+{
+	CLEANUP(der_writer_release) struct der_writer der = { 0 };
+	struct p12_mac mac = mac_like(w);
+	size_t n = auth->len;
+
+	der_writer_init(&der);
+	enum err_code rc =
+		mac.present ? p12_mac_write(&mac, buf_view(auth), &w->store, &der, err) : ERR_OK;
+	if (rc == ERR_OK) {
+		rc = der_writer_finish(&der, auth, err);
+	}
+	*ret_n = auth->len - n;
+	return rc;
+}
+
 static enum err_code write_pfx(const struct writing *w, struct buf *out, struct err *err)
 {
 	CLEANUP(der_writer_release) struct der_writer der = { 0 };
 	CLEANUP(buf_release) struct buf auth = { 0 };
-	struct p12_mac mac = mac_like(w);
+	size_t mac_n = 0;
 
 	buf_init_secret(&auth, KEYSTORE_FILE_LIMIT);
 	enum err_code rc = write_auth(w, &auth, err);
+	if (rc == ERR_OK) {
+		rc = add_mac(w, &auth, &mac_n, err);
+	}
 	if (rc != ERR_OK) {
 		return rc;
 	}
 	der_writer_init(&der);
 	size_t whole = der_mark(&der);
-	if (mac.present) {
-		rc = p12_mac_write(&mac, buf_view(&auth), &w->store, &der, err);
-		if (rc != ERR_OK) {
-			return rc;
-		}
-	}
-	size_t info = der_mark(&der);
-	der_put(&der, DER_OCTET_STRING, buf_view(&auth));
-	buf_release(&auth);
-	der_wrap(&der, DER_CONTEXT_CONSTRUCTED(0), info);
+	der_take_raw(&der, &auth);
+	der_wrap(&der, DER_OCTET_STRING, mac_n);
+	der_wrap(&der, DER_CONTEXT_CONSTRUCTED(0), mac_n);
 	der_put_oid(&der, P12_OID_DATA);
-	der_wrap(&der, DER_SEQUENCE, info);
+	der_wrap(&der, DER_SEQUENCE, mac_n);
 	der_put_u64(&der, 3);
 	der_wrap(&der, DER_SEQUENCE, whole);
 	return der_writer_finish(&der, out, err);

@@ -224,3 +224,15 @@ uint8_t *buf_take(struct buf *b, size_t *ret_len)
 	b->cap = 0;
 	return p;
 }
+
+bool buf_adopt(struct buf *b, uint8_t *p, size_t len, size_t cap)
+{
+	if (b->failed || b->p != NULL || len > b->limit || len >= cap) {
+		return false;
+	}
+	b->p = p;
+	b->p[len] = 0;
+	b->len = len;
+	b->cap = cap;
+	return true;
+}

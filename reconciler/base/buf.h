@@ -53,3 +53,6 @@ struct bytes buf_view(const struct buf *b);
 const char *buf_str(const struct buf *b); /* "" when empty */
 /* Give the memory away (free()); *ret_len may be NULL. The buffer is empty afterwards. */
 uint8_t *buf_take(struct buf *b, size_t *ret_len);
+/* The reverse: memory of malloc(), `len` bytes of `cap` used and the rest wiped, into an empty one.
+ * false: beyond its limit, or no room for the NUL; nothing was taken. */
+bool buf_adopt(struct buf *b, uint8_t *p, size_t len, size_t cap) ATTR_NODISCARD;

@@ -77,6 +77,9 @@ void der_writer_release(struct der_writer *w); /* wipes */
 /* All of these PREPEND. Write the last element first. */
 void der_put(struct der_writer *w, int tag, struct bytes content);
 void der_put_raw(struct der_writer *w, struct bytes encoded);
+/* As der_put_raw(), and empties the buffer: something large that is the first thing written stays
+ * where it lies. */
+void der_take_raw(struct der_writer *w, struct buf *encoded);
 size_t der_mark(const struct der_writer *w); /* before the contents of a constructed one */
 void der_wrap(struct der_writer *w, int tag, size_t mark); /* header over all since mark */
 void der_put_u64(struct der_writer *w, uint64_t v);
@@ -91,5 +94,6 @@ void der_put_str(struct der_writer *w, int tag, const char *s);
 void der_put_bits(struct der_writer *w, struct bytes v, unsigned unused_bits);
 /* What was written so far; borrowed until the next write. Check `failed` first. */
 struct bytes der_writer_view(const struct der_writer *w);
-/* Append the finished encoding to `out`. */
+/* Append the finished encoding to `out`: the writer's own memory when it is large and `out` empty.
+ * The writer is empty then. */
 enum err_code der_writer_finish(struct der_writer *w, struct buf *out, struct err *err);

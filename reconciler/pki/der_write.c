@@ -77,6 +77,23 @@ void der_put_raw(struct der_writer *w, struct bytes encoded)
 	}
 }
 
+void der_take_raw(struct der_writer *w, struct buf *encoded)
+{
+	size_t len = encoded->len;
+	size_t cap = encoded->cap;
+
+	if (w->failed || w->p != NULL || len < LARGE || len > DER_WRITER_MAX) {
+		der_put_raw(w, buf_view(encoded));
+		buf_release(encoded);
+		return;
+	}
+	w->p = buf_take(encoded, /* ret_len= */ NULL);
+	w->cap = cap;
+	w->at = cap - len;
+	memmove(w->p + w->at, w->p, len);
+	secret_wipe(w->p, w->at);
+}
+
 static void der_put_byte(struct der_writer *w, uint8_t c)
 {
 	der_put_raw(w, bytes_of(&c, 1));
@@ -291,12 +308,31 @@ struct bytes der_writer_view(const struct der_writer *w)
 	return w->p == NULL ? bytes_of(/* p= */ NULL, 0) : bytes_of(w->p + w->at, der_mark(w));
 }
 
+static bool der_hand_over(struct der_writer *w, struct buf *out)
+{
+	size_t used = der_mark(w);
+
+	if (used < LARGE || out->p != NULL) {
+		return false;
+	}
+	memmove(w->p, w->p + w->at, used);
+	secret_wipe(w->p + used, w->cap - used);
+	if (!buf_adopt(out, w->p, used, w->cap)) {
+		memmove(w->p + w->at, w->p, used);
+		return false;
+	}
+	*w = (struct der_writer){ 0 };
+	return true;
+}
+
 enum err_code der_writer_finish(struct der_writer *w, struct buf *out, struct err *err)
 {
 	if (w->failed) {
 		return err_set(err, ERR_INVALID,
 		               "value cannot be encoded in DER (bad OID, date or size)");
 	}
-	buf_add_bytes(out, der_writer_view(w));
+	if (!der_hand_over(w, out)) {
+		buf_add_bytes(out, der_writer_view(w));
+	}
 	return buf_check(out, "DER encoding", err);
 }

@@ -2,6 +2,7 @@
 /*
  * test_buf.c - growth, limits, stickiness.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "reconciler/base/buf.h"
@@ -130,6 +131,27 @@ START_TEST(taking_leaves_an_empty_buffer)
 }
 END_TEST
 
+START_TEST(memory_is_adopted_by_an_empty_buffer_within_its_limit)
+{
+	struct buf b;
+	uint8_t *p = malloc(8);
+
+	ck_assert_ptr_nonnull(p);
+	memcpy(p, "abcdefg", 8);
+	buf_init(&b, 4);
+	ck_assert(!buf_adopt(&b, p, 5, 8));
+	ck_assert(!buf_adopt(&b, p, 4, 4)); /* no room for the NUL */
+	ck_assert(buf_adopt(&b, p, 3, 8));
+	ck_assert_str_eq(buf_str(&b), "abc");
+	ck_assert(!buf_adopt(&b, p, 3, 8)); /* not empty */
+	buf_add_byte(&b, 'x');
+	ck_assert_str_eq(buf_str(&b), "abcx");
+	buf_add_byte(&b, 'y');
+	ck_assert(buf_failed(&b));
+	buf_release(&b);
+}
+END_TEST
+
 START_TEST(a_zeroed_buffer_can_be_released)
 {
 	struct buf b = { 0 };
@@ -163,6 +185,7 @@ static void build(Suite *suite)
 	tcase_add_test(tc, growing_keeps_what_was_there);
 	tcase_add_test(tc, room_is_filled_by_the_caller);
 	tcase_add_test(tc, taking_leaves_an_empty_buffer);
+	tcase_add_test(tc, memory_is_adopted_by_an_empty_buffer_within_its_limit);
 	tcase_add_test(tc, a_zeroed_buffer_can_be_released);
 	tcase_add_test(tc, adding_nothing_is_allowed);
 	suite_add_tcase(suite, tc);

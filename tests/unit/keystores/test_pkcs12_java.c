@@ -96,11 +96,12 @@ static void put_shrouded(struct der_writer *w, const struct identity *id)
 	struct p12_alg alg;
 	struct buf cipher;
 
-	buf_init(&cipher, KEYSTORE_FILE_LIMIT);
+	buf_init_secret(&cipher, KEYSTORE_FILE_LIMIT);
 	ck_assert_int_eq(p12_password_init(&pw, password("changeit"), NULL), ERR_OK);
 	like.iterations = 1000;
 	p12_alg_fresh(&like, &alg);
-	ck_assert_int_eq(p12_encrypt(&alg, &pw, secret_view(&id->key), &cipher, NULL), ERR_OK);
+	buf_add_bytes(&cipher, secret_view(&id->key));
+	ck_assert_int_eq(p12_encrypt(&alg, &pw, &cipher, NULL), ERR_OK);
 	size_t mark = der_mark(w);
 	der_put(w, DER_OCTET_STRING, buf_view(&cipher));
 	p12_alg_write(&alg, w);

@@ -258,6 +258,79 @@ START_TEST(writer_writes_minimal_integers_bits_and_lengths)
 }
 END_TEST
 
+/* 100,000 octets and `room` more. */
+static void fill_large(struct buf *b, size_t room)
+{
+	buf_init_secret(b, (size_t)1 << 20);
+	ck_assert_ptr_nonnull(buf_room(b, 100000 + room));
+	for (unsigned i = 0; i < 100000; i++) {
+		buf_add_byte(b, (uint8_t)(i * i >> 3));
+	}
+}
+
+START_TEST(what_is_large_is_written_in_one_piece_of_memory)
+{
+	static const size_t rooms[] = { 500, 9, 0 };
+	CLEANUP(buf_release) struct buf large = { 0 };
+	CLEANUP(buf_release) struct buf out = { 0 };
+	CLEANUP(buf_release) struct buf wanted = { 0 };
+	CLEANUP(der_writer_release) struct der_writer w = { 0 };
+	CLEANUP(der_writer_release) struct der_writer copying = { 0 };
+	struct err err = { 0 };
+
+	fill_large(&large, rooms[_i]);
+	const uint8_t *memory = large.p;
+	der_writer_init(&copying);
+	der_put(&copying, DER_OCTET_STRING, buf_view(&large));
+	der_put_u64(&copying, 3);
+	der_wrap(&copying, DER_SEQUENCE, 0);
+	buf_init(&wanted, (size_t)1 << 20);
+	buf_add_bytes(&wanted, der_writer_view(&copying));
+
+	der_writer_init(&w);
+	der_take_raw(&w, &large);
+	ck_assert_ptr_null(large.p);
+	der_wrap(&w, DER_OCTET_STRING, 0);
+	der_put_u64(&w, 3);
+	der_wrap(&w, DER_SEQUENCE, 0);
+	buf_init_secret(&out, (size_t)1 << 20);
+	ck_assert_ok(der_writer_finish(&w, &out, &err), &err);
+	ck_assert(bytes_equal(buf_view(&out), buf_view(&wanted)));
+	ck_assert_int_eq(out.p == memory, rooms[_i] >= 500);
+	/* A secret is wiped as far as it goes, and nothing is to lie behind it. */
+	for (size_t i = out.len; i < out.cap; i++) {
+		ck_assert_uint_eq(out.p[i], 0);
+	}
+	ck_assert_uint_eq(der_mark(&w), 0);
+}
+END_TEST
+
+START_TEST(what_is_large_is_appended_and_limited_as_everything)
+{
+	CLEANUP(buf_release) struct buf large = { 0 };
+	CLEANUP(buf_release) struct buf out = { 0 };
+	CLEANUP(buf_release) struct buf small = { 0 };
+	CLEANUP(der_writer_release) struct der_writer w = { 0 };
+	struct err err = { 0 };
+
+	fill_large(&large, 500);
+	der_writer_init(&w);
+	der_put_null(&w);
+	der_take_raw(&w, &large);
+	ck_assert_ptr_null(large.p);
+	ck_assert_uint_eq(der_mark(&w), 100002);
+	buf_init(&small, 100001);
+	ck_assert_int_eq(der_writer_finish(&w, &small, &err), ERR_NOMEM);
+	buf_init(&out, (size_t)1 << 20);
+	buf_add_byte(&out, 'x');
+	err_clear(&err);
+	ck_assert_ok(der_writer_finish(&w, &out, &err), &err);
+	ck_assert_uint_eq(out.len, 100003);
+	ck_assert_uint_eq(out.p[0], 'x');
+	ck_assert_uint_eq(out.p[100001], DER_NULL);
+}
+END_TEST
+
 START_TEST(writer_failure_is_sticky_and_reported_once)
 {
 	CLEANUP(buf_release) struct buf out = { 0 };
@@ -291,6 +364,8 @@ static void build(Suite *suite)
 	tcase_add_test(t, damaged_oids_have_no_text);
 	tcase_add_test(t, writer_nests_backwards_and_grows);
 	tcase_add_test(t, writer_writes_minimal_integers_bits_and_lengths);
+	tcase_add_loop_test(t, what_is_large_is_written_in_one_piece_of_memory, 0, 3);
+	tcase_add_test(t, what_is_large_is_appended_and_limited_as_everything);
 	tcase_add_test(t, writer_failure_is_sticky_and_reported_once);
 	suite_add_tcase(suite, t);
 }
