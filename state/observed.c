@@ -74,8 +74,11 @@ enum err_code seen_cert_add(struct seen_certs *set, struct bytes der, const stru
 		return err_set(err, ERR_INVALID, "a certificate of no bytes");
 	}
 	pki_sha256(der.p, der.n, sha256);
-	const struct seen_cert *known = seen_cert_find(set, sha256);
+	struct seen_cert *known = map_get(&set->by_sha256, bytes_of(sha256, SHA256_BYTES));
 	if (known != NULL) {
+		if (set->borrow) {
+			known->der_read = der; /* what it was borrowed from may be gone */
+		}
 		*ret = known;
 		return ERR_OK;
 	}

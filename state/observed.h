@@ -44,7 +44,7 @@ struct seen_cert {
 struct seen_certs {
 	struct arena *arena;
 	struct map by_sha256;
-	bool borrow; /* what is added outlives the set, and is not copied */
+	bool borrow; /* what is added is not copied, and outlives the set or is added again */
 };
 void seen_certs_init(struct seen_certs *set, struct arena *arena);
 void seen_certs_release(struct seen_certs *set); /* the map; accepts a zeroed one */

@@ -255,3 +255,91 @@ enum err_code store_model_diff(const struct store_model *left, const struct stor
 	*ret_n = c.found.n;
 	return ERR_OK;
 }
+
+static void tell_text(struct buf *out, const char *s)
+{
+	size_t n = s == NULL ? 0 : strlen(s);
+
+	buf_add_byte(out, s != NULL);
+	buf_add_u64be(out, n);
+	buf_add(out, s, n);
+}
+
+/* What compare_pair() looks at, in one text: another one for whatever is a difference there. */
+static void tell_entry(const struct obs_entry *e, const struct entry_details *d, struct buf *out)
+{
+	size_t n = without_root(&e->chain);
+
+	tell_text(out, e->folded);
+	buf_add_byte(out, (uint8_t)e->kind);
+	buf_add_u64be(out, n);
+	for (size_t i = 0; i < n; i++) {
+		buf_add(out, e->chain.v[i]->sha256, SHA256_BYTES);
+	}
+	if (e->kind == KS_KEY) {
+		buf_add_byte(out, e->key_opens);
+		buf_add(out, digest_or_zeroes(e->key_spki_sha256), SHA256_BYTES);
+	}
+	if (e->kind == KS_SECRET) {
+		tell_text(out, d->secret_algorithm);
+		buf_add(out, d->secret_sha256, SHA256_BYTES);
+	}
+	tell_text(out, d->attributes);
+}
+
+#define TOLD_AT_ONCE                                                                               \
+	((size_t)32 << 10) /* a digest per entry would cost as much as its certificate's */
+
+/* The digest of what was told, in the place of it. */
+static void sum_up(struct buf *told)
+{
+	uint8_t sha256[SHA256_BYTES];
+
+	pki_sha256(told->p, told->len, sha256);
+	buf_reset(told);
+	buf_add(told, sha256, sizeof(sha256));
+}
+
+static enum err_code sum_all(struct buf *entries, struct buf *dates, struct store_meaning *ret,
+                             struct err *err)
+{
+	enum err_code rc = buf_check(entries, "the entries of a store", err);
+
+	if (rc == ERR_OK) {
+		rc = buf_check(dates, "the entries of a store", err);
+	}
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	pki_sha256(entries->p, entries->len, ret->sha256);
+	buf_add(dates, ret->sha256, SHA256_BYTES);
+	pki_sha256(dates->p, dates->len, ret->dated);
+	return buf_check(dates, "the entries of a store", err);
+}
+
+enum err_code store_model_meaning(const struct store_model *m, struct store_meaning *ret,
+                                  struct err *err)
+{
+	CLEANUP(arena_release) struct arena arena = { 0 };
+	CLEANUP(buf_release) struct buf entries = { 0 };
+	CLEANUP(buf_release) struct buf dates = { 0 };
+	struct comparing c = { .arena = &arena };
+
+	arena_init(&arena);
+	buf_init(&entries, 2 * KEYSTORE_FILE_LIMIT);
+	buf_init(&dates, 2 * TOLD_AT_ONCE);
+	if (!side_fill(&c, m, &c.left)) {
+		return err_nomem(err);
+	}
+	for (size_t i = 0; i < c.left.n; i++) {
+		size_t at = c.left.order[i];
+
+		tell_entry(&m->row.entries[at], &m->details[at], &entries);
+		buf_add_u64be(&dates, (uint64_t)m->details[at].created_ms);
+		if (entries.len > TOLD_AT_ONCE && !buf_failed(&entries)) {
+			sum_up(&entries);
+			sum_up(&dates);
+		}
+	}
+	return sum_all(&entries, &dates, ret, err);
+}

@@ -58,3 +58,12 @@ const char *store_difference_name(enum store_difference_kind k); /* "only-left" 
 enum err_code store_model_diff(const struct store_model *left, const struct store_model *right,
                                bool dates, struct arena *arena, const struct store_difference **ret,
                                size_t *ret_n, struct err *err);
+
+/* What is left to keep of a model that is only compared: two stores of one format, with aliases,
+ * mean the same when these are equal; store_model_diff() finds nothing then, and something else. */
+struct store_meaning {
+	uint8_t sha256[SHA256_BYTES];
+	uint8_t dated[SHA256_BYTES]; /* the same, and dates */
+};
+enum err_code store_model_meaning(const struct store_model *m, struct store_meaning *ret,
+                                  struct err *err);

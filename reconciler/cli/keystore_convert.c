@@ -66,7 +66,7 @@ static void note_present(struct store_tool *t, const char *path, const struct ke
 	    store_file_open(t, path, &words, STORE_LOOK, f, /* err= */ NULL) != ERR_OK) {
 		return;
 	}
-	f->noted = store_model(f->ks, &t->arena, &t->certs, &f->before, /* err= */ NULL) == ERR_OK;
+	(void)store_file_note(f, /* ks_stays= */ false, /* err= */ NULL);
 	f->ops->close(f->ks);
 	f->ks = NULL;
 }
@@ -191,7 +191,7 @@ static enum err_code same_format(struct conversion *x, bool *ret_written, struct
 {
 	const struct keystore_encode how = { .passwords = store_file_passwords(&x->from),
 		                             .profile = args_get(x->tool.args, "profile") };
-	enum err_code rc = store_file_note(&x->from, err);
+	enum err_code rc = store_file_note(&x->from, /* ks_stays= */ true, err);
 
 	return rc == ERR_OK ? store_file_save(&x->from, &how, ret_written, err) : rc;
 }

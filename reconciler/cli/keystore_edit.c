@@ -32,10 +32,7 @@ enum err_code tool_need_alias(const struct store_file *f, const char *alias, siz
 
 static enum err_code open_to_edit(struct store_tool *t, struct store_file *f, struct err *err)
 {
-	enum err_code rc =
-		store_file_open(t, t->args->words[0], &store_words_own, STORE_EDIT, f, err);
-
-	return rc == ERR_OK ? store_file_note(f, err) : rc;
+	return store_file_open(t, t->args->words[0], &store_words_own, STORE_EDIT, f, err);
 }
 
 static enum err_code save_as_it_was(struct store_file *f, bool *ret_written, struct err *err)
@@ -87,6 +84,9 @@ static int edit(struct cli *c, const struct args *a,
 
 	store_tool_init(&t, c, a);
 	enum err_code rc = open_to_edit(&t, &f, &err);
+	if (rc == ERR_OK) {
+		rc = store_file_note(&f, /* ks_stays= */ true, &err);
+	}
 	if (rc == ERR_OK) {
 		rc = change(&f, &err);
 	}
@@ -192,7 +192,8 @@ static enum err_code change_store_password(struct passwd *p, bool *ret_written, 
 		                "give their password with --key-password-ref, or leave them as "
 		                "keytool would: --keytool-exact");
 	}
-	return store_file_save(f, &how, ret_written, err);
+	enum err_code rc = store_file_note(f, /* ks_stays= */ true, err);
+	return rc == ERR_OK ? store_file_save(f, &how, ret_written, err) : rc;
 }
 
 static bool key_has_password(struct store_file *f, size_t i, const struct secret *password)
@@ -223,7 +224,7 @@ static enum err_code change_key_password(struct passwd *p, const char *alias, bo
 	}
 	rc = f->ops->set_key_password(f->ks, alias, f->has_key_password ? &f->key_password : NULL,
 	                              &p->store, err);
-	f->noted = false; /* its meaning is the same, and yet it must be written */
+	/* Its meaning is the same, and yet it must be written: nothing was noted. */
 	return rc == ERR_OK ? save_as_it_was(f, ret_written, err) : err_wrap(err, "%s", f->shown);
 }
 

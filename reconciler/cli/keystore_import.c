@@ -420,7 +420,7 @@ static enum err_code import(struct importing *x, bool *ret_written, struct err *
 	}
 	if (rc == ERR_OK) {
 		rc = f->ks == NULL ? store_file_create(f, &store_words_own, err)
-		                   : store_file_note(f, err);
+		                   : store_file_note(f, /* ks_stays= */ true, err);
 	}
 	if (rc == ERR_OK) {
 		store_aliases_init(&x->aliases, f->ks);

@@ -48,6 +48,8 @@ void store_file_release(struct store_file *f)
 	secret_release(&f->password);
 	secret_release(&f->key_password);
 	store_file_forget(f);
+	seen_certs_release(&f->certs);
+	arena_release(&f->certs_arena);
 	*f = (struct store_file){ 0 };
 }
 
@@ -151,6 +153,7 @@ static enum err_code resolve_path(struct store_file *f, struct err *err)
 static enum err_code read_part(struct store_file *f, size_t i, const char *path, struct err *err)
 {
 	f->part_path[i] = path;
+	f->was[i].known = false;
 	enum err_code rc = fs_stat(path, &f->facts[i], err);
 	if (rc != ERR_OK || !f->facts[i].exists) {
 		return rc;

@@ -43,7 +43,15 @@ struct store_file {
 	const char *part_path[KEYSTORE_PARTS_MAX];
 	struct fs_facts facts[KEYSTORE_PARTS_MAX];
 	struct buf data[KEYSTORE_PARTS_MAX];
-	struct store_model before; /* once store_file_note() was called */
+	struct {
+		bool known; /* and the bytes are gone */
+		uint8_t sha256[SHA256_BYTES];
+	} was[KEYSTORE_PARTS_MAX];
+	/* Once store_file_note() was called; format and profile alone where there are aliases. */
+	struct store_model before;
+	struct store_meaning meaning; /* there */
+	struct arena certs_arena;     /* and what its certificates say, for the next look */
+	struct seen_certs certs;
 	bool noted;
 	bool ignore_dates; /* a date alone is no reason to write */
 	bool keep;         /* a file that is there and means something else is a conflict */
@@ -70,12 +78,14 @@ enum err_code store_file_locate(struct store_tool *t, const char *path, struct s
  * "--format" or its name says. */
 enum err_code store_file_create(struct store_file *f, const struct store_words *words,
                                 struct err *err);
-/* Its present meaning, into f->before. The certificates are those of f->ks, which stays open. */
-enum err_code store_file_note(struct store_file *f, struct err *err);
+/* Its present meaning, into f->before and f->meaning; its bytes go. `ks_stays`: until it was saved.
+ */
+enum err_code store_file_note(struct store_file *f, bool ks_stays, struct err *err);
 struct keystore_passwords store_file_passwords(const struct store_file *f);
 
 /* Encode f->ks as `how` says, read it back, and put it in place of what is there. *ret_written
- * false: it means the same already, and no file was touched. Nothing is written on any failure. */
+ * false: it means the same already, and no file was touched. Nothing is written on any failure.
+ * f->ks is from then on what was read back; on a failure it may be NULL. */
 enum err_code store_file_save(struct store_file *f, const struct keystore_encode *how,
                               bool *ret_written, struct err *err);
 /* Of two entries with one alias, the last: the one Java sees. */

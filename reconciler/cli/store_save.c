@@ -5,6 +5,10 @@
  * What was encoded is decoded again before anything is written: a store that its own reader does
  * not open, or that lacks an entry, never reaches the disk. All parts are checked before the first
  * is written, and the key goes before the certificate.
+ *
+ * A large store is not held three times: of the one that was encoded no more than digests are left
+ * when it is read back. Without aliases that cannot be: what is the counterpart of what is known
+ * only with both sides at hand.
  */
 #include <string.h>
 
@@ -18,8 +22,11 @@ struct saving {
 	const struct keystore_encode *how;
 	struct keystore_part parts[KEYSTORE_PARTS_MAX];
 	size_t n;
-	struct keystore *again;                        /* what was encoded, as a reader opens it */
-	uint8_t was[KEYSTORE_PARTS_MAX][SHA256_BYTES]; /* what was read from the files */
+	struct keystore *again; /* what was encoded, as a reader opens it */
+	/* Of what was encoded, where f->ks is gone by then. */
+	size_t n_entries;
+	bool meant_known;
+	struct store_meaning meant;
 };
 
 static void saving_release(struct saving *s)
@@ -32,15 +39,97 @@ static void saving_release(struct saving *s)
 	}
 }
 
-enum err_code store_file_note(struct store_file *f, struct err *err)
+/* A large store is in memory often enough. */
+static void forget_files(struct store_file *f)
+{
+	for (size_t i = 0; i < KEYSTORE_PARTS_MAX; i++) {
+		struct bytes was = buf_view(&f->data[i]);
+
+		if (!f->was[i].known) {
+			pki_sha256(was.p, was.n, f->was[i].sha256);
+			f->was[i].known = true;
+		}
+	}
+	store_file_forget(f);
+}
+
+/* Of a store that may be closed then: each certificate of the next is borrowed from there. */
+static enum err_code mean(struct store_file *f, const struct keystore *ks,
+                          struct store_meaning *ret, struct err *err)
+{
+	CLEANUP(arena_release) struct arena arena = { 0 };
+	struct store_model m = { .details = NULL };
+
+	if (f->certs.arena == NULL) {
+		arena_init(&f->certs_arena);
+		seen_certs_init(&f->certs, &f->certs_arena);
+		f->certs.borrow = true;
+	}
+	arena_init(&arena);
+	enum err_code rc = store_model(ks, &arena, &f->certs, &m, err);
+	return rc == ERR_OK ? store_model_meaning(&m, ret, err) : rc;
+}
+
+static enum err_code note_model(struct store_file *f, bool ks_stays, struct err *err)
 {
 	struct seen_certs *certs = &f->tool->certs;
 	bool borrow = certs->borrow;
 
-	certs->borrow = true;
+	certs->borrow = ks_stays;
 	enum err_code rc = store_model(f->ks, &f->tool->arena, certs, &f->before, err);
 	certs->borrow = borrow;
+	return rc;
+}
+
+static enum err_code note_meaning(struct store_file *f, struct err *err)
+{
+	const char *profile = f->ops->profile(f->ks);
+	const char *kept = profile == NULL ? NULL : arena_str(&f->tool->arena, profile);
+
+	if (profile != NULL && kept == NULL) {
+		return err_nomem(err);
+	}
+	f->before = (struct store_model){ .row = { .format = f->ops->type, .profile = kept } };
+	return mean(f, f->ks, &f->meaning, err);
+}
+
+enum err_code store_file_note(struct store_file *f, bool ks_stays, struct err *err)
+{
+	forget_files(f);
+	enum err_code rc =
+		f->ops->has_aliases ? note_meaning(f, err) : note_model(f, ks_stays, err);
 	f->noted = rc == ERR_OK;
+	return rc;
+}
+
+/* Two entries of one alias, or what has none to speak of: not all of them may be found again. */
+static bool may_be_fewer(const struct keystore *ks)
+{
+	for (size_t i = 0; i < ks->ops->count(ks); i++) {
+		struct keystore_entry e = { .alias = NULL };
+		ks->ops->entry(ks, i, &e);
+		if (e.kind == KS_OPAQUE || (e.warnings & KS_WARN_DUPLICATE_ALIAS) != 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum err_code let_go(struct saving *s, struct err *err)
+{
+	struct store_file *f = s->f;
+	enum err_code rc = ERR_OK;
+
+	if (!f->ops->has_aliases) {
+		return ERR_OK;
+	}
+	s->n_entries = f->ops->count(f->ks);
+	s->meant_known = may_be_fewer(f->ks);
+	if (s->meant_known) {
+		rc = mean(f, f->ks, &s->meant, err);
+	}
+	f->ops->close(f->ks);
+	f->ks = NULL;
 	return rc;
 }
 
@@ -67,6 +156,11 @@ static enum err_code compare(struct store_file *f, const struct store_model *a,
 	return rc;
 }
 
+static enum err_code incomplete(const struct saving *s, struct err *err)
+{
+	return err_set(err, ERR_BUG, "%s: what would be written lacks an entry", s->f->shown);
+}
+
 /* The readers of the file must find what was put into the store. */
 static enum err_code check_complete(struct saving *s, const struct store_model *after,
                                     struct err *err)
@@ -84,9 +178,7 @@ static enum err_code check_complete(struct saving *s, const struct store_model *
 		return rc;
 	}
 	rc = compare(f, &meant, after, /* dates= */ false, &same, err);
-	return rc != ERR_OK || same ? rc
-	                            : err_set(err, ERR_BUG,
-	                                      "%s: what would be written lacks an entry", f->shown);
+	return rc != ERR_OK || same ? rc : incomplete(s, err);
 }
 
 /* Does the file open with the passwords it shall have, and with its keys under theirs? */
@@ -104,19 +196,46 @@ static bool passwords_stay(const struct saving *s)
 	       (was_key == NULL || secret_equal(was_key, is_key));
 }
 
+/* Whatever its entries mean. */
+static bool is_other(const struct saving *s, const char *format, const char *profile)
+{
+	const struct obs_store *before = &s->f->before.row;
+
+	return !s->f->noted || !passwords_stay(s) || !str_equal(before->format, format) ||
+	       !str_equal(before->profile, profile);
+}
+
+static enum err_code means_the_same(struct saving *s, bool *ret, struct err *err)
+{
+	const struct store_file *f = s->f;
+	const struct keystore_ops *ops = f->ops;
+	struct store_meaning after;
+	enum err_code rc = mean(s->f, s->again, &after, err);
+
+	if (rc == ERR_OK && ops->count(s->again) != s->n_entries &&
+	    (!s->meant_known || memcmp(after.sha256, s->meant.sha256, SHA256_BYTES) != 0)) {
+		return incomplete(s, err);
+	}
+	*ret = rc == ERR_OK && !is_other(s, ops->type, ops->profile(s->again)) &&
+	       memcmp(f->ignore_dates ? after.sha256 : after.dated,
+	              f->ignore_dates ? f->meaning.sha256 : f->meaning.dated, SHA256_BYTES) == 0;
+	return rc;
+}
+
 static enum err_code is_unchanged(struct saving *s, bool *ret, struct err *err)
 {
 	struct store_file *f = s->f;
 	struct store_model after;
 
 	*ret = false;
+	if (f->ops->has_aliases) {
+		return means_the_same(s, ret, err);
+	}
 	enum err_code rc = store_model(s->again, &f->tool->arena, &f->tool->certs, &after, err);
 	if (rc == ERR_OK) {
 		rc = check_complete(s, &after, err);
 	}
-	if (rc != ERR_OK || !f->noted || !passwords_stay(s) ||
-	    !str_equal(f->before.row.format, after.row.format) ||
-	    !str_equal(f->before.row.profile, after.row.profile)) {
+	if (rc != ERR_OK || is_other(s, after.row.format, after.row.profile)) {
 		return rc;
 	}
 	return compare(f, &f->before, &after, !f->ignore_dates, ret, err);
@@ -137,23 +256,12 @@ static struct fs_replace part_replace(const struct saving *s, size_t i)
 	};
 }
 
-/* A large store is in memory often enough. */
-static void forget_files(struct saving *s)
-{
-	for (size_t i = 0; i < KEYSTORE_PARTS_MAX; i++) {
-		struct bytes was = buf_view(&s->f->data[i]);
-
-		pki_sha256(was.p, was.n, s->was[i]);
-	}
-	store_file_forget(s->f);
-}
-
 static bool part_same(const struct saving *s, size_t i)
 {
 	uint8_t is[SHA256_BYTES];
 
 	pki_sha256(s->parts[i].bytes.p, s->parts[i].bytes.n, is);
-	return s->f->facts[i].exists && memcmp(s->was[i], is, sizeof(is)) == 0;
+	return s->f->facts[i].exists && memcmp(s->f->was[i].sha256, is, sizeof(is)) == 0;
 }
 
 /* What a run that was killed left beside it holds keys. */
@@ -212,8 +320,11 @@ enum err_code store_file_save(struct store_file *f, const struct keystore_encode
 	CLEANUP(saving_release) struct saving s = { .f = f, .how = how };
 	bool unchanged = false;
 
-	forget_files(&s);
+	forget_files(f);
 	enum err_code rc = f->ops->encode(f->ks, how, s.parts, &s.n, err);
+	if (rc == ERR_OK) {
+		rc = let_go(&s, err);
+	}
 	if (rc == ERR_OK) {
 		rc = read_back(&s, err);
 	}
@@ -228,6 +339,9 @@ enum err_code store_file_save(struct store_file *f, const struct keystore_encode
 	}
 	if (rc != ERR_OK) {
 		return err_wrap(err, "%s", f->shown);
+	}
+	if (f->ks == NULL) {
+		f->ks = TAKE_PTR(s.again);
 	}
 	*ret_written = !unchanged;
 	return ERR_OK;

@@ -94,7 +94,7 @@ keystore_row() { # TYPE N
 		keytool -importcert -noprompt -keystore "$file.peer" -storepass changeit -alias "new-{n}" -file "$work/ks/10000.der" 2>"$work/ks/said")
 	row "write-$name-wall" "$wall" "$peer_wall" -
 	row "write-$name" "$ours" "$peer" -
-	[ "$n" -lt 10000 ] || limit "write-$name-memory" "$rss" KB -
+	[ "$n" -lt 10000 ] || limit "write-$name-memory" "$rss" KB $((4 * $(stat -c %s "$file") / 1024 + 10240))
 	row "write-$name-jvm" "$ours" "$(keystore_warm "$type" "$n" "$(printf 'open\t%s\t%s\tchangeit\ntrusted\tnew\t%s/10000.der\nsave\t%s.jvm\tchangeit' \
 		"$type" "$file" "$work/ks" "$file")")" -
 }

@@ -89,6 +89,15 @@ for format in jks p12; do
 	same "aliases in n.$format" "$(aliases "n.$format" changeit)" "ca new new-2 roots roots-2 roots-3 web "
 done
 
+it "what Java does not see is read back, too"
+openssl pkcs12 -export -in web.pem -inkey web.key -certfile r1.pem -name web -passout file:pw -out opaque.p12
+certificates() { openssl pkcs12 -in opaque.p12 -passin file:pw -nokeys 2>/dev/null | grep -c 'BEGIN CERTIFICATE'; }
+unchanged opaque.p12 rename opaque.p12 web WEB "${pw[@]}"
+ks rename opaque.p12 web www "${pw[@]}"
+same "certificates" "$(certificates)" 2
+ks delete opaque.p12 www "${pw[@]}"
+same "certificates" "$(certificates)" 1
+
 it "import: what is there is kept unless --replace; a reply must be for the key"
 before=$(facts s.jks)
 refuses import s.jks api.pem --as root "${pw[@]}"

@@ -72,6 +72,16 @@ static struct store_model model(const struct obs_entry *v, size_t n, bool aliase
 	model((const struct obs_entry[]){ __VA_ARGS__ },                                           \
 	      sizeof((const struct obs_entry[]){ __VA_ARGS__ }) / sizeof(struct obs_entry), false)
 
+static bool mean_the_same(const struct store_model *l, const struct store_model *r, bool dates)
+{
+	struct store_meaning a = { .sha256 = { 0 } };
+	struct store_meaning b = { .sha256 = { 0 } };
+
+	ck_assert_ok(store_model_meaning(l, &a, &err), &err);
+	ck_assert_ok(store_model_meaning(r, &b, &err), &err);
+	return memcmp(dates ? a.dated : a.sha256, dates ? b.dated : b.sha256, SHA256_BYTES) == 0;
+}
+
 /* "alias:kind alias:kind" */
 static const char *differences(const struct store_model *l, const struct store_model *r, bool dates)
 {
@@ -80,6 +90,9 @@ static const char *differences(const struct store_model *l, const struct store_m
 	size_t n = 0;
 
 	ck_assert_ok(store_model_diff(l, r, dates, &arena, &v, &n, &err), &err);
+	if (l->has_aliases && r->has_aliases) {
+		ck_assert_int_eq(mean_the_same(l, r, dates), n == 0);
+	}
 	for (size_t i = 0; i < n; i++) {
 		text = arena_printf(&arena, "%s%s%s:%s", text, i == 0 ? "" : " ", v[i].alias,
 		                    store_difference_name(v[i].kind));
@@ -162,6 +175,77 @@ START_TEST(dates_count_when_asked_for)
 }
 END_TEST
 
+/* The details of an entry of a model that is not shared. */
+static struct entry_details *details(const struct store_model *m, size_t i)
+{
+	return (struct entry_details *)(uintptr_t)&m->details[i];
+}
+
+static void secret_of(const struct store_model *m, const char *algorithm, uint8_t first)
+{
+	details(m, 0)->secret_algorithm = algorithm;
+	details(m, 0)->secret_sha256[0] = first;
+}
+
+START_TEST(of_secrets_algorithm_and_key_count)
+{
+	const struct obs_entry secret = { .alias = "s", .folded = "s", .kind = KS_SECRET };
+	struct store_model l = MODEL(secret);
+	struct store_model r = MODEL(secret);
+
+	ck_assert_str_eq(differences(&l, &r, /* dates= */ true), "");
+	secret_of(&l, "AES", 1);
+	ck_assert_str_eq(differences(&l, &r, /* dates= */ true), "s:secret");
+	secret_of(&r, "AES", 2);
+	ck_assert_str_eq(differences(&l, &r, /* dates= */ true), "s:secret");
+	secret_of(&r, "DES", 1);
+	ck_assert_str_eq(differences(&l, &r, /* dates= */ true), "s:secret");
+	secret_of(&r, "AES", 1);
+	ck_assert_str_eq(differences(&l, &r, /* dates= */ true), "");
+}
+END_TEST
+
+START_TEST(attributes_count_and_none_are_not_empty_ones)
+{
+	struct store_model l =
+		MODEL(trusted("a", CHAIN(just_root)), trusted("b", CHAIN(just_root)));
+	struct store_model r =
+		MODEL(trusted("a", CHAIN(just_root)), trusted("b", CHAIN(just_root)));
+
+	details(&l, 1)->attributes = "";
+	ck_assert_str_eq(differences(&l, &r, /* dates= */ false), "b:attributes");
+	details(&r, 1)->attributes = "1.2.3";
+	ck_assert_str_eq(differences(&l, &r, /* dates= */ false), "b:attributes");
+	details(&l, 1)->attributes = "1.2.3";
+	ck_assert_str_eq(differences(&l, &r, /* dates= */ false), "");
+}
+END_TEST
+
+START_TEST(a_key_that_does_not_open_is_another_than_one_that_does)
+{
+	struct obs_entry closed = key_entry("web", CHAIN(to_inter), 0);
+	struct store_model l = MODEL(closed);
+
+	closed.key_opens = false;
+	closed.key_spki_sha256 = NULL;
+	struct store_model r = MODEL(closed);
+	ck_assert_str_eq(differences(&l, &r, /* dates= */ false), "web:key");
+	ck_assert_str_eq(differences(&r, &r, /* dates= */ false), "");
+}
+END_TEST
+
+START_TEST(an_entry_is_told_from_two_that_read_like_it)
+{
+	struct store_model l = MODEL(trusted("ca", CHAIN(just_root)));
+	struct store_model r =
+		MODEL(trusted("ca", CHAIN(just_root)), trusted("ca2", CHAIN(just_root)));
+	struct store_model none = MODEL(trusted("c", (struct seen_chain){ .n = 0 }));
+
+	ck_assert_str_eq(differences(&l, &r, /* dates= */ false), "ca2:only-right");
+	ck_assert_str_eq(differences(&none, &l, /* dates= */ false), "c:only-left ca:only-right");
+}
+END_TEST
+
 static void build(Suite *suite)
 {
 	TCase *t = tcase_create("store_model");
@@ -173,6 +257,10 @@ static void build(Suite *suite)
 	tcase_add_test(t, of_two_entries_with_one_alias_java_sees_the_last);
 	tcase_add_test(t, without_aliases_entries_go_by_what_they_hold);
 	tcase_add_test(t, dates_count_when_asked_for);
+	tcase_add_test(t, of_secrets_algorithm_and_key_count);
+	tcase_add_test(t, attributes_count_and_none_are_not_empty_ones);
+	tcase_add_test(t, a_key_that_does_not_open_is_another_than_one_that_does);
+	tcase_add_test(t, an_entry_is_told_from_two_that_read_like_it);
 	suite_add_tcase(suite, t);
 }
 
