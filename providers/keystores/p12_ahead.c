@@ -25,8 +25,9 @@ static void *run(void *arg)
 
 void p12_ahead_start(struct p12_ahead *a, const struct p12_alg *alg, struct p12_password *pw)
 {
-	if (alg->scheme != P12_PBES2 || alg->iterations < p12_limits.ahead ||
-	    alg->iterations > ITERATIONS_MAX || alg->iterations > p12_limits.iterations) {
+	if (alg->scheme != P12_PBES2 || alg->iterations == 0 ||
+	    alg->iterations < p12_limits.ahead || alg->iterations > ITERATIONS_MAX ||
+	    alg->iterations > p12_limits.iterations) {
 		return;
 	}
 	a->alg = *alg;

@@ -68,7 +68,7 @@ END_TEST
 
 START_TEST(what_is_cheap_or_a_bomb_is_left_to_who_needs_it)
 {
-	static const uint64_t iterations[] = { 1, 2047, 1000001, UINT64_MAX };
+	static const uint64_t iterations[] = { 0, 1, 2047, 1000001, UINT64_MAX };
 
 	for (size_t i = 0; i < ARRAY_LEN(iterations); i++) {
 		struct p12_ahead a = { .running = false };
