@@ -200,6 +200,7 @@ static int run(struct cli *c, const struct args *a)
 	if (rc == ERR_OK) {
 		/* Not before: what only reads may end at once. */
 		ending_catch(c->verbosity < 0 ? NULL : ending_note);
+		ending_catch_hangup();
 		rc = engine_converge(&s.engine, (unsigned)rounds, &result, &last, &err);
 	}
 	if (x.declined) {
@@ -214,7 +215,8 @@ const struct verb verb_apply = {
 	.synopsis = "[PLANFILE] [--yes] [--max-rounds N] [-l SEL] [--target NAME]",
 	.summary = "make the machines agree with the repository",
 	.text = "Observes, plans, does and verifies until nothing is left to do now. A saved plan is applied exactly, and refused "
-		"when the world has moved since. SIGINT and SIGTERM end it after the step in hand, a second one at once.",
+		"when the world has moved since. SIGINT and SIGTERM end it after the step in hand, a second one at once; a lost terminal (SIGHUP) "
+		"after the step in hand.",
 	.example = "certwright apply --yes",
 	.exits = "0 converged, 2 partly (some targets failed, or wait), 1 error",
 	.options = options,

@@ -9,6 +9,7 @@
 #include "reconciler/base/str.h"
 #include "reconciler/cli/session.h"
 #include "reconciler/cli/verbs.h"
+#include "reconciler/engine/ending.h"
 
 struct order_by_hand {
 	const char *verb;
@@ -142,6 +143,14 @@ static void order_begin(struct order_by_hand *o, struct json_writer *w)
 	json_member_str(w, "host", o->host);
 }
 
+/* It is one step, however many files it has: the service may be stopped in the middle of it. */
+static void finish_whatever_comes(const struct cli *c)
+{
+	ending_catch(c->verbosity < 0 ? NULL
+	                              : "ending when it is delivered; once more ends at once\n");
+	ending_catch_hangup();
+}
+
 static const struct option_spec push_options[] = {
 	{ "activate-only", 0, NULL, "write nothing, only activate" },
 	{ "replace-unreadable", 0, NULL,
@@ -171,6 +180,7 @@ static int run_push(struct cli *c, const struct args *a)
 	if (rc == ERR_OK && !is_left) {
 		what.target = o.name;
 		what.host = o.host;
+		finish_whatever_comes(c);
 		rc = engine_push(&s.engine, &what, &result, &err);
 		look_again(&s, &result);
 	}
@@ -203,6 +213,7 @@ static int run_rollback(struct cli *c, const struct args *a)
 	json_end_object(&w);
 	enum err_code rc = open_or_leave(&s, &o, &is_left, &err);
 	if (rc == ERR_OK && !is_left) {
+		finish_whatever_comes(c);
 		rc = engine_rollback(&s.engine, o.name, o.host, args_get(a, "to"), &result, &err);
 		look_again(&s, &result);
 	}

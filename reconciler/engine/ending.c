@@ -47,6 +47,23 @@ static void on_signal(int sig)
 	errno = before;
 }
 
+/* Stays: kernel and shell both send one when a terminal goes away. */
+static void on_hangup(int sig)
+{
+	(void)sig;
+	asked = 1;
+}
+
+void ending_catch_hangup(void)
+{
+	struct sigaction sa = { .sa_handler = on_hangup };
+	struct sigaction old;
+
+	if (sigaction(SIGHUP, /* act= */ NULL, &old) == 0 && old.sa_handler != SIG_IGN) {
+		(void)sigaction(SIGHUP, &sa, /* oldact= */ NULL);
+	}
+}
+
 void ending_catch(const char *note)
 {
 	asked = 0;

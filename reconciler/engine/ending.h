@@ -13,5 +13,8 @@ struct engine;
 
 /* From now on. `note` (a literal; NULL: none) goes to stderr when the first one comes. */
 void ending_catch(const char *note);
+/* SIGHUP is such a wish, too, however often it comes: a lost terminal shall not leave a service
+ * between its stop and its start. Not for `run`, where it means something else. */
+void ending_catch_hangup(void);
 /* Has one come? Fits engine.ends; `e` may be NULL. */
 bool ending_asked(struct engine *e);

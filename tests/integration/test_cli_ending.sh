@@ -35,8 +35,8 @@ fleet_that_waits() {
 # begin ARGUMENT...: in the background, in the middle of the first Target's step when this returns.
 begin() {
 	rm -f "$work/begun" "$work/go"
-	# A shell has its background jobs ignore SIGINT.
-	env --default-signal=INT "$CERTWRIGHT" "$@" >"$work/stdout" 2>"$work/stderr" </dev/null &
+	# A shell has its background jobs ignore SIGINT, and nohup what it starts SIGHUP.
+	env --default-signal=INT,HUP "$CERTWRIGHT" "$@" >"$work/stdout" 2>"$work/stderr" </dev/null &
 	background=$!
 	pids+=("$background")
 	wait_for 20 "the step to begin" test -e "$work/begun"
@@ -105,6 +105,32 @@ the_second_one() {
 	note "the second one does not wait, and the next apply goes on"
 }
 
+a_lost_terminal() {
+	expect 0 renew web
+	begin apply --yes
+	# The kernel sends one, and the shell another.
+	kill -HUP "$background"
+	kill -HUP "$background"
+	still_there
+	: >"$work/go"
+	ended 2
+	prints "Ended by a signal"
+	expect 0 apply --yes
+	note "a lost terminal leaves no step half done"
+
+	begin push host
+	kill -HUP "$background"
+	kill -TERM "$background"
+	wait_for 10 "the word that it was heard" grep -q 'ending when it is delivered' "$work/stderr"
+	still_there
+	: >"$work/go"
+	ended 0
+	prints "Done:"
+	expect 0 state show -o json
+	nothing_is_open
+	note "what is pushed by hand is finished, too"
+}
+
 the_loop() {
 	local before
 	before=$(of_other)
@@ -127,5 +153,6 @@ fleet_that_waits
 cd "$fleet"
 the_first_one
 the_second_one
+a_lost_terminal
 the_loop
 echo "what is begun is finished"
