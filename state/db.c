@@ -69,14 +69,15 @@ static enum err_code fail(const struct db *db, int rc, struct err *err)
 	enum err_code code = err_set(err, code_of(rc), "state database %s: %s%s%s", db->path, said,
 	                             why == NULL ? "" : ": ", why == NULL ? "" : why);
 
+	if ((rc & 0xff) == SQLITE_FULL || sys == ENOSPC || sys == EDQUOT) {
+		return err_hint(err, "free some space there; nothing was changed");
+	}
 	switch (rc & 0xff) {
 	case SQLITE_CANTOPEN:
 		return err_hint(err,
 		                "even to be read it needs to be written beside: let uid %u "
 		                "write to its directory",
 		                (unsigned)geteuid());
-	case SQLITE_FULL:
-		return err_hint(err, "free some space there; nothing was changed");
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return err_hint(err, "restore a backup of the state directory");
