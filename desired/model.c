@@ -89,13 +89,14 @@ static bool label_is(const struct object *o, const char *s, size_t n)
 	const char *eq = memchr(s, '=', n);
 	size_t nk = eq != NULL ? (size_t)(eq - s) : n;
 
+	eq += eq != NULL && nk + 1 < n && eq[1] == '=' ? 1 : 0; /* either sign, as kubectl has it */
 	for (size_t i = 0; i < o->shared->n_labels; i++) {
 		const struct label *l = &o->shared->labels[i];
 		if (strlen(l->key) != nk || memcmp(l->key, s, nk) != 0) {
 			continue;
 		}
-		return eq == NULL || (strlen(l->value) == n - nk - 1 &&
-		                      memcmp(l->value, eq + 1, n - nk - 1) == 0);
+		size_t nv = eq == NULL ? 0 : (size_t)(s + n - eq - 1);
+		return eq == NULL || (strlen(l->value) == nv && memcmp(l->value, eq + 1, nv) == 0);
 	}
 	return false;
 }

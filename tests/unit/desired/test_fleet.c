@@ -234,6 +234,8 @@ START_TEST(what_objects_have_alike_is_there_once_and_defaults_reach_their_own_on
 	ck_assert_int_eq(c->shared->duration_s, 30 * 86400);
 	ck_assert_uint_eq(c->shared->key_usage, b->shared->key_usage | KU_KEY_ENCIPHERMENT);
 	ck_assert(object_selected(&c->o, "team=x"));
+	ck_assert(object_selected(&c->o, "team==x"));
+	ck_assert(!object_selected(&c->o, "team=="));
 }
 END_TEST
 
