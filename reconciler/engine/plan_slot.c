@@ -154,19 +154,22 @@ static void say_conflict(struct planner *p, struct slot *s, const struct slot_de
 	s->sp->unit->waits_for = d->code;
 }
 
+/* `why` NULL: what was said when the endpoint was looked at, if anything. */
 static void say_drift(struct planner *p, const struct slot *s, const struct slot_decision *d,
-                      const struct endpoint_ref *e)
+                      const struct endpoint_ref *e, const char *why)
 {
 	struct drift x = { .object_kind = KIND_TARGET,
 		           .row = d->row,
 		           .name = s->sp->ws->target->o.name,
 		           .host = s->sp->ws->host->name,
 		           .verdict = d->code };
-	const char *error = e == NULL || e->oe == NULL ? NULL : e->oe->error;
 
+	if (why == NULL && e != NULL && e->oe != NULL) {
+		why = e->oe->error;
+	}
 	x.message = e == NULL ? s->sp->ws->path
 	                      : say(p, "%s:%d%s%s", e->we->host, e->we->port,
-	                            error == NULL ? "" : ": ", error == NULL ? "" : error);
+	                            why == NULL ? "" : ": ", why == NULL ? "" : why);
 	report_drift(p, &x);
 }
 
@@ -185,7 +188,7 @@ static void activate(struct planner *p, struct slot *s, const struct slot_decisi
 	struct store_plan *sp = s->sp;
 
 	if (sp->ws->target->shared->n_activate == 0) {
-		say_drift(p, s, d, e);
+		say_drift(p, s, d, e, /* why= */ NULL);
 		return;
 	}
 	if (activations(sp) >= ACTIVATIONS_MAX) {
@@ -233,9 +236,19 @@ static void wrong_chain(struct planner *p, struct slot *s, const struct endpoint
 	size_t na = a->n > 1 && seen_cert_self_signed(a->v[a->n - 1]) ? a->n - 1 : a->n;
 	size_t nb = b->n > 1 && seen_cert_self_signed(b->v[b->n - 1]) ? b->n - 1 : b->n;
 	struct slot_decision d = { .row = "B15", .code = "WrongChain" };
+	const char *why = NULL;
+	size_t same = 0;
 
-	if (na != nb || memcmp(a->v, b->v, na * sizeof(*a->v)) != 0) {
-		say_drift(p, s, &d, e);
+	while (same < na && same < nb && a->v[same] == b->v[same]) {
+		same++;
+	}
+	if (same < na && same < nb) {
+		why = say(p, "certificate %zu of the chain is another one", same + 1);
+	} else if (na != nb) {
+		why = say(p, "certificates served: %zu, stored: %zu, not counting a root", na, nb);
+	}
+	if (why != NULL) {
+		say_drift(p, s, &d, e, why);
 		store_word(p, s->sp, d.row, "WrongChain", NULL);
 	}
 }
@@ -256,7 +269,7 @@ static void act_served(struct planner *p, struct slot *s, const struct slot_deci
 		break;
 	case SLOT_REPORT:
 		s->sp->unit->down = s->sp->unit->down || str_equal(d->code, "ServiceDown");
-		say_drift(p, s, d, e);
+		say_drift(p, s, d, e, /* why= */ NULL);
 		break;
 	case SLOT_WAIT:
 		w.until = grace_end(s, e);

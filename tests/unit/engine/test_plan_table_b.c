@@ -419,6 +419,22 @@ START_TEST(row_B15_stored_and_served_alike_is_in_sync)
 }
 END_TEST
 
+START_TEST(row_B15_the_leaf_served_with_another_chain_is_told_apart)
+{
+	settled(FLEET);
+	world_endpoint(&w, "h1", 443)->behind = world_entry(store, "web")->chain[0];
+	(void)world_plan(&w);
+	ck_assert_uint_eq(w.plan->n_actions, 0);
+	ck_assert_str_eq(plan_verdict_of(w.plan, "www", "h1")->word, "WrongChain");
+	ck_assert_str_eq(plan_drift(w.plan, "WrongChain")->message,
+	                 "h1:443: certificates served: 2, stored: 1, not counting a root");
+	world_endpoint(&w, "h1", 443)->behind = NULL;
+	(void)world_plan(&w);
+	ck_assert_ptr_null(plan_drift(w.plan, "WrongChain"));
+	world_free(&w);
+}
+END_TEST
+
 #define IDENTITY_ONLY                                                                              \
 	"apiVersion: certwright/v1\nkind: Keystore\nmetadata: {name: store}\n"                     \
 	"spec: {format: jks, passwordRef: {wellKnown: changeit}, entries: [{alias: web, "          \
@@ -625,6 +641,7 @@ static void build(Suite *s)
 	tcase_add_test(t, row_B13_a_device_that_fell_back_is_pushed_again);
 	tcase_add_test(t, row_B14_a_stranger_served_is_a_conflict);
 	tcase_add_test(t, row_B15_stored_and_served_alike_is_in_sync);
+	tcase_add_test(t, row_B15_the_leaf_served_with_another_chain_is_told_apart);
 	tcase_add_test(t, row_B16_what_cannot_be_read_back_is_planned_by_what_is_served);
 	tcase_add_test(t, row_B16_what_cannot_be_read_back_gets_the_renewed_one);
 	tcase_add_test(t, row_B16_every_case_of_what_is_served);

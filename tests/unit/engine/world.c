@@ -500,6 +500,10 @@ static void see_endpoint(struct world *w, const struct w_endpoint *e, struct obs
 	}
 	if (e->instead != NULL) {
 		o->served = alone(w, e->instead);
+	} else if (loaded != NULL && e->behind != NULL) {
+		struct w_entry longer = *loaded;
+		longer.chain[longer.n++] = e->behind;
+		o->served = chain_of(w, &longer);
 	} else if (loaded != NULL) {
 		o->served = chain_of(w, loaded);
 	} else if (e->status == ENDPOINT_OK) {

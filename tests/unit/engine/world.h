@@ -70,6 +70,7 @@ struct w_endpoint {
 	enum endpoint_status status; /* ENDPOINT_OK follows what is loaded */
 	enum proof proof;
 	const struct seen_cert *instead;   /* served whatever is loaded */
+	const struct seen_cert *behind;    /* served after what is loaded */
 	const struct seen_cert *elsewhere; /* by another address of the name; NULL: there is one */
 	const struct seen_cert *twin;
 };
